@@ -1,0 +1,2 @@
+//! The app-net command line.
+fn main() {}

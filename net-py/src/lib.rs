@@ -1,0 +1,1 @@
+//! The Python front of app-net.
