@@ -1,0 +1,217 @@
+"""Other peers: a handle on one, whose functions are its attributes, and the collection of those that are seen.
+
+Not here: finding peers and keeping track of them (the core does, all the time); this process's own peer (``_peer``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, ItemsView, Iterable, Iterator, KeysView, ValuesView
+from concurrent.futures import Future
+from inspect import Parameter, Signature
+from typing import Any, overload
+
+from . import _net
+from ._call import await_on, call_on, submit_on
+
+__all__ = ["Peers", "RemoteFunction", "RemotePeer", "get_peers", "peer_group", "peers"]
+
+
+class RemoteFunction:
+    """A function of another peer, from ``handle.function``."""
+
+    def __init__(self, peer: RemotePeer, function: _net.Function) -> None:
+        self._peer = peer
+        #: The tag under which the peer has it.
+        self.tag = function.tag
+        self.__name__ = self.__qualname__ = function.name
+        self.__module__ = function.module
+        self.__doc__ = function.doc or None
+        if (signature := _signature(function)) is not None:
+            self.__signature__ = signature
+
+    def __call__(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Any:
+        return call_on(self._peer, self.tag, args, kwargs, time_out)
+
+    def aio(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Return the call as a coroutine."""
+        return await_on(self._peer, self.tag, args, kwargs, time_out)
+
+    def submit(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Future[Any]:
+        """Return the call as a future."""
+        return submit_on(self._peer, self.tag, args, kwargs, time_out)
+
+    def __repr__(self) -> str:
+        return f"<net.RemoteFunction {self.tag} on {self._peer.address}>"
+
+
+class RemotePeer(_net.Remote):
+    """A handle on another peer: pass it as ``peer=``, or call that peer's functions as its attributes.
+
+    Made from whatever names a peer: an instance id, ``"host:port"``, ``(host, port)``. Making one reaches for nothing;
+    the first call does.
+    """
+
+    def __getattr__(self, name: str) -> RemoteFunction:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        functions = self._functions(refresh=False)
+        if name not in functions:
+            # Perhaps it was connected since.
+            functions = self._functions(refresh=True)
+        try:
+            return RemoteFunction(self, functions[name])
+        except KeyError:
+            known = ", ".join(sorted({function.name for function in functions.values()}))
+            raise AttributeError(f"{self!r} has no connection {name!r}; it has: {known}") from None
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._functions(refresh=True)})
+
+    def _functions(self, *, refresh: bool) -> dict[str, _net.Function]:
+        """Return the peer's functions by tag and by name, asked of it once, or again on ``refresh``."""
+        known: dict[str, _net.Function] | None = vars(self).get("_known")
+        if known is None or refresh:
+            described = _net.functions(self)
+            # A tag is exact, so it goes before another function's name.
+            known = {function.name: function for function in described}
+            known.update((function.tag, function) for function in described)
+            vars(self)["_known"] = known
+        return known
+
+    def __repr__(self) -> str:
+        group = f" of {self.group}" if self.group else ""
+        return f"<net.RemotePeer {self.address}{group}>"
+
+
+class Peers:
+    """The peers that were seen: iterated and indexed they are handles, and by name they are a mapping.
+
+    ``peers["peers"]`` has every handle by its key, ``peers[group]`` is the list of those in that group; peers without one
+    are under ``"None"``.
+    """
+
+    def __init__(self, handles: Iterable[RemotePeer]) -> None:
+        self._handles = list(handles)
+        self._mapping: dict[str, Any] = {"peers": {handle.id or handle.address: handle for handle in self._handles}}
+        for handle in self._handles:
+            self._mapping.setdefault(str(handle.group), []).append(handle)
+
+    def __iter__(self) -> Iterator[RemotePeer]:
+        return iter(self._handles)
+
+    def __len__(self) -> int:
+        return len(self._handles)
+
+    @overload
+    def __getitem__(self, key: int) -> RemotePeer: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[RemotePeer]: ...
+    @overload
+    def __getitem__(self, key: str | None) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, (int, slice)):
+            return self._handles[key]
+        return self._mapping[str(key)]
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._handles if isinstance(item, RemotePeer) else str(item) in self._mapping
+
+    def get(self, key: str | None, default: Any = None) -> Any:
+        """Return what is under ``key``, as a mapping's ``get``."""
+        return self._mapping.get(str(key), default)
+
+    def keys(self) -> KeysView[str]:
+        """Return ``"peers"`` and the groups."""
+        return self._mapping.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the handles by key, then each group's list."""
+        return self._mapping.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return the pairs of both."""
+        return self._mapping.items()
+
+    def __repr__(self) -> str:
+        return f"<net.Peers {self._handles!r}>"
+
+
+def peers(
+    groups: str | Iterable[str | None] | None = None,
+    refresh: bool = False,
+    on_host: bool = False,
+    hubs_only: bool = False,
+) -> Peers:
+    """Return the peers that are there, of this peer's own group if no ``groups`` are named.
+
+    They are known all along, so this answers from memory; ``refresh=True`` looks again first. ``on_host`` leaves those on
+    this host, ``hubs_only`` the hubs.
+    """
+    if groups is None:
+        wanted = {_net.local().group}
+    else:
+        wanted = {_group(group) for group in ([groups] if isinstance(groups, str) else groups)}
+    return Peers(
+        handle
+        for handle in map(RemotePeer, _net.peers(refresh))
+        if handle.group in wanted and (handle.hub or not hubs_only) and (handle.on_host or not on_host)
+    )
+
+
+def get_peers(
+    groups: str | Iterable[str | None] | None = None,
+    refresh: bool = False,
+    on_host: bool = False,
+    hubs_only: bool = False,
+) -> Peers:
+    """Return the peers that are there: ``peers`` by its older name."""
+    return peers(groups, refresh, on_host, hubs_only)
+
+
+def peer_group(name: str | None = None, hubs_only: bool = False, on_host: bool = False) -> list[RemotePeer]:
+    """Return the handles of a group's peers, of this peer's own group if none is named."""
+    return list(peers(None if name is None else [name], hubs_only=hubs_only, on_host=on_host))
+
+
+def _group(name: str | None) -> str | None:
+    """Return a group's name as the core has it: in the older mapping peers without a group are under ``"None"``."""
+    return None if name in (None, "None") else name
+
+
+_KINDS = {
+    "positional": Parameter.POSITIONAL_OR_KEYWORD,
+    "var_positional": Parameter.VAR_POSITIONAL,
+    "keyword_only": Parameter.KEYWORD_ONLY,
+    "var_keyword": Parameter.VAR_KEYWORD,
+}
+
+
+class _Default:
+    """A default that is known as text alone."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _signature(function: _net.Function) -> Signature | None:
+    """Return what ``help()`` shows, or ``None`` where the peer's account of it is none that Python has."""
+    if function.parameters is None:
+        return None
+    try:
+        return Signature(
+            [
+                Parameter(
+                    name,
+                    _KINDS[kind],
+                    annotation=Parameter.empty if annotation is None else annotation,
+                    default=Parameter.empty if default is None else _Default(default),
+                )
+                for name, kind, annotation, default in function.parameters
+            ],
+            return_annotation=Signature.empty if function.returns is None else function.returns,
+        )
+    except (KeyError, ValueError):
+        return None
