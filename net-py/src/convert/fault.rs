@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use pyo3::PyErr;
+use pyo3::exceptions::{PyException, PyMemoryError};
+use pyo3::prelude::*;
 
 /// What went wrong while writing or reading a value. Boxed where it is returned, so that the way without faults stays small.
 pub(crate) struct Fault {
@@ -45,13 +46,21 @@ impl Fault {
         self
     }
 
-    /// What Python raised, if it did, else the text of the fault with its path in front.
-    pub(crate) fn explain(self) -> Result<String, PyErr> {
-        match self.why {
-            Why::Raised(error) => Err(error),
-            Why::Unfit(why) if self.steps.is_empty() => Ok(why),
-            Why::Unfit(why) => Ok(format!("{}: {why}", path(&self.steps))),
-        }
+    /// The text of the fault with its path in front, and what Python raised if that is behind it.
+    ///
+    /// # Errors
+    ///
+    /// What Python raised, where it says nothing about the value: memory ran out, the user pressed Ctrl-C.
+    pub(crate) fn explain(self, py: Python<'_>) -> PyResult<(String, Option<PyErr>)> {
+        let (why, cause) = match self.why {
+            Why::Unfit(why) => (why, None),
+            Why::Raised(error) if !error.is_instance_of::<PyException>(py) || error.is_instance_of::<PyMemoryError>(py) => {
+                return Err(error);
+            }
+            Why::Raised(error) => (error.to_string(), Some(error)),
+        };
+        let text = if self.steps.is_empty() { why } else { format!("{}: {why}", path(&self.steps)) };
+        Ok((text, cause))
     }
 }
 
