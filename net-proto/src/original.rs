@@ -81,7 +81,12 @@ impl Request {
     /// tag always has one; set [`custom_tag`](Self::custom_tag) where more is known.
     pub fn new(tag: impl Into<String>) -> Self {
         let tag = tag.into();
-        Self { custom_tag: !tag.contains('.'), tag, args: Vec::new(), kwargs: Map::new() }
+        Self {
+            custom_tag: !tag.contains('.'),
+            tag,
+            args: Vec::new(),
+            kwargs: Map::new(),
+        }
     }
 }
 
@@ -125,7 +130,9 @@ pub enum OriginalError {
     #[error("the peer closed the connection without an answer: it died during the call")]
     Empty,
     /// The connection ended inside an answer.
-    #[error("the answer ends in its middle, after {received} bytes: the peer died while it sent it")]
+    #[error(
+        "the answer ends in its middle, after {received} bytes: the peer died while it sent it"
+    )]
     Cut {
         /// How much of it arrived, in bytes.
         received: usize,
@@ -159,7 +166,9 @@ pub enum OriginalError {
         literal: String,
     },
     /// An integer beyond 64 bits. Read as a float it would be a different number.
-    #[error("the {message} holds the integer {literal}, which does not fit 64 bits: send it as a string")]
+    #[error(
+        "the {message} holds the integer {literal}, which does not fit 64 bits: send it as a string"
+    )]
     IntegerTooLarge {
         /// "request" or "answer".
         message: &'static str,
@@ -170,7 +179,11 @@ pub enum OriginalError {
 
 /// The size as the text of an error says it: at the limit it is known only that there was more to come.
 fn at_least(size: usize, limit: usize) -> String {
-    if size > limit { size.to_string() } else { format!("more than {limit}") }
+    if size > limit {
+        size.to_string()
+    } else {
+        format!("more than {limit}")
+    }
 }
 
 /// Tells from the first bytes of a connection whether an original calls, and which. `None`: not an original.
@@ -215,7 +228,10 @@ impl Dialect {
     /// [`OriginalError::NotFinite`] and [`OriginalError::IntegerTooLarge`] for numbers that would arrive as others,
     /// and [`OriginalError::Malformed`] for all else.
     pub fn parse_request(self, bytes: &[u8]) -> Result<Parsed<Request>, OriginalError> {
-        let too_long = OriginalError::TooLong { size: bytes.len(), limit: MESSAGE_LIMIT };
+        let too_long = OriginalError::TooLong {
+            size: bytes.len(),
+            limit: MESSAGE_LIMIT,
+        };
         if bytes.len() > MESSAGE_LIMIT {
             return Err(too_long);
         }
@@ -240,7 +256,10 @@ impl Dialect {
             Dialect::V06 => v06::build_request(request),
         };
         if bytes.len() > MESSAGE_LIMIT {
-            return Err(OriginalError::TooLong { size: bytes.len(), limit: MESSAGE_LIMIT });
+            return Err(OriginalError::TooLong {
+                size: bytes.len(),
+                limit: MESSAGE_LIMIT,
+            });
         }
         Ok(bytes)
     }

@@ -28,45 +28,64 @@ pub(super) const fn is_space(byte: u8) -> bool {
 
 /// Reads one value that takes up all of `bytes`.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, ReadError> {
-    let (text, misfit) = replace_misfits(bytes);
-    match serde_json::from_slice(&text) {
-        Ok(value) => misfit.map_or(Ok(value), Err),
+    let text = Readable::new(bytes);
+    match serde_json::from_slice(&text.json) {
+        Ok(_) if text.ends_in_constant => Err(ReadError::Malformed(
+            "there is more after the value".to_owned(),
+        )),
+        Ok(value) => text.misfit.map_or(Ok(value), Err),
         Err(error) if error.is_eof() => Err(ReadError::Incomplete),
         Err(error) => Err(ReadError::Malformed(error.to_string())),
     }
 }
 
-/// Puts `null` where a number stands that a [`Value`] cannot hold, and gives the first such number.
-///
-/// Only once the text has turned out to be JSON otherwise does the number count: the same letters in a text that is
-/// not JSON mean nothing. A constant that has only begun when the text ends is left out, so that the text is seen to
-/// end too early and not to be wrong.
-fn replace_misfits(bytes: &[u8]) -> (Vec<u8>, Option<ReadError>) {
-    let mut text = Vec::with_capacity(bytes.len());
-    let mut misfit = None;
-    let mut rest = bytes;
-    while let Some(&first) = rest.first() {
-        let length = match first {
-            b'"' => string_length(rest),
-            b'-' | b'0'..=b'9' | b'N' | b'I' => {
-                if rest.len() < CONSTANTS[2].len() && CONSTANTS.iter().any(|it| it.len() > rest.len() && it.starts_with(rest)) {
-                    break;
-                }
-                let length = number_length(rest);
-                if let Some(found) = number_misfit(&rest[..length]) {
-                    misfit.get_or_insert(found);
-                    text.extend_from_slice(b"null");
-                    rest = &rest[length..];
-                    continue;
-                }
-                length
-            }
-            _ => 1,
+/// Python's JSON made readable for a strict reader.
+struct Readable {
+    /// The text with `null` where a number stands that a [`Value`] cannot hold.
+    json: Vec<u8>,
+    /// The first such number. It counts only once the text has turned out to be JSON otherwise: in a text that is
+    /// not, the same letters mean nothing.
+    misfit: Option<ReadError>,
+    /// Whether a constant has only begun when the text ends. It is left out of `json`, so that the text is seen to
+    /// end too early and not to be wrong.
+    ends_in_constant: bool,
+}
+
+impl Readable {
+    fn new(bytes: &[u8]) -> Self {
+        let mut text = Self {
+            json: Vec::with_capacity(bytes.len()),
+            misfit: None,
+            ends_in_constant: false,
         };
-        text.extend_from_slice(&rest[..length]);
-        rest = &rest[length..];
+        let mut rest = bytes;
+        while let Some(&first) = rest.first() {
+            let length = match first {
+                b'"' => string_length(rest),
+                b'-' | b'0'..=b'9' | b'N' | b'I' => {
+                    if CONSTANTS
+                        .iter()
+                        .any(|it| it.len() > rest.len() && it.starts_with(rest))
+                    {
+                        text.ends_in_constant = true;
+                        break;
+                    }
+                    number_length(rest)
+                }
+                _ => 1,
+            };
+            let (token, after) = rest.split_at(length);
+            match number_misfit(token) {
+                Some(misfit) => {
+                    text.misfit.get_or_insert(misfit);
+                    text.json.extend_from_slice(b"null");
+                }
+                None => text.json.extend_from_slice(token),
+            }
+            rest = after;
+        }
+        text
     }
-    (text, misfit)
 }
 
 /// The length of the string literal that `text` begins with, up to the end of the text if it has none.
@@ -88,9 +107,13 @@ fn number_length(text: &[u8]) -> usize {
         return constant.len();
     }
     let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
-    text.iter().position(|byte| !is_part(byte)).unwrap_or(text.len()).max(1)
+    text.iter()
+        .position(|byte| !is_part(byte))
+        .unwrap_or(text.len())
+        .max(1)
 }
 
+/// Why a token cannot be held, if it is a number that cannot.
 fn number_misfit(literal: &[u8]) -> Option<ReadError> {
     let literal = str::from_utf8(literal).ok()?;
     if CONSTANTS.contains(&literal.as_bytes()) {
@@ -98,7 +121,10 @@ fn number_misfit(literal: &[u8]) -> Option<ReadError> {
     }
     let digits = literal.strip_prefix('-').unwrap_or(literal);
     // A leading zero is not JSON, and must stay not JSON.
-    if digits.len() > 1 && digits.as_bytes().iter().all(u8::is_ascii_digit) && !digits.starts_with('0') {
+    if digits.len() > 1
+        && digits.as_bytes().iter().all(u8::is_ascii_digit)
+        && !digits.starts_with('0')
+    {
         let fits = literal.parse::<i64>().is_ok() || literal.parse::<u64>().is_ok();
         return (!fits).then(|| ReadError::IntegerTooLarge(literal.to_owned()));
     }
@@ -139,7 +165,7 @@ const fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~')
 }
 
-/// How many bytes [`write`] takes for a character inside of a string.
+/// How many bytes [`write()`] takes for a character inside of a string.
 pub(super) fn width(char: char) -> usize {
     match char {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
@@ -170,12 +196,27 @@ mod tests {
         let python = "1e+16 1000000000000000.0 1.0 0.1 1e-05 0.0001 1.2345678901234568e+17 5e-324 \
                       1.7976931348623157e+308 -0.0 1.234e-05 9.223372036854776e+18 0.30000000000000004";
         let floats = [
-            1e16, 1e15, 1.0, 0.1, 1e-5, 1e-4, 123_456_789_012_345_680.0, 5e-324, f64::MAX, -0.0, 0.000_012_34,
-            9_223_372_036_854_775_808.0, 0.1 + 0.2,
+            1e16,
+            1e15,
+            1.0,
+            0.1,
+            1e-5,
+            1e-4,
+            123_456_789_012_345_680.0,
+            5e-324,
+            f64::MAX,
+            -0.0,
+            0.000_012_34,
+            9_223_372_036_854_775_808.0,
+            0.1 + 0.2,
         ];
         for (text, float) in python.split_whitespace().zip(floats) {
             let value = read(text.as_bytes()).expect(text);
-            assert_eq!(value.as_f64().map(f64::to_bits), Some(f64::to_bits(float)), "{text}");
+            assert_eq!(
+                value.as_f64().map(f64::to_bits),
+                Some(f64::to_bits(float)),
+                "{text}"
+            );
         }
     }
 
@@ -187,11 +228,34 @@ mod tests {
             (r#"{"a \" NaN": -Infinity, "b": NaN}"#, "-Infinity"),
             ("[-1e400]", "-1e400"),
         ] {
-            assert_eq!(read(text.as_bytes()), Err(ReadError::NotFinite(literal.to_owned())), "{text}");
+            assert_eq!(
+                read(text.as_bytes()),
+                Err(ReadError::NotFinite(literal.to_owned())),
+                "{text}"
+            );
         }
-        assert_eq!(read(br#"["NaN", "Infinity"]"#), Ok(json!(["NaN", "Infinity"])));
-        for text in ["NaNs", "[NaN", "[1.e999]", "[NaN 1]", "01", "[0123456789012345678901234567890]", "[Ni]"] {
-            assert!(matches!(read(text.as_bytes()), Err(ReadError::Incomplete | ReadError::Malformed(_))), "{text}");
+        assert_eq!(
+            read(br#"["NaN", "Infinity"]"#),
+            Ok(json!(["NaN", "Infinity"]))
+        );
+        for text in [
+            "NaNs",
+            "[NaN",
+            "[1.e999]",
+            "[NaN 1]",
+            "\"\"-",
+            "1 N",
+            "01",
+            "[0123456789012345678901234567890]",
+            "[Ni]",
+        ] {
+            assert!(
+                matches!(
+                    read(text.as_bytes()),
+                    Err(ReadError::Incomplete | ReadError::Malformed(_))
+                ),
+                "{text}"
+            );
         }
     }
 
@@ -207,15 +271,25 @@ mod tests {
     fn integers_up_to_64_bits() {
         assert_eq!(read(b"18446744073709551615"), Ok(json!(u64::MAX)));
         assert_eq!(read(b"-9223372036854775808"), Ok(json!(i64::MIN)));
-        for literal in ["18446744073709551616", "-9223372036854775809", &"9".repeat(500)] {
+        for literal in [
+            "18446744073709551616",
+            "-9223372036854775809",
+            &"9".repeat(500),
+        ] {
             let text = format!("[{literal}]");
-            assert_eq!(read(text.as_bytes()), Err(ReadError::IntegerTooLarge(literal.to_owned())));
+            assert_eq!(
+                read(text.as_bytes()),
+                Err(ReadError::IntegerTooLarge(literal.to_owned()))
+            );
         }
     }
 
     #[test]
     fn nesting_is_bounded() {
-        assert!(matches!(read("[".repeat(1000).as_bytes()), Err(ReadError::Malformed(_))));
+        assert!(matches!(
+            read("[".repeat(1000).as_bytes()),
+            Err(ReadError::Malformed(_))
+        ));
     }
 
     proptest! {

@@ -86,8 +86,96 @@ impl PeerId03 {
         };
         Ok(Self {
             host: host.to_owned(),
-            port: port.parse().map_err(|_| PeerIdError::Port { port: port.to_owned() })?,
+            port: port.parse().map_err(|_| PeerIdError::Port {
+                port: port.to_owned(),
+            })?,
             group: (group != NO_GROUP).then(|| group.to_owned()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn id(host: &str, port: u16, group: Option<&str>) -> PeerId03 {
+        PeerId03 {
+            host: host.to_owned(),
+            port,
+            group: group.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn as_python_writes_them() {
+        for (peer, text) in [
+            (
+                id("192.168.1.20", 3011, Some("render")),
+                "MTkyLjE2OC4xLjIwOjMwMTEgLT4gcmVuZGVy",
+            ),
+            (
+                id("127.0.1.1", 3010, None),
+                "MTI3LjAuMS4xOjMwMTAgLT4gTm9uZQ==",
+            ),
+            (id("::1", 3010, Some("a -> b")), "OjoxOjMwMTAgLT4gYSAtPiBi"),
+        ] {
+            assert_eq!(peer.encode(), text);
+            assert_eq!(PeerId03::decode(text).as_ref(), Ok(&peer));
+            assert_eq!(
+                PeerId03::decode(&format!("b'{text}'")),
+                Ok(peer),
+                "str() of the bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn others_are_refused() {
+        let decode = |text: &str| {
+            PeerId03::decode(&String::from_utf8(v03::seal(text)).expect("base64 is ASCII"))
+        };
+        for text in [
+            "",
+            "host",
+            "host:3010",
+            "host -> group",
+            ":3010 -> a",
+            "host: -> a",
+            "host:3010 -> ",
+            "h:+1 -> a",
+        ] {
+            assert_eq!(
+                decode(text),
+                Err(PeerIdError::Form {
+                    text: text.to_owned()
+                })
+            );
+        }
+        assert_eq!(
+            decode("host:65536 -> a"),
+            Err(PeerIdError::Port {
+                port: "65536".to_owned()
+            })
+        );
+        for text in ["127.0.0.1:3010", "MTI3", "//79"] {
+            assert!(PeerId03::decode(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_survives(host in "[a-z0-9.:-]{1,20}", port in any::<u16>(), group in proptest::option::of("[ -~é]{1,12}")) {
+            prop_assume!(group.as_deref() != Some(NO_GROUP));
+            let peer = PeerId03 { host, port, group };
+            prop_assert_eq!(PeerId03::decode(&peer.encode()), Ok(peer));
+        }
+
+        #[test]
+        fn decoding_never_panics(text in any::<String>(), inner in r"[0-9:a -->]{0,20}") {
+            let _ = PeerId03::decode(&text);
+            let _ = PeerId03::decode(&String::from_utf8_lossy(&v03::seal(&inner)));
+        }
     }
 }

@@ -11,7 +11,7 @@ const NOT_FOR_THE_FUNCTION: [&str; 2] = ["peer", "time_out"];
 
 /// A request's JSON; `connection` is the tag as the dialect writes it.
 ///
-/// Written by hand because the originals put `connection` first and [`sniff`](super::sniff) is specified by that.
+/// Put together from parts so that the arguments need not be copied into one value first.
 pub(super) fn request(connection: &str, request: &Request) -> String {
     let args: Vec<String> = request.args.iter().map(json::write).collect();
     let kwargs: Vec<String> = request
@@ -27,9 +27,12 @@ pub(super) fn request(connection: &str, request: &Request) -> String {
     )
 }
 
-/// What [`request`] wrote, in its parts: the tag as the dialect writes it, `args`, `kwargs`.
-pub(super) fn read_request(value: Value) -> Result<(String, Vec<Value>, Map<String, Value>), OriginalError> {
-    let malformed = |why: &str| OriginalError::Malformed { message: REQUEST, why: why.to_owned() };
+/// What [`request`] wrote. The tag is left as the dialect writes it.
+pub(super) fn read_request(value: Value) -> Result<Request, OriginalError> {
+    let malformed = |why: &str| OriginalError::Malformed {
+        message: REQUEST,
+        why: why.to_owned(),
+    };
     let Value::Object(mut object) = value else {
         return Err(malformed("it is no object"));
     };
@@ -49,12 +52,19 @@ pub(super) fn read_request(value: Value) -> Result<(String, Vec<Value>, Map<Stri
     for name in NOT_FOR_THE_FUNCTION {
         kwargs.remove(name);
     }
-    Ok((connection, args, kwargs))
+    Ok(Request {
+        args,
+        kwargs,
+        ..Request::new(connection)
+    })
 }
 
 /// An error's JSON.
 pub(super) fn error(traceback: &str) -> String {
-    format!(r#"{{"payload":"error","traceback":{}}}"#, json::write(&json!(traceback)))
+    format!(
+        r#"{{"payload":"error","traceback":{}}}"#,
+        json::write(&json!(traceback))
+    )
 }
 
 /// The traceback, if the value is what [`error`] writes.
@@ -81,7 +91,9 @@ pub(super) fn json_error<T>(
     match error {
         json::ReadError::Incomplete => incomplete,
         json::ReadError::NotFinite(literal) => Err(OriginalError::NotFinite { message, literal }),
-        json::ReadError::IntegerTooLarge(literal) => Err(OriginalError::IntegerTooLarge { message, literal }),
+        json::ReadError::IntegerTooLarge(literal) => {
+            Err(OriginalError::IntegerTooLarge { message, literal })
+        }
         json::ReadError::Malformed(why) => Err(OriginalError::Malformed { message, why }),
     }
 }

@@ -60,22 +60,37 @@ impl Tag03 {
     #[must_use]
     pub fn decode(text: &str) -> Self {
         let text = without_bytes_repr(text);
-        let Some(name) = BASE64.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
-            return Self { name: text.to_owned(), custom: false };
+        let Some(name) = BASE64
+            .decode(text)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+        else {
+            return Self {
+                name: text.to_owned(),
+                custom: false,
+            };
         };
         match json::read(name.as_bytes()) {
             Ok(Value::Object(mut object)) => match object.remove(RAW) {
                 Some(Value::String(name)) => Self { name, custom: true },
-                _ => Self { name, custom: false },
+                _ => Self {
+                    name,
+                    custom: false,
+                },
             },
-            _ => Self { name, custom: false },
+            _ => Self {
+                name,
+                custom: false,
+            },
         }
     }
 }
 
 /// The text in `b'text'`: 0.3 subscribes with `str(tag)` and `str(id)`, and on Python 3 the two are `bytes`.
 pub(super) fn without_bytes_repr(text: &str) -> &str {
-    text.strip_prefix("b'").and_then(|text| text.strip_suffix('\'')).unwrap_or(text)
+    text.strip_prefix("b'")
+        .and_then(|text| text.strip_suffix('\''))
+        .unwrap_or(text)
 }
 
 /// Text as it stands on the wire.
@@ -83,7 +98,7 @@ pub(super) fn seal(text: &str) -> Vec<u8> {
     BASE64.encode(text).into_bytes()
 }
 
-/// Decodes base64 that is not marked as standard for the whole crate.
+/// What [`seal`] made of a text.
 pub(super) fn unseal(bytes: &[u8]) -> Result<Vec<u8>, base64::DecodeError> {
     BASE64.decode(bytes)
 }
@@ -92,8 +107,10 @@ pub(super) fn unseal(bytes: &[u8]) -> Result<Vec<u8>, base64::DecodeError> {
 fn unseal_begun(bytes: &[u8], message: &'static str) -> Result<(Vec<u8>, bool), OriginalError> {
     let bytes = bytes.trim_ascii_end();
     let whole = bytes.len() / 4 * 4;
-    let text = unseal(&bytes[..whole])
-        .map_err(|error| OriginalError::Malformed { message, why: format!("it is not base64: {error}") })?;
+    let text = unseal(&bytes[..whole]).map_err(|error| OriginalError::Malformed {
+        message,
+        why: format!("it is not base64: {error}"),
+    })?;
     Ok((text, whole < bytes.len()))
 }
 
@@ -102,18 +119,28 @@ pub(super) fn parse_request(bytes: &[u8]) -> Result<Parsed<Request>, OriginalErr
     let value = match json::read(&text) {
         Ok(_) if in_group => {
             let why = "there is more after its end".to_owned();
-            return Err(OriginalError::Malformed { message: REQUEST, why });
+            return Err(OriginalError::Malformed {
+                message: REQUEST,
+                why,
+            });
         }
         Ok(value) => value,
         Err(error) => return shape::json_error(error, REQUEST, Ok(Parsed::Incomplete)),
     };
-    let (connection, args, kwargs) = shape::read_request(value)?;
-    let tag = Tag03::decode(&connection);
-    Ok(Parsed::Complete(Request { tag: tag.name, custom_tag: tag.custom, args, kwargs }))
+    let request = shape::read_request(value)?;
+    let tag = Tag03::decode(&request.tag);
+    Ok(Parsed::Complete(Request {
+        tag: tag.name,
+        custom_tag: tag.custom,
+        ..request
+    }))
 }
 
 pub(super) fn build_request(request: &Request) -> Vec<u8> {
-    let tag = Tag03 { name: request.tag.clone(), custom: request.custom_tag };
+    let tag = Tag03 {
+        name: request.tag.clone(),
+        custom: request.custom_tag,
+    };
     seal(&shape::request(&tag.encode(), request))
 }
 
@@ -123,12 +150,18 @@ pub(super) fn result_json(value: &Value) -> String {
         Value::Object(object) => !object.contains_key(RAW) && shape::read_error(value).is_none(),
         _ => false,
     };
-    if bare { json::write(value) } else { format!("{{\"{RAW}\":{}}}", json::write(value)) }
+    if bare {
+        json::write(value)
+    } else {
+        format!("{{\"{RAW}\":{}}}", json::write(value))
+    }
 }
 
 pub(super) fn parse_answer(bytes: &[u8]) -> Result<Answer, OriginalError> {
     let (text, in_group) = unseal_begun(bytes, ANSWER)?;
-    let cut = OriginalError::Cut { received: bytes.len() };
+    let cut = OriginalError::Cut {
+        received: bytes.len(),
+    };
     if in_group {
         return Err(cut);
     }
@@ -136,7 +169,10 @@ pub(super) fn parse_answer(bytes: &[u8]) -> Result<Answer, OriginalError> {
     if !text.starts_with(b"{") {
         return match String::from_utf8(text) {
             Ok(name) if !name.is_empty() => Ok(Answer::Flag(name)),
-            _ => Err(OriginalError::Malformed { message: ANSWER, why: "its base64 holds no text".to_owned() }),
+            _ => Err(OriginalError::Malformed {
+                message: ANSWER,
+                why: "its base64 holds no text".to_owned(),
+            }),
         };
     }
     let mut value = match json::read(&text) {
@@ -145,10 +181,65 @@ pub(super) fn parse_answer(bytes: &[u8]) -> Result<Answer, OriginalError> {
     };
     // Before the wrapper is taken off: what is inside of one is a result, whatever it looks like.
     if let Some(traceback) = shape::read_error(&value) {
-        return Ok(Answer::Error { traceback: traceback.to_owned() });
+        return Ok(Answer::Error {
+            traceback: traceback.to_owned(),
+        });
     }
     Ok(Answer::Value(match value.get_mut(RAW) {
         Some(raw) => raw.take(),
         None => value,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn tags_as_python_writes_them() {
+        for (name, custom, text) in [
+            ("app.multiply", false, "YXBwLm11bHRpcGx5"),
+            ("MyTägged", true, "eyJyYXciOiAiTXlUXHUwMGU0Z2dlZCJ9"),
+        ] {
+            let tag = Tag03 {
+                name: name.to_owned(),
+                custom,
+            };
+            assert_eq!(tag.encode(), text);
+            assert_eq!(Tag03::decode(text), tag);
+            assert_eq!(
+                Tag03::decode(&format!("b'{text}'")),
+                tag,
+                "str() of the bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_tag_in_plain_text_is_taken_as_it_is() {
+        for name in ["app.multiply", "Résumé", "////"] {
+            assert_eq!(
+                Tag03::decode(name),
+                Tag03 {
+                    name: name.to_owned(),
+                    custom: false
+                }
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_tag_survives(name in "[a-z]{0,4}[ -~é😀]{0,20}", custom in any::<bool>()) {
+            let tag = Tag03 { name, custom };
+            prop_assert_eq!(Tag03::decode(&tag.encode()), tag);
+        }
+
+        #[test]
+        fn decoding_never_panics(text in any::<String>()) {
+            let _ = Tag03::decode(&text);
+        }
+    }
 }

@@ -16,12 +16,14 @@ pub(super) fn parse_request(bytes: &[u8]) -> Result<Parsed<Request>, OriginalErr
         // What this caller sends when an argument is no JSON type: the `repr` of its dict.
         Err(json::ReadError::Malformed(_)) if bytes.trim_ascii_start().starts_with(b"{'") => {
             let why = "it is Python's repr and not JSON, so an argument is of a type that JSON does not have".to_owned();
-            return Err(OriginalError::Malformed { message: REQUEST, why });
+            return Err(OriginalError::Malformed {
+                message: REQUEST,
+                why,
+            });
         }
         Err(error) => return shape::json_error(error, REQUEST, Ok(Parsed::Incomplete)),
     };
-    let (tag, args, kwargs) = shape::read_request(value)?;
-    Ok(Parsed::Complete(Request { args, kwargs, ..Request::new(tag) }))
+    shape::read_request(value).map(Parsed::Complete)
 }
 
 pub(super) fn build_request(request: &Request) -> Vec<u8> {
@@ -33,14 +35,29 @@ pub(super) fn parse_answer(bytes: &[u8]) -> Result<Answer, OriginalError> {
         Ok(value) => value,
         Err(json::ReadError::Malformed(why)) => match str::from_utf8(bytes) {
             Ok(text) => Value::String(text.to_owned()),
-            Err(_) => return Err(OriginalError::Malformed { message: ANSWER, why }),
+            Err(_) => {
+                return Err(OriginalError::Malformed {
+                    message: ANSWER,
+                    why,
+                });
+            }
         },
-        Err(error) => return shape::json_error(error, ANSWER, Err(OriginalError::Cut { received: bytes.len() })),
+        Err(error) => {
+            return shape::json_error(
+                error,
+                ANSWER,
+                Err(OriginalError::Cut {
+                    received: bytes.len(),
+                }),
+            );
+        }
     };
     Ok(match value {
         Value::String(text) if BUILT_IN_FLAGS.contains(&text.as_str()) => Answer::Flag(text),
         value => match shape::read_error(&value) {
-            Some(traceback) => Answer::Error { traceback: traceback.to_owned() },
+            Some(traceback) => Answer::Error {
+                traceback: traceback.to_owned(),
+            },
             None => Answer::Value(value),
         },
     })
@@ -48,5 +65,9 @@ pub(super) fn parse_answer(bytes: &[u8]) -> Result<Answer, OriginalError> {
 
 /// A flag on the wire: bare if it is built in, else the JSON string that a function of the original returns for it.
 pub(super) fn flag(name: &str) -> Vec<u8> {
-    if BUILT_IN_FLAGS.contains(&name) { name.as_bytes().to_vec() } else { json::write(&json!(name)).into_bytes() }
+    if BUILT_IN_FLAGS.contains(&name) {
+        name.as_bytes().to_vec()
+    } else {
+        json::write(&json!(name)).into_bytes()
+    }
 }
