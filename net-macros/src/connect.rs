@@ -1,0 +1,284 @@
+//! `#[net::connect]`: the function as it was, the type that calls it on another peer, and its registration.
+//!
+//! What may be connected is judged in `signature`; this file only generates.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Attribute, FnArg, Ident, Item, ItemFn, ext::IdentExt as _, spanned::Spanned as _};
+
+use crate::{
+    arguments, docs,
+    errors::Errors,
+    signature::{Connection, Parameter},
+    types,
+    written::written,
+};
+
+/// Expands `#[net::connect(arguments)] item`. Mistakes become `compile_error!`s beside the item, which is kept so that
+/// its uses are not reported too.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let tag = arguments::connect(arguments, &mut errors);
+    let mut function = match parse_function(item.clone()) {
+        Ok(function) => function,
+        Err(error) => {
+            errors.append(error);
+            let errors = errors.finish().err().map(syn::Error::into_compile_error);
+            return quote!(#item #errors);
+        }
+    };
+    match Connection::read(tag, &mut function, errors) {
+        Ok(connection) => {
+            let remote = remote(&connection);
+            let registration = registration(&connection);
+            quote!(#function #remote #registration)
+        }
+        Err(errors) => {
+            let errors = errors.into_compile_error();
+            // Outside of an `impl` the compiler has its own words for a `self`.
+            let function = (!has_receiver(&function)).then_some(function);
+            quote!(#function #errors)
+        }
+    }
+}
+
+fn parse_function(item: TokenStream) -> syn::Result<ItemFn> {
+    match syn::parse2(item.clone())? {
+        Item::Fn(function) => Ok(function),
+        // A function without a body, among others, which syn gives back unread.
+        Item::Verbatim(_) => syn::parse2(item),
+        _ => Err(syn::Error::new(
+            Span::call_site(),
+            "`#[net::connect]` goes on a function",
+        )),
+    }
+}
+
+fn has_receiver(function: &ItemFn) -> bool {
+    function
+        .sig
+        .inputs
+        .iter()
+        .any(|input| matches!(input, FnArg::Receiver(_)))
+}
+
+/// The type of the function's name. It is an enum without variants, as that takes no name among the values.
+fn remote(connection: &Connection) -> TokenStream {
+    let Connection {
+        visibility,
+        ident,
+        parameters,
+        returned,
+        ..
+    } = connection;
+    let conditions = kept(&connection.attributes, &["cfg"]);
+    let shown = connection
+        .attributes
+        .iter()
+        .filter(|attribute| is_doc_hidden(attribute));
+    let deprecated = kept(&connection.attributes, &["deprecated"]);
+    let link = format!("[`{ident}`](fn@{ident})");
+    let type_doc = format!("The remote side of {link}: [`on`](Self::on) calls it on another peer.");
+    let tag_doc = format!("The tag by which peers know {link}.");
+    let on_doc = format!("Calls {link} on `peer`. Dropping the call cancels it there.");
+    let tag = tag(connection);
+
+    let peer = local("peer", Span::call_site());
+    let out = local("out", Span::call_site());
+    let names: Vec<_> = parameters
+        .iter()
+        .map(|parameter| &parameter.ident)
+        .collect();
+    let types = parameters.iter().map(|parameter| &parameter.ty);
+    let value = types::owned(&returned.value);
+    // The empty tuple would be written as null.
+    let arguments = if names.is_empty() {
+        quote!([(); 0])
+    } else {
+        quote!((#(#names,)*))
+    };
+
+    quote! {
+        #(#conditions)*
+        #(#shown)*
+        #[doc = #type_doc]
+        #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
+        #visibility enum #ident {}
+
+        #(#conditions)*
+        #[allow(dead_code, clippy::all, clippy::pedantic)]
+        impl #ident {
+            #[doc = #tag_doc]
+            #visibility const TAG: &'static str = #tag;
+
+            #[doc = #on_doc]
+            #(#deprecated)*
+            #visibility fn on(#peer: &::net::Remote #(, #names: #types)*) -> ::net::Call<#value> {
+                ::net::private::call(#peer, Self::TAG, move |#out| {
+                    ::net::private::encode_arguments(&#arguments, #out)
+                })
+            }
+        }
+    }
+}
+
+/// The tag as an expression for a constant.
+fn tag(connection: &Connection) -> TokenStream {
+    match &connection.tag {
+        Some(tag) => tag.to_token_stream(),
+        None => {
+            let name = connection.ident.unraw().to_string();
+            quote! {{
+                const LENGTH: usize = ::net::private::tag_length(::std::module_path!(), #name);
+                const TEXT: [u8; LENGTH] = ::net::private::tag_text(::std::module_path!(), #name);
+                ::net::private::tag_str(&TEXT)
+            }}
+        }
+    }
+}
+
+/// What makes the function known to the peers of this program.
+fn registration(connection: &Connection) -> TokenStream {
+    let conditions = kept(&connection.attributes, &["cfg"]);
+    let name = connection.ident.unraw().to_string();
+    let tag = match &connection.tag {
+        Some(tag) => quote!(::std::option::Option::Some(#tag)),
+        None => quote!(::std::option::Option::None),
+    };
+    let doc = docs::text(&connection.attributes);
+    let returns = &connection.returned.written;
+    let parameters = connection
+        .parameters
+        .iter()
+        .map(|Parameter { ident, ty, default }| {
+            let name = ident.unraw().to_string();
+            let ty = written(ty);
+            let default = match default.as_ref().map(written) {
+                Some(default) => quote!(::std::option::Option::Some(#default)),
+                None => quote!(::std::option::Option::None),
+            };
+            quote!(::net::private::ParamSpec { name: #name, ty: #ty, default: #default })
+        });
+    let handler = handler(connection);
+    quote! {
+        #(#conditions)*
+        #[allow(deprecated, clippy::all, clippy::pedantic)]
+        const _: () = {
+            ::net::private::inventory::submit! {
+                ::net::private::Registration {
+                    tag: #tag,
+                    module: ::std::module_path!(),
+                    name: #name,
+                    doc: #doc,
+                    params: &[#(#parameters),*],
+                    returns: #returns,
+                    handler: || #handler,
+                }
+            }
+        };
+    }
+}
+
+/// Decodes the arguments, calls the function, and answers.
+fn handler(connection: &Connection) -> TokenStream {
+    let Connection {
+        ident,
+        parameters,
+        returned,
+        ..
+    } = connection;
+    let name = ident.unraw().to_string();
+    let incoming = local("incoming", Span::call_site());
+    let arguments = local("arguments", Span::call_site());
+    let error = local("error", Span::call_site());
+    let value = local("value", Span::call_site());
+
+    let count = parameters.len();
+    let names = parameters
+        .iter()
+        .map(|parameter| parameter.ident.unraw().to_string());
+    let locals: Vec<_> = (0..count)
+        .map(|index| local(&format!("argument_{index}"), Span::call_site()))
+        .collect();
+    let decoded = parameters
+        .iter()
+        .enumerate()
+        .map(|(index, parameter)| decoded(index, parameter, &arguments));
+    let given = parameters.iter().zip(&locals).map(|(parameter, local)| {
+        match types::referent(&parameter.ty) {
+            Some(_) => quote!(&#local),
+            None => local.to_token_stream(),
+        }
+    });
+
+    // Placed at the type, so that the compiler's word on a type that cannot be sent points there.
+    let at_value = Span::mixed_site().located_at(returned.value.span());
+    let answer_value = quote_spanned!(at_value=> ::net::private::answer_value);
+    let awaited = connection.is_async.then(|| quote!(.await));
+    let call = quote!(#ident(#(#given),*)#awaited);
+    let answer = if returned.fallible {
+        quote! {
+            match #call {
+                ::std::result::Result::Ok(#value) => #answer_value(&#value),
+                ::std::result::Result::Err(#error) => {
+                    ::net::private::answer_error(::std::any::type_name_of_val(&#error), &#error)
+                }
+            }
+        }
+    } else {
+        quote!(#answer_value(&#call))
+    };
+
+    let body = quote! {
+        let #arguments = || -> ::std::result::Result<_, ::net::value::ValueError> {
+            let #arguments = ::net::private::Arguments::<'_, #count>::parse(&#incoming.body, &[#(#names),*])?;
+            ::std::result::Result::Ok((#(#decoded,)*))
+        };
+        let (#(#locals,)*) = match #arguments() {
+            ::std::result::Result::Ok(#arguments) => #arguments,
+            ::std::result::Result::Err(#error) => return ::net::private::answer_bad_arguments(#name, #error),
+        };
+        #answer
+    };
+    if connection.is_async {
+        // Placed at the name, so that the compiler's word on a future that is not `Send` points there.
+        let at_name = Span::mixed_site().located_at(ident.span());
+        quote_spanned!(at_name=> ::net::private::async_handler(|#incoming| async move { #body }))
+    } else {
+        quote!(::net::private::sync_handler(|#incoming| { #body }))
+    }
+}
+
+fn decoded(index: usize, parameter: &Parameter, arguments: &Ident) -> TokenStream {
+    let ty = types::owned(&parameter.ty);
+    let at_type = Span::mixed_site().located_at(parameter.ty.span());
+    match &parameter.default {
+        None => quote_spanned!(at_type=> #arguments.required::<#ty>(#index)?),
+        Some(default) => {
+            let default = match types::referent(&parameter.ty) {
+                Some(referent) => {
+                    quote_spanned!(at_type=> <#referent as ::std::borrow::ToOwned>::to_owned(#default))
+                }
+                None => default.to_token_stream(),
+            };
+            quote_spanned!(at_type=> #arguments.optional::<#ty>(#index, || #default)?)
+        }
+    }
+}
+
+/// A name that cannot meet one of the user's.
+fn local(name: &str, span: Span) -> Ident {
+    format_ident!("{name}", span = Span::mixed_site().located_at(span))
+}
+
+fn kept<'a>(attributes: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
+    attributes
+        .iter()
+        .filter(|attribute| names.iter().any(|name| attribute.path().is_ident(name)))
+        .collect()
+}
+
+fn is_doc_hidden(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("doc")
+        && matches!(&attribute.meta, syn::Meta::List(list) if list.tokens.to_string() == "hidden")
+}
