@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use syn::{
     Attribute, Expr, Ident, LitStr, Token,
     ext::IdentExt as _,
-    parse::{ParseStream, Parser as _},
-    spanned::Spanned as _,
+    parse::{Parse, ParseStream, Parser as _, discouraged::Speculative as _},
+    punctuated::Punctuated,
 };
 
 use crate::errors::Errors;
@@ -100,32 +100,26 @@ enum Argument {
 }
 
 fn each_argument(input: ParseStream<'_>) -> syn::Result<Vec<Argument>> {
-    let mut arguments = Vec::new();
-    while !input.is_empty() {
-        // `name =` first, since `name = value` on its own also reads as an assignment.
-        let is_named =
-            input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(Token![,]));
-        let is_last_name = || {
-            input.fork().call(Ident::parse_any).is_ok() && {
-                let ahead = input.fork();
-                ahead.call(Ident::parse_any).is_ok() && ahead.is_empty()
-            }
-        };
-        arguments.push(if is_named || is_last_name() {
-            let name = input.call(Ident::parse_any)?;
+    let parsed = Punctuated::<Argument, Token![,]>::parse_terminated(input)?;
+    Ok(parsed.into_iter().collect())
+}
+
+impl Parse for Argument {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        // Not left to `Expr`, which would read `name = value` as an assignment and refuse keywords.
+        let ahead = input.fork();
+        if let Ok(name) = ahead.call(Ident::parse_any)
+            && (ahead.is_empty() || ahead.peek(Token![,]) || ahead.peek(Token![=]))
+        {
+            input.advance_to(&ahead);
             let value = match input.parse::<Option<Token![=]>>()? {
                 Some(_) => Some(input.parse()?),
                 None => None,
             };
-            Argument::Named(name, value)
-        } else {
-            Argument::Value(input.parse()?)
-        });
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
+            return Ok(Self::Named(name, value));
         }
+        input.parse().map(Self::Value)
     }
-    Ok(arguments)
 }
 
 fn tag_literal(value: &Expr) -> syn::Result<LitStr> {

@@ -3,7 +3,7 @@
 //! What may be connected is judged in `signature`; this file only generates.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, FnArg, Ident, Item, ItemFn, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
@@ -83,8 +83,8 @@ fn remote(connection: &Connection) -> TokenStream {
     let on_doc = format!("Calls {link} on `peer`. Dropping the call cancels it there.");
     let tag = tag(connection);
 
-    let peer = local("peer", Span::call_site());
-    let out = local("out", Span::call_site());
+    let peer = local("peer");
+    let out = local("out");
     let names: Vec<_> = parameters
         .iter()
         .map(|parameter| &parameter.ident)
@@ -162,7 +162,7 @@ fn registration(connection: &Connection) -> TokenStream {
     let handler = handler(connection);
     quote! {
         #(#conditions)*
-        #[allow(deprecated, clippy::all, clippy::pedantic)]
+        #[allow(deprecated, unused_variables, clippy::all, clippy::pedantic)]
         const _: () = {
             ::net::private::inventory::submit! {
                 ::net::private::Registration {
@@ -188,17 +188,17 @@ fn handler(connection: &Connection) -> TokenStream {
         ..
     } = connection;
     let name = ident.unraw().to_string();
-    let incoming = local("incoming", Span::call_site());
-    let arguments = local("arguments", Span::call_site());
-    let error = local("error", Span::call_site());
-    let value = local("value", Span::call_site());
+    let incoming = local("incoming");
+    let arguments = local("arguments");
+    let error = local("error");
+    let value = local("value");
 
     let count = parameters.len();
     let names = parameters
         .iter()
         .map(|parameter| parameter.ident.unraw().to_string());
     let locals: Vec<_> = (0..count)
-        .map(|index| local(&format!("argument_{index}"), Span::call_site()))
+        .map(|index| local(&format!("argument_{index}")))
         .collect();
     let decoded = parameters
         .iter()
@@ -267,8 +267,8 @@ fn decoded(index: usize, parameter: &Parameter, arguments: &Ident) -> TokenStrea
 }
 
 /// A name that cannot meet one of the user's.
-fn local(name: &str, span: Span) -> Ident {
-    format_ident!("{name}", span = Span::mixed_site().located_at(span))
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
 }
 
 fn kept<'a>(attributes: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
