@@ -43,15 +43,19 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn parse_function(item: TokenStream) -> syn::Result<ItemFn> {
-    match syn::parse2(item.clone())? {
+    match syn::parse2(item)? {
         Item::Fn(function) => Ok(function),
-        // A function without a body, among others, which syn gives back unread.
-        Item::Verbatim(_) => syn::parse2(item),
-        _ => Err(syn::Error::new(
-            Span::call_site(),
-            "`#[net::connect]` goes on a function",
+        // What syn gives back unread is, among functions, one without a body.
+        Item::Verbatim(_) => Err(misplaced(
+            "`#[net::connect]` goes on a function with a body",
         )),
+        _ => Err(misplaced("`#[net::connect]` goes on a function")),
     }
+}
+
+/// An error shown at the attribute, as it is the attribute that has to go.
+fn misplaced(message: &str) -> syn::Error {
+    syn::Error::new(Span::call_site(), message)
 }
 
 fn has_receiver(function: &ItemFn) -> bool {
@@ -71,16 +75,17 @@ fn remote(connection: &Connection) -> TokenStream {
         returned,
         ..
     } = connection;
-    let conditions = kept(&connection.attributes, &["cfg"]);
+    let conditions = named("cfg", &connection.attributes);
     let shown = connection
         .attributes
         .iter()
         .filter(|attribute| is_doc_hidden(attribute));
-    let deprecated = kept(&connection.attributes, &["deprecated"]);
+    let deprecated = named("deprecated", &connection.attributes);
     let link = format!("[`{ident}`](fn@{ident})");
-    let type_doc = format!("The remote side of {link}: [`on`](Self::on) calls it on another peer.");
-    let tag_doc = format!("The tag by which peers know {link}.");
-    let on_doc = format!("Calls {link} on `peer`. Dropping the call cancels it there.");
+    let type_doc =
+        format!(" The remote side of {link}: [`on`](Self::on) calls it on another peer.");
+    let tag_doc = format!(" The tag by which peers know {link}.");
+    let on_doc = format!(" Calls {link} on `peer`. Dropping the call cancels it there.");
     let tag = tag(connection);
 
     let peer = local("peer");
@@ -91,11 +96,12 @@ fn remote(connection: &Connection) -> TokenStream {
         .collect();
     let types = parameters.iter().map(|parameter| &parameter.ty);
     let value = types::owned(&returned.value);
+    // Placed at the name, so that the compiler's word on arguments that cannot be sent points there.
+    let at_name = Span::mixed_site().located_at(ident.span());
     // The empty tuple would be written as null.
-    let arguments = if names.is_empty() {
-        quote!([(); 0])
-    } else {
-        quote!((#(#names,)*))
+    let arguments = match names.is_empty() {
+        true => quote!(&[(); 0]),
+        false => quote_spanned!(at_name=> &(#(#names,)*)),
     };
 
     quote! {
@@ -114,8 +120,8 @@ fn remote(connection: &Connection) -> TokenStream {
             #[doc = #on_doc]
             #(#deprecated)*
             #visibility fn on(#peer: &::net::Remote #(, #names: #types)*) -> ::net::Call<#value> {
-                ::net::private::call(#peer, Self::TAG, move |#out| {
-                    ::net::private::encode_arguments(&#arguments, #out)
+                ::net::private::call::<#value>(#peer, Self::TAG, move |#out| {
+                    ::net::private::encode_arguments(#arguments, #out)
                 })
             }
         }
@@ -139,7 +145,7 @@ fn tag(connection: &Connection) -> TokenStream {
 
 /// What makes the function known to the peers of this program.
 fn registration(connection: &Connection) -> TokenStream {
-    let conditions = kept(&connection.attributes, &["cfg"]);
+    let conditions = named("cfg", &connection.attributes);
     let name = connection.ident.unraw().to_string();
     let tag = match &connection.tag {
         Some(tag) => quote!(::std::option::Option::Some(#tag)),
@@ -164,17 +170,16 @@ fn registration(connection: &Connection) -> TokenStream {
         #(#conditions)*
         #[allow(deprecated, unused_variables, clippy::all, clippy::pedantic)]
         const _: () = {
-            ::net::private::inventory::submit! {
-                ::net::private::Registration {
-                    tag: #tag,
-                    module: ::std::module_path!(),
-                    name: #name,
-                    doc: #doc,
-                    params: &[#(#parameters),*],
-                    returns: #returns,
-                    handler: || #handler,
-                }
-            }
+            const __NET_REGISTRATION: ::net::private::Registration = ::net::private::Registration {
+                tag: #tag,
+                module: ::std::module_path!(),
+                name: #name,
+                doc: #doc,
+                params: &[#(#parameters),*],
+                returns: #returns,
+                handler: || #handler,
+            };
+            ::net::private::inventory::submit! { __NET_REGISTRATION }
         };
     }
 }
@@ -191,7 +196,6 @@ fn handler(connection: &Connection) -> TokenStream {
     let incoming = local("incoming");
     let arguments = local("arguments");
     let error = local("error");
-    let value = local("value");
 
     let count = parameters.len();
     let names = parameters
@@ -213,20 +217,25 @@ fn handler(connection: &Connection) -> TokenStream {
 
     // Placed at the type, so that the compiler's word on a type that cannot be sent points there.
     let at_value = Span::mixed_site().located_at(returned.value.span());
-    let answer_value = quote_spanned!(at_value=> ::net::private::answer_value);
+    let value = Ident::new("value", at_value);
+    let answer_value = quote_spanned!(at_value=> ::net::private::answer_value(&#value));
     let awaited = connection.is_async.then(|| quote!(.await));
     let call = quote!(#ident(#(#given),*)#awaited);
     let answer = if returned.fallible {
+        let answer_error = quote_spanned! {at_value=>
+            ::net::private::answer_error(::std::any::type_name_of_val(&#value), &#value)
+        };
         quote! {
             match #call {
-                ::std::result::Result::Ok(#value) => #answer_value(&#value),
-                ::std::result::Result::Err(#error) => {
-                    ::net::private::answer_error(::std::any::type_name_of_val(&#error), &#error)
-                }
+                ::std::result::Result::Ok(#value) => #answer_value,
+                ::std::result::Result::Err(#value) => #answer_error,
             }
         }
     } else {
-        quote!(#answer_value(&#call))
+        quote! {
+            let #value = #call;
+            #answer_value
+        }
     };
 
     let body = quote! {
@@ -271,14 +280,107 @@ fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
-fn kept<'a>(attributes: &'a [Attribute], names: &[&str]) -> Vec<&'a Attribute> {
+fn named<'a>(name: &str, attributes: &'a [Attribute]) -> Vec<&'a Attribute> {
     attributes
         .iter()
-        .filter(|attribute| names.iter().any(|name| attribute.path().is_ident(name)))
+        .filter(|attribute| attribute.path().is_ident(name))
         .collect()
 }
 
 fn is_doc_hidden(attribute: &Attribute) -> bool {
     attribute.path().is_ident("doc")
         && matches!(&attribute.meta, syn::Meta::List(list) if list.tokens.to_string() == "hidden")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The expansion, laid out as rustfmt would.
+    fn expanded(arguments: TokenStream, item: TokenStream) -> String {
+        prettyplease::unparse(&syn::parse2(expand(arguments, item)).unwrap())
+    }
+
+    fn assert_expansion(name: &str, arguments: TokenStream, item: TokenStream) {
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_snapshot!(name, expanded(arguments, item));
+        });
+    }
+
+    /// The messages of the `compile_error!`s in an expansion.
+    fn mistakes(arguments: TokenStream, item: TokenStream) -> Vec<String> {
+        let file: syn::File = syn::parse2(expand(arguments, item)).unwrap();
+        file.items
+            .into_iter()
+            .filter_map(|item| match item {
+                Item::Macro(item) => Some(item.mac.parse_body::<syn::LitStr>().unwrap().value()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_plain_function() {
+        assert_expansion(
+            "multiply",
+            quote!(),
+            quote! {
+                /// The product of two numbers.
+                #[inline]
+                pub fn multiply(a: i64, #[net(default = 5)] mut b: i64) -> i64 {
+                    b *= a;
+                    b
+                }
+            },
+        );
+    }
+
+    #[test]
+    fn an_async_function_that_borrows_and_may_fail() {
+        assert_expansion(
+            "find",
+            quote!("Tag"),
+            quote! {
+                #[cfg(unix)]
+                #[deprecated]
+                #[doc(hidden)]
+                async fn find(text: &str, #[net(default = &[])] among: &[String]) -> io::Result<Option<usize>> {
+                    Ok(among.iter().position(|other| other == text))
+                }
+            },
+        );
+    }
+
+    #[test]
+    fn a_function_of_nothing() {
+        insta::assert_snapshot!(expanded(
+            quote!(tag = "Tag"),
+            quote!(
+                fn nothing() {}
+            )
+        ));
+    }
+
+    #[test]
+    fn mistakes_are_reported_together_and_leave_the_function() {
+        let arguments = quote!(name = "Tag");
+        let item = quote!(
+            fn wrong<T>(#[net(default)] a: &mut T) -> &str {
+                ""
+            }
+        );
+        assert_eq!(mistakes(arguments.clone(), item.clone()).len(), 5);
+        assert!(expanded(arguments, item).starts_with("fn wrong<T>(a: &mut T)"));
+    }
+
+    #[test]
+    fn groups_left_by_macro_rules_are_looked_into() {
+        let mut ty: syn::Type = syn::parse_quote!(&str);
+        ty = syn::Type::Group(syn::TypeGroup {
+            attrs: Vec::new(),
+            group_token: syn::token::Group::default(),
+            elem: Box::new(ty),
+        });
+        assert!(mistakes(quote!(), quote!(fn length(text: #ty) {})).is_empty());
+    }
 }

@@ -16,8 +16,9 @@ pub(crate) fn text(attributes: &[Attribute]) -> TokenStream {
         .collect();
     let literals: Option<Vec<String>> = values.iter().map(|value| literal(value)).collect();
     match literals {
-        Some(lines) => {
-            let text = unindent(&lines.join("\n"));
+        Some(parts) => {
+            let parts: Vec<String> = parts.iter().map(|part| unindent(part)).collect();
+            let text = parts.join("\n").trim().to_owned();
             quote!(#text)
         }
         None => quote!(::std::concat!(#(#values, "\n"),*)),
@@ -34,23 +35,24 @@ fn literal(value: &Expr) -> Option<String> {
     }
 }
 
-/// Takes away what all lines are indented by: the space after `///`, and the margin of a block comment.
-fn unindent(text: &str) -> String {
-    // The first line of a block comment begins after its `/**` and so has a margin of its own.
-    let first_is_apart = text.contains('\n') && !text.starts_with([' ', '\n']);
+/// Takes the margin away: the space after `///`, or what all lines of a block comment are indented by.
+fn unindent(part: &str) -> String {
+    let Some((first, rest)) = part.split_once('\n') else {
+        return part.strip_prefix(' ').unwrap_or(part).trim_end().to_owned();
+    };
     let indent = |line: &str| line.len() - line.trim_start().len();
-    let margin = text
+    let margin = rest
         .lines()
-        .skip(usize::from(first_is_apart))
         .filter(|line| !line.trim().is_empty())
         .map(indent)
         .min()
         .unwrap_or(0);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(|line| line[margin.min(indent(line))..].trim_end())
-        .collect();
-    lines.join("\n").trim().to_owned()
+    let mut text = first.trim().to_owned();
+    for line in rest.lines() {
+        text.push('\n');
+        text.push_str(line[margin.min(indent(line))..].trim_end());
+    }
+    text
 }
 
 #[cfg(test)]
@@ -71,7 +73,7 @@ mod tests {
             ///
             ///     multiply(5, 10)
             #[inline]
-            /// Of two numbers.
+            #[doc = "Of two numbers."]
             fn multiply() {}
         };
         assert_eq!(
@@ -83,10 +85,10 @@ mod tests {
     #[test]
     fn a_block_comment_reads_as_lines_do() {
         let function = parse_quote! {
-            #[doc = "\n    The product.\n\n    Of two numbers.\n"]
+            #[doc = " The product.\n\n    Of two\n      numbers.\n"]
             fn multiply() {}
         };
-        assert_eq!(of(function), "The product.\n\nOf two numbers.");
+        assert_eq!(of(function), "The product.\n\nOf two\n  numbers.");
     }
 
     #[test]
