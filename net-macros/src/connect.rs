@@ -99,9 +99,10 @@ fn remote(connection: &Connection) -> TokenStream {
     // Placed at the name, so that the compiler's word on arguments that cannot be sent points there.
     let at_name = Span::mixed_site().located_at(ident.span());
     // The empty tuple would be written as null.
-    let arguments = match names.is_empty() {
-        true => quote!(&[(); 0]),
-        false => quote_spanned!(at_name=> &(#(#names,)*)),
+    let arguments = if names.is_empty() {
+        quote!(&[(); 0])
+    } else {
+        quote_spanned!(at_name=> &(#(#names,)*))
     };
 
     quote! {
@@ -353,12 +354,13 @@ mod tests {
 
     #[test]
     fn a_function_of_nothing() {
-        insta::assert_snapshot!(expanded(
+        assert_expansion(
+            "nothing",
             quote!(tag = "Tag"),
             quote!(
                 fn nothing() {}
-            )
-        ));
+            ),
+        );
     }
 
     #[test]

@@ -77,8 +77,14 @@ mod tests {
         const LENGTH: usize = tag_length("app::math::int", "multiply");
         const TEXT: [u8; LENGTH] = tag_text("app::math::int", "multiply");
         assert_eq!(tag_str(&TEXT), "app.math.int.multiply");
-        assert_eq!(tag_str(&tag_text::<{ tag_length("app", "f") }>("app", "f")), "app.f");
-        assert_eq!(tag_str(&tag_text::<{ tag_length("äpp::é", "ü") }>("äpp::é", "ü")), "äpp.é.ü");
+        assert_eq!(
+            tag_str(&tag_text::<{ tag_length("app", "f") }>("app", "f")),
+            "app.f"
+        );
+        assert_eq!(
+            tag_str(&tag_text::<{ tag_length("äpp::é", "ü") }>("äpp::é", "ü")),
+            "äpp.é.ü"
+        );
     }
 
     #[test]

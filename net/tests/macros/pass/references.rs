@@ -11,7 +11,11 @@ struct Point {
 
 #[net::connect]
 fn length(text: &str, values: &[f64], point: &Point, path: &Path) -> f64 {
-    text.len() as f64 + values.iter().sum::<f64>() + point.x + point.y + path.as_os_str().len() as f64
+    text.len() as f64
+        + values.iter().sum::<f64>()
+        + point.x
+        + point.y
+        + path.as_os_str().len() as f64
 }
 
 #[net::connect]
@@ -22,12 +26,22 @@ async fn cow(text: Cow<'_, str>, number: &i64) -> usize {
 }
 
 #[net::connect]
-fn greeting(#[net(default = "world")] name: &str, #[net(default = &[1, 2])] numbers: &[u8]) -> &'static str {
-    if name.is_empty() && numbers.is_empty() { "" } else { "hello" }
+fn greeting(
+    #[net(default = "world")] name: &str,
+    #[net(default = &[1, 2])] numbers: &[u8],
+) -> &'static str {
+    if name.is_empty() && numbers.is_empty() {
+        ""
+    } else {
+        "hello"
+    }
 }
 
 fn main() {
-    assert_eq!(length("ab", &[1.0], &Point { x: 1.0, y: 2.0 }, Path::new("c")), 7.0);
+    assert_eq!(
+        length("ab", &[1.0], &Point { x: 1.0, y: 2.0 }, Path::new("c")),
+        7.0
+    );
     drop(cow("".into(), &1));
     assert_eq!(greeting("", &[]), "");
 

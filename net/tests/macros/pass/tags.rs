@@ -26,7 +26,10 @@ fn main() {
     r#type(1);
 
     let crate_name = module_path!();
-    assert_eq!(outer::inner::function::TAG, format!("{crate_name}.outer.inner.function"));
+    assert_eq!(
+        outer::inner::function::TAG,
+        format!("{crate_name}.outer.inner.function")
+    );
     assert_eq!(custom::TAG, "Custom tag");
     assert_eq!(named::TAG, "Named");
     assert_eq!(r#type::TAG, format!("{crate_name}.type"));
