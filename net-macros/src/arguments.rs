@@ -17,38 +17,33 @@ const PARAMETER_TAKES: &str = "`#[net(…)]` takes a default: `#[net(default = 5
 /// Reads the arguments of `#[net::connect(…)]`: a tag, or nothing.
 pub(crate) fn connect(arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
     let mut tag = None;
-    let parsed = each_argument.parse2(arguments).map(|arguments| {
-        for argument in arguments {
-            let value = match argument {
-                Argument::Value(value) => value,
-                Argument::Named(name, Some(value)) if name == "tag" => value,
-                Argument::Named(name, None) if name == "tag" => {
-                    errors.push(name, "the tag is missing: `tag = \"Tag\"`");
-                    continue;
-                }
-                Argument::Named(name, None) => {
-                    errors.push(
-                        &name,
-                        format!("unknown argument `{name}`; {CONNECT_TAKES}, in quotes"),
-                    );
-                    continue;
-                }
-                Argument::Named(name, Some(_)) => {
-                    errors.push(&name, format!("unknown argument `{name}`; {CONNECT_TAKES}"));
-                    continue;
-                }
-            };
-            let Some(literal) = errors.take(tag_literal(&value)) else {
+    let parsed = errors.take(each_argument.parse2(arguments));
+    for argument in parsed.unwrap_or_default() {
+        let value = match argument {
+            Argument::Value(value) => value,
+            Argument::Named(name, Some(value)) if name == "tag" => value,
+            Argument::Named(name, None) if name == "tag" => {
+                errors.push(name, "the tag is missing: `tag = \"Tag\"`");
                 continue;
-            };
-            if tag.is_some() {
-                errors.push(literal, "the tag is given twice");
-            } else {
-                tag = Some(literal);
             }
+            Argument::Named(name, value) => {
+                let hint = if value.is_none() { ", in quotes" } else { "" };
+                errors.push(
+                    &name,
+                    format!("unknown argument `{name}`; {CONNECT_TAKES}{hint}"),
+                );
+                continue;
+            }
+        };
+        let Some(literal) = errors.take(tag_literal(&value)) else {
+            continue;
+        };
+        if tag.is_some() {
+            errors.push(literal, "the tag is given twice");
+        } else {
+            tag = Some(literal);
         }
-    });
-    errors.take(parsed);
+    }
     tag
 }
 
