@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from actor import Actor
 
 PROGRAM = Path(__file__).parent / "program" / "peer.py"

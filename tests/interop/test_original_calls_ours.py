@@ -1,6 +1,7 @@
 """An original 0.6.2 peer calls our peer."""
 
 import pytest
+
 from actor import Actor
 
 WAYS = ["execute", "handle", "finding"]

@@ -1,6 +1,7 @@
 """Our peer calls an original 0.6.2 peer."""
 
 import pytest
+
 from actor import Actor
 
 WAYS = ["execute", "handle", "finding"]

@@ -21,7 +21,11 @@ fn multiply(a: i64, b: i64) -> i64 {
 
 #[net::connect("divide")]
 fn divide(a: i64, b: i64) -> Result<f64, ZeroDivisionError> {
-    if b == 0 { Err(ZeroDivisionError) } else { Ok(a as f64 / b as f64) }
+    if b == 0 {
+        Err(ZeroDivisionError)
+    } else {
+        Ok(a as f64 / b as f64)
+    }
 }
 
 /// Named as Python names it, so that a Python caller can catch it as its own.
@@ -47,7 +51,10 @@ struct Request {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let here = net::start().await?;
-    println!("{}", json!({ "ready": { "host": here.host(), "port": here.port() } }));
+    println!(
+        "{}",
+        json!({ "ready": { "host": here.host(), "port": here.port() } })
+    );
 
     let mut lines = BufReader::new(stdin()).lines();
     while let Some(line) = lines.next_line().await? {
