@@ -23,9 +23,6 @@ use crate::value;
 
 /// How long an original may take to send its whole request: it sends it in one piece.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
-/// The longest request that is read. An original sends any length (only reading is bounded there), so ours reads more
-/// than the 1,024 bytes that another original would.
-const REQUEST_MOST: usize = 1024 * 1024;
 /// The longest answer that is read from an original.
 const ANSWER_MOST: usize = 64 * 1024 * 1024;
 /// Read at a time.
@@ -51,9 +48,6 @@ async fn read_request(socket: &mut Socket, read: &mut BytesMut, dialect: Dialect
     loop {
         if let Parsed::Complete(request) = dialect.parse_request(read)? {
             return Ok(request);
-        }
-        if read.len() > REQUEST_MOST {
-            return Err(OriginalError::TooLong { size: read.len(), limit: REQUEST_MOST });
         }
         read.reserve(READ);
         match poll_fn(|cx| socket.read.poll_read(cx, read)).await {
@@ -122,7 +116,7 @@ pub(crate) async fn ask(
     body: &[u8],
 ) -> Result<Answer, CallError> {
     let (args, kwargs) = value::arguments_to_json(body)?;
-    let request = Request { tag: tag.to_owned(), args, kwargs };
+    let request = Request { args, kwargs, ..Request::new(tag) };
     let address = remote.tcp_address().ok_or_else(|| CallError::Unreachable {
         peer: remote.to_string(),
         why: "an original peer is reached over TCP, and no TCP address is known for it".into(),
@@ -182,8 +176,7 @@ async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> 
 /// Asks whoever listens at `address` for the original's information about itself. None: nobody that speaks a dialect.
 pub(crate) async fn probe(address: &Address, patience: Duration) -> Option<(Dialect, serde_json::Value)> {
     for dialect in [Dialect::V06, Dialect::V03] {
-        let request =
-            Request { tag: builtin::INFO.into(), args: Vec::new(), kwargs: serde_json::Map::new() };
+        let request = Request::new(builtin::INFO);
         let bytes = dialect.build_request(&request).ok()?;
         let answer = timeout(patience, exchange(address, &bytes)).await.ok()?.ok()?;
         if let Ok(original::Answer::Value(info)) = dialect.parse_answer(&answer)

@@ -1,6 +1,7 @@
 //! What the macros' code names. Not part of the public API: it changes as they do.
 
-use std::any::type_name;
+mod names;
+
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::future::Future;
@@ -17,12 +18,13 @@ use crate::registry::{Connection, Param, ParamKind, Registry, Signature};
 use crate::remote::Remote;
 use crate::value::ValueError;
 pub use crate::value::{Arguments, encode_arguments};
+pub use names::{tag_length, tag_str, tag_text};
 
 /// A function that carries `#[net::connect]`, as the macro wrote it down.
 #[derive(Debug)]
 pub struct Registration {
-    /// The name peers call it by.
-    pub tag: &'static str,
+    /// A tag of the program's own; none is `<module>.<name>`.
+    pub tag: Option<&'static str>,
     /// The module it stands in, as Rust writes it.
     pub module: &'static str,
     /// The function's name.
@@ -59,10 +61,12 @@ pub(crate) fn register_all(registry: &Registry) {
             annotation: Some(spec.ty.into()),
             default: spec.default.map(Into::into),
         };
+        let module = registration.module.replace("::", ".");
+        let tag = registration.tag.map_or_else(|| format!("{module}.{}", registration.name), Into::into);
         let replaced = registry.register(Connection {
-            tag: registration.tag.into(),
+            tag: tag.clone(),
             name: registration.name.into(),
-            module: registration.module.replace("::", "."),
+            module,
             doc: registration.doc.into(),
             signature: Signature {
                 params: registration.params.iter().map(param).collect(),
@@ -72,7 +76,7 @@ pub(crate) fn register_all(registry: &Registry) {
         });
         if let Some(other) = replaced {
             tracing::warn!(
-                tag = registration.tag,
+                tag,
                 "two functions have this tag: {}.{} and {}.{}; the second one answers",
                 other.module,
                 other.name,
@@ -139,12 +143,9 @@ pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
     }
 }
 
-/// A function's error as its answer; its kind is the type's name without its path.
-pub fn answer_error<E: Display>(error: &E) -> Answer {
-    let full = type_name::<E>();
-    // `alloc::boxed::Box<dyn core::error::Error>` is an `Error` to whoever reads it.
-    let kind = full.rsplit("::").next().unwrap_or(full).trim_end_matches('>');
-    Answer::failed(kind, error.to_string(), "")
+/// A function's error as its answer, of the type that [`std::any::type_name`] calls `type_name`.
+pub fn answer_error<E: Display + ?Sized>(type_name: &str, error: &E) -> Answer {
+    Answer::failed(names::kind(type_name), error.to_string(), "")
 }
 
 /// The answer to a call whose arguments do not fit the function.
@@ -159,37 +160,4 @@ pub fn call<T>(
     encode: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
 ) -> Call<T> {
     Call::encode(remote, tag.into(), encode)
-}
-
-/// A module's path with dots, at compile time: the length of [`dotted`]'s result.
-#[must_use]
-pub const fn dotted_len(path: &str) -> usize {
-    let bytes = path.as_bytes();
-    let (mut i, mut len) = (0, 0);
-    while i < bytes.len() {
-        if bytes[i] == b':' {
-            i += 1;
-        }
-        i += 1;
-        len += 1;
-    }
-    len
-}
-
-/// A path with each `::` made a dot.
-#[must_use]
-pub const fn dotted<const N: usize>(path: &str) -> [u8; N] {
-    let bytes = path.as_bytes();
-    let mut out = [b'.'; N];
-    let (mut i, mut o) = (0, 0);
-    while i < bytes.len() {
-        if bytes[i] == b':' {
-            i += 2;
-        } else {
-            out[o] = bytes[i];
-            i += 1;
-        }
-        o += 1;
-    }
-    out
 }

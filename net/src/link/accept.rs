@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use net_proto::original::{Dialect, Sniffed, sniff};
+use net_proto::original::{Sniffed, sniff};
 use net_proto::{PREFACE_MAGIC, Side};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
@@ -96,8 +96,7 @@ async fn tell_apart(core: &Arc<Core>, mut socket: Socket, from: SocketAddr) {
             return native(core, socket, read).await;
         }
         match sniff(&read) {
-            Some(Sniffed::V06) => return original::serve(core, socket, read, Dialect::V06).await,
-            Some(Sniffed::V03) => return original::serve(core, socket, read, Dialect::V03).await,
+            Some(Sniffed::Original(dialect)) => return original::serve(core, socket, read, dialect).await,
             Some(Sniffed::NeedMore) => read.reserve(FIRST_BYTES),
             None => return refused(&from, "it speaks nothing that this port speaks"),
         }

@@ -76,8 +76,7 @@ pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Dialled,
         Ok(link) => Ok(Dialled::Link(link)),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
         Err(LinkError::Foreign(answer)) => match sniff(&answer) {
-            Some(Sniffed::V06) => Ok(Dialled::Original(Dialect::V06)),
-            Some(Sniffed::V03) => Ok(Dialled::Original(Dialect::V03)),
+            Some(Sniffed::Original(dialect)) => Ok(Dialled::Original(dialect)),
             _ => Err(LinkError::Foreign(answer)),
         },
         Err(error) => Err(error),
