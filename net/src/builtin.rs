@@ -10,7 +10,9 @@ use serde_json::{Value as Json, json};
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
 use crate::registry::{Answer, Connection, Incoming, Param, ParamKind, Registry, Signature};
-use crate::value;
+use crate::body::{self, Parts};
+use crate::value::cbor::Writer;
+use crate::value::tags;
 
 /// The tag of [`info`].
 pub(crate) const INFO: &str = "net.defaults.handlers.info";
@@ -116,19 +118,21 @@ fn described(registry: &Registry) -> std::collections::BTreeMap<String, Describe
 }
 
 fn pass_through(call: &Incoming) -> Answer {
-    match value::split_arguments(&call.body) {
-        Ok(parts) if parts.count == 1 && parts.keywords.is_none() => {
-            // With one argument, what lies behind the array's head is that argument.
-            Answer::Value(call.body.slice(call.body.len() - parts.items.len()..))
+    match body::split(&call.body) {
+        Ok(Parts { positional, keywords: None }) if positional.len() == 1 => {
+            Answer::Value(call.body.slice_ref(positional[0]))
         }
-        Ok(parts) => {
+        Ok(Parts { positional, keywords }) => {
             let mut out = Vec::with_capacity(call.body.len() + 16);
-            value::encode_tuple_head(2, &mut out);
-            value::encode_tuple_head(parts.count, &mut out);
-            out.extend_from_slice(parts.items);
-            match parts.keywords {
+            let mut writer = Writer::new(&mut out);
+            writer.tag(tags::TUPLE);
+            writer.array(2);
+            writer.tag(tags::TUPLE);
+            writer.array(positional.len());
+            out.extend(positional.concat());
+            match keywords {
                 Some(keywords) => out.extend_from_slice(keywords),
-                None => value::encode_map_head(0, &mut out),
+                None => Writer::new(&mut out).map(0),
             }
             Answer::Value(Bytes::from(out))
         }

@@ -23,7 +23,7 @@ use crate::link::{Finished, Link, Slot, Started};
 use crate::original;
 use crate::registry::Answer;
 use crate::remote::Remote;
-use crate::value::{self, Value, ValueError};
+use crate::value::{self, Keywords, Value, ValueError};
 
 /// Bodies from here on are handed to the link as they lie, not copied into its buffer.
 const LARGE: usize = 64 * 1024;
@@ -76,7 +76,7 @@ impl<T> Call<T> {
 
     /// Passes one more argument, by name.
     pub fn keyword(mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
-        if let Err(error) = self.raw.push_keyword(name, value) {
+        if let Err(error) = self.raw.keywords.add(name, value) {
             self.unsendable.get_or_insert(error);
         }
         self
@@ -124,13 +124,6 @@ pub struct RawCall {
     state: CallState,
 }
 
-/// Arguments passed by name, encoded: their number and the pairs, so that one more can be added.
-#[derive(Default)]
-struct Keywords {
-    count: usize,
-    pairs: Vec<u8>,
-}
-
 enum CallState {
     New,
     Routing(JoinHandle<Result<Dialled, CallError>>),
@@ -147,7 +140,7 @@ impl RawCall {
             remote,
             tag,
             body,
-            keywords: Keywords::default(),
+            keywords: Keywords::new(),
             timeout: None,
             deadline: None,
             redials: 0,
@@ -166,14 +159,6 @@ impl RawCall {
     #[must_use]
     pub fn remote(&self) -> &Remote {
         &self.remote
-    }
-
-    /// Passes one more argument, by name.
-    fn push_keyword(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), ValueError> {
-        value::encode(name, &mut self.keywords.pairs)?;
-        value::encode(value, &mut self.keywords.pairs)?;
-        self.keywords.count += 1;
-        Ok(())
     }
 
     /// The error that an error frame is to its caller.
@@ -312,10 +297,7 @@ impl Future for RawCall {
                 CallState::New => {
                     self.deadline = self.timeout.and_then(|time| Instant::now().checked_add(time));
                     let keywords = std::mem::take(&mut self.keywords);
-                    if keywords.count > 0 {
-                        value::encode_map_head(keywords.count, &mut self.body);
-                        self.body.extend_from_slice(&keywords.pairs);
-                    }
+                    keywords.append_to(&mut self.body);
                     self.next(cx)
                 }
                 CallState::Routing(routing) => match ready!(Pin::new(routing).poll(cx)) {

@@ -10,7 +10,7 @@ use crate::value::ValueError;
 ///
 /// Only [`Unreachable`](CallError::Unreachable) and [`Busy`](CallError::Busy) say that the function did not run:
 /// such a call is safe to try again ([`was_not_run`](CallError::was_not_run)).
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
     /// No link to the peer could be made; the call was never sent.

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use net_proto::original::{self, Dialect, MESSAGE_LIMIT, OriginalError, Parsed, Request};
+use net_proto::original::{self, Dialect, MESSAGE_LIMIT, INVALID_CONNECTION, OriginalError, Parsed, Request};
 use net_proto::{ErrorBody, ErrorCode};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::body::to_json_arguments;
 use crate::builtin;
 use crate::error::CallError;
 use crate::link::dial::Address;
@@ -19,7 +20,8 @@ use crate::link::socket::Socket;
 use crate::peer::Core;
 use crate::registry::{Answer, Caller, Handled, Incoming};
 use crate::remote::Remote;
-use crate::value;
+use crate::value::cbor::Writer;
+use crate::value::{self, ValueError};
 
 /// How long an original may take to send its whole request: it sends it in one piece.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
@@ -27,9 +29,6 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 const ANSWER_MOST: usize = 64 * 1024 * 1024;
 /// Read at a time.
 const READ: usize = 16 * 1024;
-
-/// The answer of an original that has no function of the requested name.
-const INVALID_CONNECTION: &str = "INVALID_CONNECTION";
 
 /// Answers the one request of an original on this connection, and closes it.
 pub(crate) async fn serve(core: &Arc<Core>, mut socket: Socket, mut read: BytesMut, dialect: Dialect) {
@@ -92,16 +91,16 @@ async fn answer(core: &Arc<Core>, request: &Request) -> original::Answer {
     }
 }
 
-fn encode_request(request: &Request) -> Result<Vec<u8>, value::ValueError> {
+fn encode_request(request: &Request) -> Result<Vec<u8>, ValueError> {
     let mut body = Vec::with_capacity(64);
-    value::encode_array_head(request.args.len(), &mut body);
+    Writer::new(&mut body).array(request.args.len());
     for argument in &request.args {
         value::from_json(argument, &mut body)?;
     }
     if !request.kwargs.is_empty() {
-        value::encode_map_head(request.kwargs.len(), &mut body);
+        Writer::new(&mut body).map(request.kwargs.len());
         for (name, argument) in &request.kwargs {
-            value::encode(name, &mut body)?;
+            Writer::new(&mut body).text(name);
             value::from_json(argument, &mut body)?;
         }
     }
@@ -115,7 +114,7 @@ pub(crate) async fn ask(
     tag: &str,
     body: &[u8],
 ) -> Result<Answer, CallError> {
-    let (args, kwargs) = value::arguments_to_json(body)?;
+    let (args, kwargs) = to_json_arguments(body)?;
     let request = Request { args, kwargs, ..Request::new(tag) };
     let address = remote.tcp_address().ok_or_else(|| CallError::Unreachable {
         peer: remote.to_string(),

@@ -54,17 +54,14 @@ impl Core {
     /// What this peer says of itself when a link begins.
     pub(crate) fn hello(&self) -> Hello {
         Hello {
-            id: self.id,
             group: self.group.clone(),
             hub: self.hub,
             transient: self.transient,
             name: self.name.clone(),
             addresses: self.addresses.clone(),
             software: concat!("app-net/", env!("CARGO_PKG_VERSION")).to_owned(),
-            max_calls: self.limits.max_calls,
-            link_window: self.limits.link_window,
-            max_value: self.limits.max_value,
-            features: Vec::new(),
+            // What it takes comes from the session's own limits.
+            ..Hello::new(self.id)
         }
     }
 

@@ -150,7 +150,7 @@ pub fn answer_error<E: Display + ?Sized>(type_name: &str, error: &E) -> Answer {
 
 /// The answer to a call whose arguments do not fit the function.
 pub fn answer_bad_arguments(function: &str, error: ValueError) -> Answer {
-    Answer::refused(ErrorCode::BadArguments, "TypeError", error.in_function(function))
+    Answer::refused(ErrorCode::BadArguments, "TypeError", error.for_function(function).to_string())
 }
 
 /// A call of a function known at compile time.

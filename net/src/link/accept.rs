@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use net_proto::original::{Sniffed, sniff};
-use net_proto::{PREFACE_MAGIC, Side};
+use net_proto::{MAGIC, Side};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -92,7 +92,7 @@ async fn tell_apart(core: &Arc<Core>, mut socket: Socket, from: SocketAddr) {
             Ok(Ok(0)) => return,
             Ok(Ok(_)) => {}
         }
-        if read[0] == PREFACE_MAGIC[0] {
+        if read[0] == MAGIC[0] {
             return native(core, socket, read).await;
         }
         match sniff(&read) {

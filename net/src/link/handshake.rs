@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use net_proto::{Event, Hello, PREFACE_MAGIC, ProtocolError, Session, Side, Transmit};
+use net_proto::{Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
 use tokio::sync::Notify;
 
 use super::reader::{Input, READ_SIZE};
@@ -65,7 +65,7 @@ async fn greet(
             session.transmit(Instant::now(), &mut out);
         }
         write_all(&socket, &mut out).await?;
-        if side == Side::Dialer && !read.is_empty() && read[0] != PREFACE_MAGIC[0] {
+        if side == Side::Dialer && !read.is_empty() && read[0] != MAGIC[0] {
             return Err(LinkError::Foreign(read.freeze()));
         }
         match session.receive(Instant::now(), &mut read) {

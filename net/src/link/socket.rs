@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, tcp, unix};
 
 /// The half that reads. One reader at a time, by `&mut`.
-pub(crate) trait ReadHalf: Send {
+pub(crate) trait ReadHalf: Send + Sync {
     /// Reads what is there into the free space of `buf` (which the caller reserves). 0 is the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>>;
 }
