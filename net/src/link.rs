@@ -201,6 +201,7 @@ impl Link {
         }
         self.keeper.notify_one();
         self.core.peers.lost(self);
+        self.core.link_closed();
     }
 
     /// Writes what is there to be written, unless another thread is at it or the socket is full.

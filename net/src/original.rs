@@ -124,7 +124,7 @@ pub(crate) async fn ask(
     let bytes = dialect.build_request(&request).map_err(refused)?;
     let answer = exchange(&address, &bytes).await.map_err(|error| match error {
         Exchange::NotSent(error) => CallError::Unreachable { peer: remote.to_string(), why: error.to_string() },
-        Exchange::Sent(_) => CallError::Lost { peer: remote.to_string() },
+        Exchange::Sent => CallError::Lost { peer: remote.to_string() },
     })?;
     match dialect.parse_answer(&answer) {
         Ok(original::Answer::Value(json)) => {
@@ -149,7 +149,7 @@ pub(crate) async fn ask(
 /// How far a request came before it failed.
 enum Exchange {
     NotSent(io::Error),
-    Sent(io::Error),
+    Sent,
 }
 
 async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> {
@@ -159,15 +159,15 @@ async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> 
         Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
     };
     let mut socket = stream.and_then(Socket::tcp).map_err(Exchange::NotSent)?;
-    write_all(&socket, request).await.map_err(Exchange::Sent)?;
+    write_all(&socket, request).await.map_err(|_| Exchange::Sent)?;
     let mut answer = BytesMut::new();
     loop {
         answer.reserve(READ);
-        if poll_fn(|cx| socket.read.poll_read(cx, &mut answer)).await.map_err(Exchange::Sent)? == 0 {
+        if poll_fn(|cx| socket.read.poll_read(cx, &mut answer)).await.map_err(|_| Exchange::Sent)? == 0 {
             return Ok(answer.freeze());
         }
         if answer.len() > ANSWER_MOST {
-            return Err(Exchange::Sent(io::ErrorKind::FileTooLarge.into()));
+            return Err(Exchange::Sent);
         }
     }
 }
