@@ -1,1 +1,2 @@
 //! app-net.
+pub mod value;
