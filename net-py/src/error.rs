@@ -69,6 +69,14 @@ pub(crate) fn plain(py: Python<'_>, text: String) -> PyErr {
     raise(py, "Error", text)
 }
 
+/// Writes `text` to the log of the program, as an error.
+pub(crate) fn log(py: Python<'_>, text: &str) {
+    let logged = py.import("net._environment").and_then(|module| module.getattr("LOGGER")?.call_method1("error", (text,)));
+    if let Err(error) = logged {
+        error.write_unraisable(py, None);
+    }
+}
+
 /// What the other side is told of an exception: its type's name, its text, its traceback. Logs it here too.
 pub(crate) fn describe(py: Python<'_>, tag: &str, error: PyErr) -> PyResult<(String, String, String)> {
     of_errors(py, "describe")?.call1((tag, error.into_value(py)))?.extract()

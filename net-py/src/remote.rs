@@ -109,7 +109,7 @@ pub(crate) fn resolve(target: &Bound<'_, PyAny>) -> PyResult<net::Remote> {
     let text = if let Ok(text) = target.cast::<PyString>() {
         of_text(text.to_str()?)
     } else if let Ok(bytes) = target.cast::<PyBytes>() {
-        of_text(std::str::from_utf8(bytes.as_bytes())?)
+        of_text(std::str::from_utf8(bytes.as_bytes()).map_err(|_| no_peer(target))?)
     } else if target.is_instance_of::<PyTuple>() || target.is_instance_of::<PyList>() {
         let (host, port) = pair(target)?;
         address(&host, port)
@@ -127,7 +127,7 @@ fn pair(target: &Bound<'_, PyAny>) -> PyResult<(String, u16)> {
     }
     let host = target.get_item(0)?;
     let host = match host.cast::<PyBytes>() {
-        Ok(bytes) => std::str::from_utf8(bytes.as_bytes())?.to_owned(),
+        Ok(bytes) => std::str::from_utf8(bytes.as_bytes()).map_err(|_| no_peer(target))?.to_owned(),
         Err(_) => host.extract::<String>().map_err(|_| no_peer(target))?,
     };
     let port = target.get_item(1)?.extract::<i64>().map_err(|_| no_peer(target))?;

@@ -22,10 +22,9 @@ def info(*, peer: Target = None, time_out: float | None = None) -> dict[str, Any
     return answer
 
 
-def connections(*, peer: Target = None, time_out: float | None = None) -> str:
-    """Return a text that lists what a peer has connected."""
-    answer: str = _ask("connections", peer, time_out)
-    return answer
+def connections(*, peer: Target = None, time_out: float | None = None) -> Any:
+    """Return what a peer has connected: by tag its name, module, doc and signature. An original peer answers with a text."""
+    return _ask("connections", peer, time_out)
 
 
 def pass_through(*args: Any, peer: Target = None, time_out: float | None = None, **kwargs: Any) -> Any:

@@ -13,12 +13,18 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from . import _net
 from ._call import Target, await_on, call_on, submit_on
+from ._environment import LOGGER
 from ._flags import process_flags
 
-__all__ = ["AsyncConnected", "Connected", "Connector", "connect"]
+__all__ = ["CONNECTIONS", "AsyncConnected", "Connected", "Connector", "connect", "register", "register_again"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+#: Every function that is connected here, by tag.
+CONNECTIONS: dict[str, Callable[..., Any]] = {}
+#: How each tag was registered.
+_offers: dict[str, Callable[[], None]] = {}
 
 
 class Connected(Protocol[P, R]):
@@ -113,17 +119,22 @@ def register(function: Callable[..., Any], own_tag: str, custom_tag: str | None,
     signature = _signature(function)
     parameters = [_parameter(parameter) for parameter in signature.parameters.values()] if signature else []
     returns = _annotation(signature.return_annotation) if signature else None
+    doc = inspect.getdoc(function) or ""
     for tag in filter(None, (own_tag, custom_tag)):
-        _net.register(
-            function,
-            tag,
-            function.__name__,
-            function.__module__,
-            inspect.getdoc(function) or "",
-            parameters,
-            returns,
-            is_async,
+        offer = functools.partial(
+            _net.register, function, tag, function.__name__, function.__module__, doc, parameters, returns, is_async
         )
+        if CONNECTIONS.get(tag, function) is not function:
+            LOGGER.warning("The tag %r has a function already; %s replaces it.", tag, own_tag)
+        CONNECTIONS[tag] = function
+        _offers[tag] = offer
+        offer()
+
+
+def register_again() -> None:
+    """Register everything with the peer of a forked child."""
+    for offer in _offers.values():
+        offer()
 
 
 def mask(function: Callable[..., Any], tag: str, is_async: bool = False) -> Any:

@@ -28,8 +28,10 @@ PORT_START: int = _number("NET_PORT", 3010)
 PORT_RANGE: int = _number("NET_PORT_RANGE", 5)
 #: The group of this process's peer.
 GROUP: str | None = os.environ.get("NET_GROUP") or None
+if GROUP == "None":  # so the original writes that there is none
+    GROUP = None
 #: Whether this process's peer is a hub of its group.
-IS_HUB: bool = os.environ.get("NET_IS_HUB", "").strip().lower() not in ("", "0", "false", "no", "off")
+IS_HUB: bool = bool(os.environ.get("NET_IS_HUB"))
 #: Set for development: debug logging.
 DEV: str | None = os.environ.get("NET_DEV") or None
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import builtins
 import sys
+import traceback
 from typing import Any
+
+from ._environment import LOGGER
 
 __all__ = [
     "BadValue",
@@ -173,5 +176,22 @@ def _known(kind: str) -> type[Exception] | None:
     is_exception = isinstance(found, type) and issubclass(found, Exception)
     if not is_exception or (found.__module__, found.__qualname__) != (module_name, qualified_name):
         return None
-    # An error of ours says what became of *a* call; raised by the function there it would say it of the wrong one.
-    return None if issubclass(found, Error) else found
+    # Most errors of ours say what became of *a* call; raised by the function there they would say it of the wrong one.
+    return None if issubclass(found, Error) and found is not BadValue else found
+
+
+def describe(tag: str, error: BaseException) -> tuple[str, str, str]:
+    """Return type, text and traceback of what a connected function raised: what its caller is told. Logs it here too."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    LOGGER.error("%s failed:\n%s", tag, text.rstrip())
+    if isinstance(error, RemoteError):
+        # It came from a further peer: the caller may know the type by the name that it has there.
+        return error.kind, error.message, text
+    kind = type(error).__qualname__
+    if type(error).__module__ != "builtins":
+        kind = f"{type(error).__module__}.{kind}"
+    try:
+        message = str(error)
+    except Exception as unprintable:
+        message = f"<its text cannot be had: {unprintable!r}>"
+    return kind, message, text

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import _environment, _net
 from ._call import Target, call_on
-from ._connect import register
+from ._connect import CONNECTIONS, register
 from ._flags import FLAGS, get_flag, process_flags, register_flag
 
 __all__ = ["Peer", "Server"]
@@ -118,7 +118,7 @@ class Peer:
     @property
     def registered_connections(self) -> dict[str, Callable[..., Any]]:
         """Every function that is connected here, by tag."""
-        return _net.connections()
+        return CONNECTIONS
 
     @property
     def CONNECTIONS(self) -> dict[str, Callable[..., Any]]:
@@ -179,8 +179,7 @@ class Peer:
         return masked
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        connections = _net.connections()
-        for tag, function in connections.items():
+        for tag, function in CONNECTIONS.items():
             if name in (tag, function.__name__):
                 return function
         raise AttributeError(f"{type(self).__name__!r} has no attribute or connection {name!r}")

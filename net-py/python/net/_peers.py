@@ -19,14 +19,14 @@ __all__ = ["Peers", "RemoteFunction", "RemotePeer", "get_peers", "peer_group", "
 class RemoteFunction:
     """A function of another peer, from ``handle.function``."""
 
-    def __init__(self, peer: RemotePeer, function: _net.Function) -> None:
+    def __init__(self, peer: RemotePeer, tag: str, described: dict[str, Any]) -> None:
         self._peer = peer
         #: The tag under which the peer has it.
-        self.tag = function.tag
-        self.__name__ = self.__qualname__ = function.name
-        self.__module__ = function.module
-        self.__doc__ = function.doc or None
-        if (signature := _signature(function)) is not None:
+        self.tag = tag
+        self.__name__ = self.__qualname__ = described.get("name", tag.rpartition(".")[2])
+        self.__module__ = described.get("module", tag.rpartition(".")[0])
+        self.__doc__ = described.get("doc") or None
+        if (signature := _signature(described)) is not None:
             self.__signature__ = signature
 
     def __call__(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Any:
@@ -59,24 +59,32 @@ class RemotePeer(_net.Remote):
             # Perhaps it was connected since.
             functions = self._functions(refresh=True)
         try:
-            return RemoteFunction(self, functions[name])
+            return functions[name]
         except KeyError:
-            known = ", ".join(sorted({function.name for function in functions.values()}))
+            known = ", ".join(sorted({function.__name__ for function in functions.values()}))
             raise AttributeError(f"{self!r} has no connection {name!r}; it has: {known}") from None
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._functions(refresh=True)})
 
-    def _functions(self, *, refresh: bool) -> dict[str, _net.Function]:
+    def _functions(self, *, refresh: bool) -> dict[str, RemoteFunction]:
         """Return the peer's functions by tag and by name, asked of it once, or again on ``refresh``."""
-        known: dict[str, _net.Function] | None = vars(self).get("_known")
+        known: dict[str, RemoteFunction] | None = vars(self).get("_known")
         if known is None or refresh:
-            described = _net.functions(self)
+            functions = [RemoteFunction(self, tag, described) for tag, described in self._describe().items()]
             # A tag is exact, so it goes before another function's name.
-            known = {function.name: function for function in described}
-            known.update((function.tag, function) for function in described)
+            known = {function.__name__: function for function in functions}
+            known.update((function.tag, function) for function in functions)
             vars(self)["_known"] = known
         return known
+
+    def _describe(self) -> dict[str, dict[str, Any]]:
+        described = call_on(self, "net.defaults.handlers.connections", (), {}, None)
+        if isinstance(described, dict):
+            return described
+        # An original peer says it in words here, and elsewhere names the tags alone.
+        info = call_on(self, "net.defaults.handlers.info", (), {}, None)
+        return {str(tag): {} for tag in info["connections"]}
 
     def __repr__(self) -> str:
         group = f" of {self.group}" if self.group else ""
@@ -196,22 +204,22 @@ class _Default:
         return self._text
 
 
-def _signature(function: _net.Function) -> Signature | None:
+def _signature(described: dict[str, Any]) -> Signature | None:
     """Return what ``help()`` shows, or ``None`` where the peer's account of it is none that Python has."""
-    if function.parameters is None:
-        return None
     try:
-        return Signature(
-            [
-                Parameter(
-                    name,
-                    _KINDS[kind],
-                    annotation=Parameter.empty if annotation is None else annotation,
-                    default=Parameter.empty if default is None else _Default(default),
-                )
-                for name, kind, annotation, default in function.parameters
-            ],
-            return_annotation=Signature.empty if function.returns is None else function.returns,
-        )
-    except (KeyError, ValueError):
+        parameters = [
+            Parameter(
+                parameter["name"],
+                _KINDS[parameter["kind"]],
+                annotation=_or_empty(parameter["annotation"]),
+                default=Parameter.empty if parameter["default"] is None else _Default(parameter["default"]),
+            )
+            for parameter in described["parameters"]
+        ]
+        return Signature(parameters, return_annotation=_or_empty(described["returns"]))
+    except (KeyError, TypeError, ValueError):
         return None
+
+
+def _or_empty(annotation: str | None) -> Any:
+    return Parameter.empty if annotation is None else annotation
