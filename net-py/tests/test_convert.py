@@ -12,13 +12,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import net
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from values import same, values
-
-import net
 from net._net import decode, encode
+from values import same, values
 
 
 @given(values)

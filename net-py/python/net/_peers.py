@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, ItemsView, Iterable, Iterator, KeysView, ValuesView
 from concurrent.futures import Future
 from inspect import Parameter, Signature
-from typing import Any, overload
+from typing import Any, Protocol, cast, overload
 
 from . import _net
 from ._call import await_on, call_on, submit_on
@@ -16,32 +16,40 @@ from ._call import await_on, call_on, submit_on
 __all__ = ["Peers", "RemoteFunction", "RemotePeer", "get_peers", "peer_group", "peers"]
 
 
-class RemoteFunction:
-    """A function of another peer, from ``handle.function``."""
+class RemoteFunction(Protocol):
+    """A function of another peer, from ``handle.function``: an ordinary function, with its signature and documentation."""
 
-    def __init__(self, peer: RemotePeer, tag: str, described: dict[str, Any]) -> None:
-        self._peer = peer
-        #: The tag under which the peer has it.
-        self.tag = tag
-        self.__name__ = self.__qualname__ = described.get("name", tag.rpartition(".")[2])
-        self.__module__ = described.get("module", tag.rpartition(".")[0])
-        self.__doc__ = described.get("doc") or None
-        if (signature := _signature(described)) is not None:
-            self.__signature__ = signature
+    __name__: str
+    __module__: str
+    #: The tag under which the peer has it.
+    tag: str
 
-    def __call__(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Any:
-        return call_on(self._peer, self.tag, args, kwargs, time_out)
+    def __call__(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Any: ...
+    def aio(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Coroutine[Any, Any, Any]: ...
+    def submit(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Future[Any]: ...
 
-    def aio(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        """Return the call as a coroutine."""
-        return await_on(self._peer, self.tag, args, kwargs, time_out)
 
-    def submit(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Future[Any]:
-        """Return the call as a future."""
-        return submit_on(self._peer, self.tag, args, kwargs, time_out)
+def _remote_function(peer: RemotePeer, tag: str, described: dict[str, Any]) -> RemoteFunction:
+    """Return the function that calls ``tag`` on ``peer``. A real function, so that ``help()`` and editors know it as one."""
 
-    def __repr__(self) -> str:
-        return f"<net.RemoteFunction {self.tag} on {self._peer.address}>"
+    def function(*args: Any, time_out: float | None = None, **kwargs: Any) -> Any:
+        return call_on(peer, tag, args, kwargs, time_out)
+
+    def aio(*args: Any, time_out: float | None = None, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        return await_on(peer, tag, args, kwargs, time_out)
+
+    def submit(*args: Any, time_out: float | None = None, **kwargs: Any) -> Future[Any]:
+        return submit_on(peer, tag, args, kwargs, time_out)
+
+    module, _, name = tag.rpartition(".")
+    function.__name__ = function.__qualname__ = described.get("name", name)
+    function.__module__ = described.get("module", module)
+    function.__doc__ = described.get("doc") or None
+    attributes: dict[str, Any] = {"tag": tag, "aio": aio, "submit": submit}
+    if (signature := _signature(described)) is not None:
+        attributes["__signature__"] = signature
+    vars(function).update(attributes)
+    return cast(RemoteFunction, function)
 
 
 class RemotePeer(_net.Remote):
@@ -71,7 +79,7 @@ class RemotePeer(_net.Remote):
         """Return the peer's functions by tag and by name, asked of it once, or again on ``refresh``."""
         known: dict[str, RemoteFunction] | None = vars(self).get("_known")
         if known is None or refresh:
-            functions = [RemoteFunction(self, tag, described) for tag, described in self._describe().items()]
+            functions = [_remote_function(self, tag, described) for tag, described in self._describe().items()]
             # A tag is exact, so it goes before another function's name.
             known = {function.__name__: function for function in functions}
             known.update((function.tag, function) for function in functions)
