@@ -212,19 +212,33 @@ impl Peer {
 
     /// The peers that are there now, itself and transient ones (a command line) left out.
     ///
-    /// Answers from memory; only the first call after the start waits until the first look around has ended.
+    /// Answers from memory, at the cost of one look at the runtime directory's time; the first call after the start
+    /// waits until the first look around has ended.
     pub async fn peers(&self) -> Vec<Remote> {
-        if let Some(finder) = &self.0.finder {
-            finder.first_look().await;
+        if let Some(finder) = &self.0.finder
+            && !finder.is_current(&self.0)
+        {
+            let core = Arc::clone(&self.0);
+            // On the peer's own runtime: whoever asks may stand in another, or in none.
+            let looking = self.0.runtime.spawn(async move {
+                if let Some(finder) = &core.finder {
+                    finder.catch_up(&core).await;
+                }
+            });
+            let _ = looking.await;
         }
         self.present()
     }
 
     /// Looks around anew, then says which peers are there.
     pub async fn refresh(&self) -> Vec<Remote> {
-        if let Some(finder) = &self.0.finder {
-            finder.look(&self.0).await;
-        }
+        let core = Arc::clone(&self.0);
+        let looking = self.0.runtime.spawn(async move {
+            if let Some(finder) = &core.finder {
+                finder.look(&core).await;
+            }
+        });
+        let _ = looking.await;
         self.present()
     }
 

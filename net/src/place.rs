@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use net_proto::InstanceId;
 
@@ -75,6 +76,11 @@ impl Place {
             }
         }
         Ok(found)
+    }
+
+    /// When a socket last came or went.
+    pub(crate) fn changed(&self) -> io::Result<SystemTime> {
+        fs::metadata(&self.0)?.modified()
     }
 
     /// Removes a socket at which nobody listens any more.

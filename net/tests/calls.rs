@@ -189,8 +189,8 @@ async fn large_values_cross_while_small_calls_go_on() {
         let remote = remote.clone();
         async move {
             let data: Vec<u8> = (0..SIZE).map(|i| (i % 251) as u8).collect();
-            let back = echo::on(&remote, data.clone().into()).await.unwrap();
-            assert!(*back == data[..]);
+            let back = echo::on(&remote, net::value::Bytes(data.clone())).await.unwrap();
+            assert!(back.0 == data);
         }
     });
     let mut small = 0;
