@@ -1,1 +1,3 @@
 //! The app-net protocol core.
+
+pub mod original;
