@@ -88,11 +88,18 @@ impl Core {
 
     fn open_links(&self) -> Vec<Arc<Link>> {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        links.iter().filter_map(Weak::upgrade).filter(|link| !link.is_closed()).collect()
+        links
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|link| !link.is_closed())
+            .collect()
     }
 
     fn keep_task(&self, task: tokio::task::JoinHandle<()>) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(task.abort_handle());
     }
 }
 
@@ -138,7 +145,10 @@ impl Peer {
     /// A peer yet to be set up and started. What is not set is taken from the environment.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { config: Config::from_env(), functions: true }
+        Builder {
+            config: Config::from_env(),
+            functions: true,
+        }
     }
 
     /// This instance's identity: random, new with each start.
@@ -202,11 +212,17 @@ impl Peer {
     /// [`CallError::Unreachable`] if `target` is none of these.
     pub fn remote(&self, target: &str) -> Result<Remote, CallError> {
         if let Ok(id) = target.parse::<InstanceId>() {
-            let address = self.0.place.as_ref().map(|place| Address::Unix(place.socket(id)));
+            let address = self
+                .0
+                .place
+                .as_ref()
+                .map(|place| Address::Unix(place.socket(id)));
             return Ok(Remote::new(self.clone(), self.0.peers.with_id(id, address)));
         }
-        let address: Address =
-            target.parse().map_err(|why| CallError::Unreachable { peer: target.to_owned(), why })?;
+        let address: Address = target.parse().map_err(|why| CallError::Unreachable {
+            peer: target.to_owned(),
+            why,
+        })?;
         Ok(Remote::new(self.clone(), self.0.peers.at(&address)))
     }
 
@@ -243,7 +259,12 @@ impl Peer {
     }
 
     fn present(&self) -> Vec<Remote> {
-        self.0.peers.present().into_iter().map(|entry| Remote::new(self.clone(), entry)).collect()
+        self.0
+            .peers
+            .present()
+            .into_iter()
+            .map(|entry| Remote::new(self.clone(), entry))
+            .collect()
     }
 
     /// Stops listening, takes leave of every peer, lets calls in flight end for up to [`SHUTDOWN_GRACE`], and closes.
@@ -255,7 +276,13 @@ impl Peer {
     pub async fn shutdown_within(&self, grace: Duration) {
         let core = &self.0;
         core.stopped.store(true, Ordering::Release);
-        for task in self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for task in self
+            .0
+            .tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
             task.abort();
         }
         if let Some(socket) = &core.socket {
@@ -393,7 +420,9 @@ impl Builder {
         let runtime = runtime::handle().map_err(StartError::Runtime)?;
         let functions = self.functions;
         let starting = runtime.spawn(launch(config, functions, runtime.clone()));
-        starting.await.map_err(|error| StartError::Runtime(std::io::Error::other(error)))?
+        starting
+            .await
+            .map_err(|error| StartError::Runtime(std::io::Error::other(error)))?
     }
 }
 

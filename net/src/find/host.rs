@@ -89,14 +89,20 @@ impl HostFinder {
 
     fn look_into_directory(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
         let Some(place) = &core.place else { return };
-        let changed = place.changed().ok().filter(|at| at.elapsed().is_ok_and(|ago| ago > TICK));
+        let changed = place
+            .changed()
+            .ok()
+            .filter(|at| at.elapsed().is_ok_and(|ago| ago > TICK));
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = changed;
         let sockets = place.sockets().unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot read the runtime directory");
             Vec::new()
         });
         for (id, path) in sockets {
-            let linked = core.peers.find(id).is_some_and(|entry| entry.link().is_some());
+            let linked = core
+                .peers
+                .find(id)
+                .is_some_and(|entry| entry.link().is_some());
             if id == core.id || linked {
                 continue;
             }
@@ -120,7 +126,12 @@ impl HostFinder {
     }
 
     async fn look_at_ports(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
-        let linked: Vec<String> = core.peers.links().iter().flat_map(|link| link.hello.addresses.clone()).collect();
+        let linked: Vec<String> = core
+            .peers
+            .links()
+            .iter()
+            .flat_map(|link| link.hello.addresses.clone())
+            .collect();
         let originals = core.peers.originals();
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for host in loopback_hosts().await {
@@ -152,7 +163,10 @@ impl HostFinder {
     }
 
     fn leave_alone(&self, address: SocketAddr) {
-        self.foreign.lock().unwrap_or_else(PoisonError::into_inner).insert(address, Instant::now());
+        self.foreign
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(address, Instant::now());
     }
 }
 
@@ -160,10 +174,17 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     let at = Address::Tcp(address);
     if tokio::net::TcpStream::connect(address).await.is_err() {
         // Nobody: an original that was there has gone.
-        if let Some((_, entry)) = core.peers.originals().into_iter().find(|(known, _)| *known == at)
+        if let Some((_, entry)) = core
+            .peers
+            .originals()
+            .into_iter()
+            .find(|(known, _)| *known == at)
             && let Some(original) = entry.known().original
         {
-            entry.set_original(Original { present: false, ..original });
+            entry.set_original(Original {
+                present: false,
+                ..original
+            });
         }
         return;
     }
@@ -180,11 +201,18 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
         }
         return;
     }
-    let text = |name: &str| info.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+    let text = |name: &str| {
+        info.get(name)
+            .and_then(|value| value.as_str())
+            .map(str::to_owned)
+    };
     core.peers.at(&at).set_original(Original {
         dialect,
         group: text("group").filter(|group| group != "None"),
-        hub: info.get("hub").and_then(serde_json::Value::as_bool).unwrap_or(false),
+        hub: info
+            .get("hub")
+            .and_then(serde_json::Value::as_bool)
+            .unwrap_or(false),
         present: true,
     });
 }

@@ -19,7 +19,10 @@ impl Place {
     }
 
     pub(crate) fn builder(&self) -> net::Builder {
-        Peer::builder().port(0).port_range(0).runtime_dir(self.0.path())
+        Peer::builder()
+            .port(0)
+            .port_range(0)
+            .runtime_dir(self.0.path())
     }
 
     pub(crate) async fn peer(&self) -> Peer {
@@ -45,5 +48,7 @@ pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
 }
