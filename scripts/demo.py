@@ -73,11 +73,12 @@ def perform(cast: list[Actor]) -> int:
 
 
 def shown(answer: dict[str, object], wanted: str) -> str:
-    """An answer on one line: of an error, which comes with its traceback, the line that says what it was."""
+    """An answer in a few words: of an error, which comes with its traceback, the end of the line that says what it was."""
     if "result" in answer:
         return str(answer["result"])
-    lines = answer["error"]["text"].strip().splitlines()
-    return "raised " + next((line.strip() for line in reversed(lines) if wanted in line), lines[-1])
+    text = answer["error"]["text"]
+    before, found, _ = text.rpartition(wanted)
+    return "raised " + (before.rpartition("\n")[2] + found if found else text)
 
 
 def say(what: str) -> None:

@@ -125,7 +125,12 @@ impl Link {
             if self.is_closed() {
                 return Started::Gone;
             }
-            let call = Outgoing { tag, time_left, metadata: &[], body };
+            let call = Outgoing {
+                tag,
+                time_left,
+                metadata: &[],
+                body,
+            };
             match state.session.call(Instant::now(), call, Arc::clone(slot)) {
                 Ok(id) => {
                     let earlier = match (state.session.timeout(), state.armed) {
@@ -195,7 +200,8 @@ impl Link {
         for waker in waiting {
             waker.wake();
         }
-        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        let running =
+            std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         for (_, task) in running {
             task.abort();
         }

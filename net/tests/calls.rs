@@ -24,7 +24,11 @@ async fn greet(name: &str) -> String {
 
 #[net::connect]
 fn divide(a: i64, b: i64) -> Result<i64, String> {
-    if b == 0 { Err("division by zero".to_owned()) } else { Ok(a / b) }
+    if b == 0 {
+        Err("division by zero".to_owned())
+    } else {
+        Ok(a / b)
+    }
 }
 
 #[net::connect]
@@ -56,19 +60,38 @@ async fn a_call_gives_what_the_function_gives() {
 async fn untyped_calls_by_tag_take_keywords_and_defaults() {
     let place = Place::new();
     let (_a, _b, remote) = pair(&place).await;
-    assert_eq!(net::call(&remote, multiply::TAG, &(5,)).await.unwrap(), Value::Int(25));
-    assert_eq!(net::call(&remote, multiply::TAG, &(5,)).keyword("b", &3).await.unwrap(), Value::Int(15));
-    assert_eq!(net::call(&remote, "Greet", &("x",)).await.unwrap(), Value::Text("hello, x".into()));
+    assert_eq!(
+        net::call(&remote, multiply::TAG, &(5,)).await.unwrap(),
+        Value::Int(25)
+    );
+    assert_eq!(
+        net::call(&remote, multiply::TAG, &(5,))
+            .keyword("b", &3)
+            .await
+            .unwrap(),
+        Value::Int(15)
+    );
+    assert_eq!(
+        net::call(&remote, "Greet", &("x",)).await.unwrap(),
+        Value::Text("hello, x".into())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_functions_error_is_the_callers() {
     let place = Place::new();
     let (_a, _b, remote) = pair(&place).await;
-    let CallError::Remote(error) = divide::on(&remote, 1, 0).await.unwrap_err() else { panic!() };
+    let CallError::Remote(error) = divide::on(&remote, 1, 0).await.unwrap_err() else {
+        panic!()
+    };
     assert_eq!(error.message, "division by zero");
-    let CallError::Remote(error) = panics::on(&remote).await.unwrap_err() else { panic!() };
-    assert_eq!((error.kind.as_str(), error.message.as_str()), ("panic", "on purpose"));
+    let CallError::Remote(error) = panics::on(&remote).await.unwrap_err() else {
+        panic!()
+    };
+    assert_eq!(
+        (error.kind.as_str(), error.message.as_str()),
+        ("panic", "on purpose")
+    );
     // And the link lives on.
     assert_eq!(multiply::on(&remote, 1, 1).await.unwrap(), 1);
 }
@@ -78,13 +101,25 @@ async fn arguments_that_do_not_fit_are_named() {
     let place = Place::new();
     let (_a, _b, remote) = pair(&place).await;
     for (call, text) in [
-        (net::call(&remote, multiply::TAG, &()), "missing required argument 'a'"),
-        (net::call(&remote, multiply::TAG, &(1, 2, 3)), "takes 2 positional arguments but 3 were given"),
-        (net::call(&remote, multiply::TAG, &(1,)).keyword("c", &1), "unexpected keyword argument 'c'"),
+        (
+            net::call(&remote, multiply::TAG, &()),
+            "missing required argument 'a'",
+        ),
+        (
+            net::call(&remote, multiply::TAG, &(1, 2, 3)),
+            "takes 2 positional arguments but 3 were given",
+        ),
+        (
+            net::call(&remote, multiply::TAG, &(1,)).keyword("c", &1),
+            "unexpected keyword argument 'c'",
+        ),
         (net::call(&remote, multiply::TAG, &("x",)), "'a'"),
     ] {
         let error = call.await.unwrap_err().to_string();
-        assert!(error.contains("multiply()") && error.contains(text), "{error}");
+        assert!(
+            error.contains("multiply()") && error.contains(text),
+            "{error}"
+        );
     }
 }
 
@@ -92,10 +127,21 @@ async fn arguments_that_do_not_fit_are_named() {
 async fn a_tag_that_is_not_there_names_near_ones() {
     let place = Place::new();
     let (_a, _b, remote) = pair(&place).await;
-    let error = net::call(&remote, "calls.multipy", &(1, 2)).await.unwrap_err();
-    let CallError::NoSuchConnection { near, tag, .. } = &error else { panic!("{error}") };
-    assert_eq!((near[0].as_str(), tag.as_str()), (multiply::TAG, "calls.multipy"));
-    assert!(error.to_string().contains("Peer does not have the connection you are requesting"));
+    let error = net::call(&remote, "calls.multipy", &(1, 2))
+        .await
+        .unwrap_err();
+    let CallError::NoSuchConnection { near, tag, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (near[0].as_str(), tag.as_str()),
+        (multiply::TAG, "calls.multipy")
+    );
+    assert!(
+        error
+            .to_string()
+            .contains("Peer does not have the connection you are requesting")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,7 +150,10 @@ async fn nobody_there_is_unreachable_and_says_what_was_tried() {
     let a = place.peer().await;
     let nobody = a.remote("127.0.0.1:1").unwrap();
     let error = multiply::on(&nobody, 1, 2).await.unwrap_err();
-    assert!(error.was_not_run() && error.to_string().contains("127.0.0.1:1"), "{error}");
+    assert!(
+        error.was_not_run() && error.to_string().contains("127.0.0.1:1"),
+        "{error}"
+    );
     assert!(a.remote("no address").is_err());
 }
 
@@ -114,7 +163,12 @@ async fn both_sides_call_over_one_link() {
     let (a, b, to_b) = pair(&place).await;
     multiply::on(&to_b, 1, 2).await.unwrap();
     // b never dialled: the link that a made serves both ways.
-    let to_a = b.peers().await.into_iter().find(|peer| peer.id() == Some(a.id())).unwrap();
+    let to_a = b
+        .peers()
+        .await
+        .into_iter()
+        .find(|peer| peer.id() == Some(a.id()))
+        .unwrap();
     assert_eq!(multiply::on(&to_a, 3, 4).await.unwrap(), 12);
 }
 
@@ -134,7 +188,11 @@ async fn a_function_that_blocks_keeps_nobody_else() {
     for i in 0..100 {
         assert_eq!(multiply::on(&remote, i, 2).await.unwrap(), 2 * i);
     }
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
     assert!(!slow.is_finished() && !slower.is_finished());
     assert_eq!(slow.await.unwrap().unwrap(), 3_000);
     assert_eq!(slower.await.unwrap().unwrap(), 3_000);
@@ -146,9 +204,16 @@ async fn a_deadline_ends_the_call_and_an_answer_that_comes_late_harms_nobody() {
     let (_a, _b, remote) = pair(&place).await;
     multiply::on(&remote, 1, 1).await.unwrap();
     let start = Instant::now();
-    let error = block::on(&remote, 600).timeout(Duration::from_millis(100)).await.unwrap_err();
+    let error = block::on(&remote, 600)
+        .timeout(Duration::from_millis(100))
+        .await
+        .unwrap_err();
     assert!(matches!(error, CallError::TimedOut { .. }), "{error}");
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(block::on(&remote, 700).await.unwrap(), 700);
 }
 
@@ -177,7 +242,10 @@ async fn dropping_a_call_cancels_it_there() {
     let call = tokio::spawn(forever::on(&remote).into_future());
     STARTED.notified().await;
     call.abort();
-    until("the function is cancelled", async || STOPPED.load(Ordering::SeqCst)).await;
+    until("the function is cancelled", async || {
+        STOPPED.load(Ordering::SeqCst)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -189,17 +257,25 @@ async fn large_values_cross_while_small_calls_go_on() {
         let remote = remote.clone();
         async move {
             let data: Vec<u8> = (0..SIZE).map(|i| (i % 251) as u8).collect();
-            let back = echo::on(&remote, data.clone().into()).await.unwrap();
-            assert!(*back == data[..]);
+            let back = echo::on(&remote, net::value::Bytes(data.clone()))
+                .await
+                .unwrap();
+            assert!(back.0 == data);
         }
     });
     let mut small = 0;
     while !large.is_finished() {
-        multiply::on(&remote, small, 1).timeout(PATIENCE).await.unwrap();
+        multiply::on(&remote, small, 1)
+            .timeout(PATIENCE)
+            .await
+            .unwrap();
         small += 1;
     }
     large.await.unwrap();
-    assert!(small > 20, "only {small} small calls were answered meanwhile");
+    assert!(
+        small > 20,
+        "only {small} small calls were answered meanwhile"
+    );
 }
 
 static HELD: Notify = Notify::const_new();
@@ -224,14 +300,24 @@ async fn ten_thousand_calls_in_flight_on_one_link() {
             tokio::spawn(async move { hold::on(&remote, i).await })
         })
         .collect();
-    until("all are in flight", async || ARRIVED.load(Ordering::SeqCst) == CALLS).await;
+    until("all are in flight", async || {
+        ARRIVED.load(Ordering::SeqCst) == CALLS
+    })
+    .await;
     for _ in 0..CALLS {
         HELD.notify_one();
         tokio::task::yield_now().await;
     }
     HELD.notify_waiters();
     for (i, call) in calls.into_iter().enumerate() {
-        assert_eq!(tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap().unwrap(), i);
+        assert_eq!(
+            tokio::time::timeout(PATIENCE, call)
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap(),
+            i
+        );
     }
 }
 
@@ -244,7 +330,10 @@ fn a_program_without_async_calls_too() {
     assert_eq!(others.len(), 1);
     assert_eq!(others[0].id(), Some(b.id()));
     assert_eq!(multiply::on(&others[0], 6, 7).wait().unwrap(), 42);
-    let error = block::on(&others[0], 400).timeout(Duration::from_millis(50)).wait().unwrap_err();
+    let error = block::on(&others[0], 400)
+        .timeout(Duration::from_millis(50))
+        .wait()
+        .unwrap_err();
     assert!(matches!(error, CallError::TimedOut { .. }), "{error}");
     net::blocking::shutdown(&a);
     net::blocking::shutdown(&b);

@@ -8,42 +8,47 @@ use net::{Peer, Remote};
 use tempfile::TempDir;
 
 /// How long anything may take that is to happen at all.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A place where peers meet that no other test shares.
-pub struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn builder(&self) -> net::Builder {
-        Peer::builder().port(0).port_range(0).runtime_dir(self.0.path())
+    pub(crate) fn builder(&self) -> net::Builder {
+        Peer::builder()
+            .port(0)
+            .port_range(0)
+            .runtime_dir(self.0.path())
     }
 
-    pub async fn peer(&self) -> Peer {
+    pub(crate) async fn peer(&self) -> Peer {
         self.builder().start().await.unwrap()
     }
 
-    pub fn path(&self) -> &std::path::Path {
+    pub(crate) fn path(&self) -> &std::path::Path {
         self.0.path()
     }
 }
 
 /// A caller, a callee, and the caller's handle to it.
-pub async fn pair(place: &Place) -> (Peer, Peer, Remote) {
+pub(crate) async fn pair(place: &Place) -> (Peer, Peer, Remote) {
     let (a, b) = (place.peer().await, place.peer().await);
     let remote = a.remote(&b.id().to_string()).unwrap();
     (a, b, remote)
 }
 
 /// Ends when `condition` holds; looks again after each short while, and fails the test after [`PATIENCE`].
-pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
 }

@@ -20,25 +20,25 @@ fn multiply(a: i64, b: i64) -> i64 {
 }
 
 #[net::connect("divide")]
-fn divide(a: i64, b: i64) -> Result<f64, ZeroDivisionError> {
+fn divide(a: i64, b: i64) -> Result<f64, DivisionByZero> {
     if b == 0 {
-        Err(ZeroDivisionError)
+        Err(DivisionByZero)
     } else {
         Ok(a as f64 / b as f64)
     }
 }
 
-/// Named as Python names it, so that a Python caller can catch it as its own.
+/// Why [`divide`] failed; the caller, whatever its language, is told its name and its text.
 #[derive(Debug)]
-struct ZeroDivisionError;
+struct DivisionByZero;
 
-impl fmt::Display for ZeroDivisionError {
+impl fmt::Display for DivisionByZero {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("division by zero")
     }
 }
 
-impl std::error::Error for ZeroDivisionError {}
+impl std::error::Error for DivisionByZero {}
 
 /// What the driver asks for: to call `tag` at `address`.
 #[derive(Deserialize)]
@@ -70,11 +70,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn call(here: &Peer, request: &Request) -> Result<Value, CallError> {
     let (host, port) = &request.address;
-    let there = here.remote(format!("{host}:{port}"))?;
+    let there = here.remote(&format!("{host}:{port}"))?;
     match (request.tag.as_str(), request.args.as_slice()) {
         ("introduce", []) => introduce::on(&there).await.map(Value::from),
         ("multiply", &[a, b]) => multiply::on(&there, a, b).await.map(Value::from),
         ("divide", &[a, b]) => divide::on(&there, a, b).await.map(Value::from),
-        (tag, args) => there.call(tag, &args).await,
+        (tag, args) => there.call(tag, args).await,
     }
 }
