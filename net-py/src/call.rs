@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyTuple};
 use tokio::task::AbortHandle;
 
 use crate::answers::{self, Notice};
-use crate::wait::wait;
+use crate::wait::{apart, stay_if_ending, wait};
 use crate::{convert, error, node, remote};
 
 /// Room for the arguments of a usual call.
@@ -66,6 +66,9 @@ pub(crate) fn call<'py>(
     let py = target.py();
     let call = prepare(target, tag, args, kwargs, time_out)?;
     let outcome = wait(py, outcome(call))?;
+    if outcome.is_err() {
+        stay_if_ending(py);
+    }
     result(py, outcome)
 }
 
@@ -91,7 +94,7 @@ impl Pending {
     fn cancel(&self) -> bool {
         let cancelled = self.decide();
         if cancelled && let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            task.abort();
+            apart(|| task.abort());
         }
         cancelled
     }
@@ -120,14 +123,15 @@ pub(crate) fn begin(
     let pending =
         Py::new(py, Pending { decided: AtomicBool::new(false), outcome: Mutex::default(), task: Mutex::default() })?;
     let waiting = pending.clone_ref(py);
-    let task = runtime.spawn(async move {
+    let answered = async move {
         let outcome = outcome(call).await;
         if waiting.get().decide() {
             *waiting.get().outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             // Fails only when the interpreter has ended.
             let _ = queue.send(Notice { callback: on_answer, argument: Some(waiting.into_any()) });
         }
-    });
+    };
+    let task = apart(|| runtime.spawn(answered));
     *pending.get().task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
     Ok(pending)
 }

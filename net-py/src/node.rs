@@ -2,6 +2,7 @@
 //!
 //! Not here: what is called on it (see `call`), the functions it offers (see `handler`).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -27,6 +28,9 @@ struct Node {
     /// What was registered before there was a peer to register it with.
     early: Mutex<Vec<Connection>>,
 }
+
+/// Whether the interpreter is ending.
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// The node of this process. Locked only while the interpreter is held, so a fork never finds it locked.
 static NODE: Mutex<Option<Arc<Node>>> = Mutex::new(None);
@@ -101,6 +105,11 @@ pub(crate) fn offer(py: Python<'_>, connection: Connection) -> PyResult<()> {
     Ok(())
 }
 
+/// Whether the interpreter is ending, and with it every thread but the main one.
+pub(crate) fn is_ending() -> bool {
+    ENDING.load(Ordering::Acquire)
+}
+
 /// Starts this process's peer in the background, if it has none.
 #[pyfunction]
 pub(crate) fn start(_py: Python<'_>) -> PyResult<()> {
@@ -126,6 +135,7 @@ pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
 /// Takes leave of other peers and lets calls in flight end, for at most `grace` seconds.
 #[pyfunction]
 pub(crate) fn stop(py: Python<'_>, grace: f64) {
+    ENDING.store(true, Ordering::Release);
     let node = NODE.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(node) = node else { return };
     let running = match &*node.stage.borrow() {

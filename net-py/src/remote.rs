@@ -42,6 +42,7 @@ impl From<net::Remote> for Remote {
 #[pymethods]
 impl Remote {
     #[new]
+    #[pyo3(signature = (target, /))]
     fn new(target: &Bound<'_, PyAny>) -> PyResult<Self> {
         resolve(target).map(Self::from)
     }

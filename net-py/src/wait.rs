@@ -58,19 +58,24 @@ where
         loop {
             let output = py.detach(|| {
                 let mut cx = Context::from_waker(waker);
-                let asleep_since = Instant::now();
-                loop {
-                    if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-                        return Some(output);
-                    }
-                    if !is_main {
-                        thread::park();
-                    } else if let Some(left) = SIGNALS.checked_sub(asleep_since.elapsed()) {
-                        thread::park_timeout(left);
-                    } else {
-                        return None;
-                    }
+                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                    return Some(output);
                 }
+                apart(|| {
+                    let asleep_since = Instant::now();
+                    loop {
+                        if !is_main {
+                            thread::park();
+                        } else if let Some(left) = SIGNALS.checked_sub(asleep_since.elapsed()) {
+                            thread::park_timeout(left);
+                        } else {
+                            return None;
+                        }
+                        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                            return Some(output);
+                        }
+                    }
+                })
             });
             match output {
                 Some(output) => return Ok(output),
@@ -78,4 +83,24 @@ where
             }
         }
     })
+}
+
+/// Stays, on a thread that is about to end with the interpreter, until it does.
+///
+/// A daemon thread is stopped without a word wherever it is. One that was in a call would, had the call raised because its peer is
+/// gone, print a traceback first; no other call of Python's does.
+pub(crate) fn stay_if_ending(py: Python<'_>) {
+    if crate::node::is_ending() && !IS_MAIN.get() {
+        py.detach(|| loop {
+            thread::park();
+        });
+    }
+}
+
+/// Does what may block, or what makes tasks ready before something blocks, so that no task is kept from running by it.
+///
+/// A connected function runs on a thread of the runtime. A task that is made ready there waits for that very thread, where others
+/// cannot take it away: if the function then waits for what the task does, it waits for ever.
+pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
+    if tokio::runtime::Handle::try_current().is_ok() { tokio::task::block_in_place(f) } else { f() }
 }

@@ -61,26 +61,29 @@ def test_a_function_that_blocks_keeps_no_other_from_being_answered(there: Served
     assert all(future.result() for future in blocked)
 
 
-def test_ctrl_c_ends_a_call_that_blocks(there: Served) -> None:
+def test_ctrl_c_ends_a_call_that_blocks_and_cancels_it_there(serve: Callable[..., Served]) -> None:
+    other = serve()
     code = f"""
-import served, sys, time
-print("ready", flush=True)
+import net
 try:
-    served.pass_gate(peer={there.id!r})
+    net.Peer().execute({other.id!r}, "served.until_cancelled", (), {{}})
 except KeyboardInterrupt:
     print("interrupted", flush=True)
+    input()
 """
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=HERE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    # Until the call is on its way the gate has nobody to let through; Ctrl-C must work before and after.
-    time.sleep(0.2)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.line() == "waiting"
     process.send_signal(signal.SIGINT)
     sent = time.monotonic()
+    assert process.stdout is not None
     assert process.stdout.readline() == "interrupted\n"
     assert time.monotonic() - sent < 1
-    assert process.wait(PATIENCE) == 0
-    process.stdout.close()
+    # The caller still lives: it is the call that was given up, not its peer that went away.
+    assert served.was_cancelled(peer=other.id)
+    process.communicate("\n", PATIENCE)
+    assert process.returncode == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

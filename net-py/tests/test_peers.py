@@ -77,7 +77,7 @@ def test_a_remote_function_has_its_signature_and_documentation(there: Served) ->
 def test_a_handle_lists_what_it_has(there: Served) -> None:
     peer = net.RemotePeer(there.id)
     assert {"multiply", "Renamed", "named_otherwise", "port"} <= set(dir(peer))
-    with pytest.raises(AttributeError, match="has no connection 'multipyl'; it has: .*multiply"):
+    with pytest.raises(AttributeError, match=r"has no connection 'multipyl'; it has: .*multiply"):
         _ = peer.multipyl
 
 

@@ -3,11 +3,32 @@
 from collections.abc import Callable
 from typing import Any, final
 
+from typing_extensions import disjoint_base
+
+__all__ = [
+    "Local",
+    "Pending",
+    "Remote",
+    "__version__",
+    "begin",
+    "call",
+    "call_here",
+    "decode",
+    "encode",
+    "local",
+    "peers",
+    "register",
+    "start",
+    "start_in_child",
+    "stop",
+]
+
 __version__: str
 
 #: Name, kind, annotation and default of a parameter, as text.
 _Parameter = tuple[str, str, str | None, str | None]
 
+@disjoint_base
 class Remote:
     def __new__(cls, target: Any, /) -> Remote: ...
     @property
