@@ -80,14 +80,6 @@ pub enum ValueErrorKind {
         /// What came.
         found: String,
     },
-    /// A tag's content is not what the tag demands.
-    #[error("tag {tag}: {what}")]
-    BadTag {
-        /// The tag's number.
-        tag: u64,
-        /// What is wrong with its content.
-        what: String,
-    },
     /// JSON cannot hold it.
     #[error(
         "JSON has no form for {what}; convert it before it leaves (to text, a number or a list)"
@@ -193,6 +185,12 @@ impl serde::de::Error for ValueError {
 
     fn invalid_value(found: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
         mismatch(found, expected)
+    }
+
+    fn invalid_length(length: usize, expected: &dyn serde::de::Expected) -> Self {
+        let found = format!("{length} of them");
+        let expected = expected.to_string();
+        ValueErrorKind::Mismatch { expected, found }.into()
     }
 }
 

@@ -1,7 +1,11 @@
 //! JSON to CBOR and back, for original peers and the command line. No other formats.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Number, Value as Json};
 
+use super::arguments::split_arguments;
+use super::cbor::Reader;
 use super::error::{Step, ValueError, ValueErrorKind};
 use super::{Value, decode, encode};
 
@@ -33,6 +37,33 @@ pub fn to_json(bytes: &[u8]) -> Result<Json, ValueError> {
 /// When the bytes are not one value.
 pub fn to_json_lossy(bytes: &[u8]) -> Result<Json, ValueError> {
     convert(decode(bytes)?, lossy)
+}
+
+/// The arguments in a call's body as JSON: the positional ones, and the others by name.
+///
+/// # Errors
+///
+/// As for [`to_json`]; the path begins with `args` or the keyword.
+pub fn arguments_to_json(body: &[u8]) -> Result<(Vec<Json>, Map<String, Json>), ValueError> {
+    let parts = split_arguments(body)?;
+    let mut reader = Reader::new(parts.items);
+    let mut positional = Vec::with_capacity(parts.count.min(parts.items.len()));
+    for index in 0..parts.count {
+        let value = reader.skip().and_then(to_json);
+        let value =
+            value.map_err(|error| error.inside(Step::Index(index)).inside(Step::Arguments))?;
+        positional.push(value);
+    }
+    let mut named = Map::new();
+    if let Some(keywords) = parts.keywords {
+        let entries: BTreeMap<String, Value> = decode(keywords)?;
+        for (name, value) in entries {
+            let value = convert(value, strict)
+                .map_err(|error| error.inside(Step::Argument(name.clone().into())))?;
+            named.insert(name, value);
+        }
+    }
+    Ok((positional, named))
 }
 
 /// What becomes of a value that JSON has no form for.
