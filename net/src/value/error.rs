@@ -47,7 +47,7 @@ impl Step {
 #[non_exhaustive]
 pub enum ValueErrorKind {
     /// The bytes end inside a value.
-    #[error("the value is cut short: its bytes end after {offset}, and more were announced")]
+    #[error("the value is cut short: {offset} bytes are there, and more were announced")]
     Truncated {
         /// How many bytes there are.
         offset: usize,
@@ -61,7 +61,7 @@ pub enum ValueErrorKind {
         what: &'static str,
     },
     /// Bytes follow after the value.
-    #[error("{extra} bytes follow after the value; exactly one was expected")]
+    #[error("the value ends before its bytes do ({extra} more); exactly one value was expected")]
     TrailingBytes {
         /// How many.
         extra: usize,

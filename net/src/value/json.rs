@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value as Json};
 
 use super::arguments::split_arguments;
@@ -141,7 +143,7 @@ fn no_form(what: String) -> ValueError {
 fn lossy(value: Value) -> Result<Json, ValueError> {
     Ok(match value {
         Value::Set(elements) | Value::FrozenSet(elements) => array(elements, lossy)?,
-        Value::Bytes(bytes) => Json::String(base64(&bytes)),
+        Value::Bytes(bytes) => Json::String(STANDARD.encode(bytes)),
         Value::DateTime(datetime) => Json::String(datetime.to_string()),
         Value::NaiveDateTime(datetime) => Json::String(datetime.to_string()),
         Value::Date(date) => Json::String(date.to_string()),
@@ -152,25 +154,4 @@ fn lossy(value: Value) -> Result<Json, ValueError> {
         Value::Tagged(_, content) => convert(*content, lossy)?,
         other => Json::String(other.to_string()),
     })
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits = chunk
-            .iter()
-            .fold(0, |bits, byte| bits << 8 | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * place) & 0x3f) as usize];
-            text.push(if place <= chunk.len() {
-                char::from(digit)
-            } else {
-                '='
-            });
-        }
-    }
-    text
 }
