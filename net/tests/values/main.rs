@@ -1,6 +1,9 @@
 //! Values on the wire: their bytes, their way there and back, what is refused and in which words.
 
-#![expect(clippy::unwrap_used, reason = "an unwrap that fails is a test that fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "an unwrap that fails is a test that fails"
+)]
 
 mod arguments;
 mod bytes;
