@@ -1,2 +1,66 @@
-//! app-net.
+//! Call any function of yours on any machine of yours: no broker, no interface file, no generated code.
+//!
+//! Mark a function with [`connect`] and it stays an ordinary function; a type of the same name carries its remote side:
+//!
+//! ```no_run
+//! #[net::connect]
+//! fn multiply(a: i64, #[net(default = 5)] b: i64) -> i64 {
+//!     a * b
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let peer = net::start().await?;
+//!     assert_eq!(multiply(5, 10), 50);                                // here
+//!     for other in peer.peers().await {
+//!         println!("{}", multiply::on(&other, 5, 10).await?);         // there
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The rooms: [`Peer`] is this process's side, [`Remote`] a handle to another, [`Call`] a call on its way,
+//! [`value`] how values travel, [`Registry`] what a peer offers. The protocol itself is in `net_proto`, which does no
+//! I/O; this crate is where sockets, tasks and clocks are.
+
+mod body;
+mod builtin;
+mod call;
+mod config;
+mod error;
+mod find;
+mod link;
+mod listen;
+mod original;
+mod peer;
+mod peers;
+mod place;
+mod registry;
+mod remote;
+mod runtime;
+
+pub mod blocking;
+#[doc(hidden)]
+pub mod private;
 pub mod value;
+
+pub use call::{Call, RawCall, call};
+pub use config::{DEFAULT_PORT, DEFAULT_PORT_RANGE};
+pub use error::{CallError, RemoteError, StartError};
+pub use net_macros::connect;
+pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits};
+pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
+pub use registry::{
+    Answer, Caller, Connection, Handled, Handler, Incoming, Param, ParamKind, Registry, Signature,
+};
+pub use remote::{Remote, Speaks};
+pub use value::Value;
+
+/// Makes a process that was forked from one with peers usable: called in the child, before any peer is started there.
+///
+/// The parent's peers, their threads and their links stay with the parent.
+#[doc(hidden)]
+pub fn after_fork() {
+    runtime::after_fork();
+    link::watch::after_fork();
+}

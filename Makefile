@@ -1,0 +1,102 @@
+# The project's commands. `make` alone lists them; `make test` is exactly what CI runs.
+# Everything is made inside this folder (target/, .venv/, .venv-original/). Paths are relative and quoted,
+# so that a checkout whose path has spaces in it works.
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TERM_COLOR ?= auto
+PYTHON ?= python3
+export PYTHON
+
+py := .venv/bin/python
+say = @printf '\n==> %s\n'
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup system venv venv-original package demo test fmt-check lint rustdoc rust-tests doc-tests \
+        python-lint stubs python-tests fmt bench docs deny clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+setup: package venv-original ## Make the Python environments and build and install the package (what is there is kept)
+
+demo: setup ## Watch a Rust, a Python and an original 0.6.2 peer call one another
+	$(say) 'Building the demo'\''s Rust peer'
+	@cargo build --quiet -p demo-peer
+	@$(py) scripts/demo.py
+
+test: fmt-check lint rustdoc rust-tests doc-tests python-lint stubs python-tests ## Run every check and every test, as CI does
+
+fmt: venv ## Format the Rust and the Python code
+	@cargo fmt --all
+	@$(py) -m ruff check --quiet --fix-only .
+	@$(py) -m ruff format .
+
+# --- the steps of `make test` -------------------------------------------------------------------------
+
+fmt-check: system ## Check the formatting of the Rust code
+	$(say) 'cargo fmt --check'
+	@cargo fmt --all --check
+
+lint: system ## Lint the Rust code (clippy, warnings denied)
+	$(say) 'cargo clippy'
+	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+rustdoc: system ## Build the Rust documentation, warnings denied
+	$(say) 'cargo doc'
+	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --workspace --no-deps
+
+rust-tests: system ## Run the Rust tests
+	$(say) 'Rust tests'
+	@scripts/rust-tests.sh
+
+doc-tests: system ## Run the code in the Rust documentation
+	$(say) 'Rust documentation tests'
+	@cargo test --quiet --doc --workspace --exclude app-net-py
+
+python-lint: venv ## Lint the Python code and check its formatting
+	$(say) 'ruff'
+	@$(py) -m ruff check .
+	@$(py) -m ruff format --check .
+
+stubs: package ## Check the type stubs against the built module
+	$(say) 'Type stubs against the module'
+	@$(py) -m mypy.stubtest net._net
+
+python-tests: setup ## Run the Python tests: the package, interop with 0.6.2, README, the demo
+	$(say) 'Python tests'
+	@cargo build --quiet -p demo-peer
+	@$(py) -m pytest
+
+# --- the rest -----------------------------------------------------------------------------------------
+
+bench: setup ## Measure calls beside a bare socket (see bench/)
+	@$(MAKE) --no-print-directory -C bench
+
+docs: system ## Build the Rust documentation for reading
+	@cargo doc --workspace --no-deps
+	@echo "Open $(CARGO_TARGET_DIR)/doc/net/index.html"
+
+deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny --all-features check; else \
+	    echo 'cargo-deny is not installed, and is not built here because that takes minutes.'; \
+	    echo 'hint: cargo install --locked cargo-deny'; exit 1; fi
+
+clean: ## Remove all that was built
+	@rm -rf .venv .venv-original .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@cargo clean
+
+# --- what the others stand on -------------------------------------------------------------------------
+
+system:
+	@scripts/system.sh
+
+venv: system
+	@scripts/venv.sh .venv requirements/dev.txt
+
+venv-original: system
+	@scripts/venv.sh .venv-original requirements/original.txt
+
+package: venv
+	$(say) 'Building the Python package into .venv'
+	@VIRTUAL_ENV="$(CURDIR)/.venv" $(py) -m maturin develop --quiet --manifest-path net-py/Cargo.toml

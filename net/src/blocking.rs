@@ -1,0 +1,81 @@
+//! The same for programs without async: a peer, and waiting for a call, on an ordinary thread.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use crate::error::StartError;
+use crate::peer::Peer;
+use crate::remote::Remote;
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+thread_local! {
+    /// This thread's waker, made once.
+    static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
+}
+
+/// Runs a future to its end on this thread, which sleeps meanwhile. The reader of a link wakes it directly.
+///
+/// Not for use inside an async task: it would keep the task's thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    WAKER.with(|waker| {
+        let mut cx = Context::from_waker(waker);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return output;
+            }
+            thread::park();
+        }
+    })
+}
+
+/// Starts a peer, as [`crate::start`]. It runs on threads of its own.
+///
+/// # Errors
+///
+/// [`StartError`] says which setting or socket is not usable.
+///
+/// # Examples
+///
+/// ```
+/// #[net::connect]
+/// fn multiply(a: i64, b: i64) -> i64 { a * b }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let start = || net::blocking::block_on(net::Peer::builder().port(0).runtime_dir(dir.path()).start());
+/// # let (peer, _other) = (start()?, start()?);
+/// for other in net::blocking::peers(&peer) {
+///     println!("{}", multiply::on(&other, 5, 10).wait()?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn start() -> Result<Peer, StartError> {
+    block_on(crate::start())
+}
+
+/// The peers that are there now, as [`Peer::peers`].
+#[must_use]
+pub fn peers(peer: &Peer) -> Vec<Remote> {
+    block_on(peer.peers())
+}
+
+/// Shuts a peer down, as [`Peer::shutdown`].
+pub fn shutdown(peer: &Peer) {
+    block_on(peer.shutdown());
+}

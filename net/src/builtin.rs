@@ -1,0 +1,197 @@
+//! The functions that every peer answers, under the tags that the original gave them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::body::{self, Parts};
+use crate::peer::{Core, Peer};
+use crate::private::{answer_bad_arguments, answer_value, sync_handler};
+use crate::registry::{Answer, Connection, Incoming, Param, ParamKind, Registry, Signature};
+use crate::value::cbor::Writer;
+use crate::value::tags;
+
+/// The tag of [`info`].
+pub(crate) const INFO: &str = "net.defaults.handlers.info";
+const MODULE: &str = "net.defaults.handlers";
+/// The flag that says that there is no answer.
+pub(crate) const NULL: &str = "NULL";
+
+/// What a peer tells of itself to whoever asks, as in the original, and its identity.
+#[derive(Debug, Serialize)]
+struct Info {
+    tag: String,
+    instance: String,
+    host: String,
+    port: Option<u16>,
+    /// The original writes a missing group as the text "None", and filters by it.
+    group: String,
+    hub: bool,
+    user: String,
+    executable: String,
+    software: &'static str,
+    connections: Vec<String>,
+    subscriptions: Vec<String>,
+    flags: Vec<String>,
+}
+
+/// What a peer tells of one of its functions.
+#[derive(Debug, Serialize)]
+struct Described {
+    name: String,
+    module: String,
+    doc: String,
+    signature: String,
+}
+
+/// Registers the built-in functions.
+pub(crate) fn register(registry: &Registry) {
+    let add = |name: &str, doc: &str, run: fn(&Incoming) -> Answer| {
+        registry.register(Connection {
+            tag: format!("{MODULE}.{name}"),
+            name: name.into(),
+            module: MODULE.into(),
+            doc: doc.into(),
+            signature: any_arguments(),
+            handler: sync_handler(run),
+        });
+    };
+    add(
+        "info",
+        "What this peer is: host, port, group, hub, user, executable, and what it offers.",
+        |call| answer_value(&info(&call.peer)),
+    );
+    add(
+        "pass_through",
+        "Gives back what it is given: one argument as it is, several as (args, kwargs).",
+        pass_through,
+    );
+    add("null", "Answers with the flag NULL.", |_| {
+        Answer::Flag(NULL.into())
+    });
+    add(
+        "connections",
+        "The functions of this peer by tag, each with name, module, doc and signature.",
+        |call| answer_value(&described(call.peer.registry())),
+    );
+}
+
+fn any_arguments() -> Signature {
+    let param = |name: &str, kind| Param {
+        name: name.into(),
+        kind,
+        annotation: None,
+        default: None,
+    };
+    Signature {
+        params: vec![
+            param("args", ParamKind::VarPositional),
+            param("kwargs", ParamKind::VarKeyword),
+        ],
+        returns: None,
+    }
+}
+
+fn info(peer: &Peer) -> Info {
+    let host = peer.host().to_owned();
+    let group = peer.group().unwrap_or("None").to_owned();
+    let connections: Vec<String> = peer
+        .registry()
+        .all()
+        .iter()
+        .map(|(tag, _)| tag.to_string())
+        .collect();
+    Info {
+        tag: format!(
+            "<net.Peer h:{host} p:{} g:{group} c:{} s:0 f:2>",
+            peer.port()
+                .map_or_else(|| "None".to_owned(), |port| port.to_string()),
+            connections.len(),
+        ),
+        instance: peer.id().to_string(),
+        host,
+        port: peer.port(),
+        group,
+        hub: peer.hub(),
+        user: user(),
+        executable: std::env::current_exe()
+            .unwrap_or_else(|_| PathBuf::new())
+            .display()
+            .to_string(),
+        software: concat!("app-net/", env!("CARGO_PKG_VERSION")),
+        connections,
+        subscriptions: Vec::new(),
+        flags: vec!["INVALID_CONNECTION".into(), NULL.into()],
+    }
+}
+
+fn user() -> String {
+    std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string())
+}
+
+fn described(registry: &Registry) -> std::collections::BTreeMap<String, Described> {
+    let describe = |c: &Arc<Connection>| Described {
+        name: c.name.clone(),
+        module: c.module.clone(),
+        doc: c.doc.clone(),
+        signature: c.signature.to_string(),
+    };
+    registry
+        .all()
+        .iter()
+        .map(|(tag, c)| (tag.to_string(), describe(c)))
+        .collect()
+}
+
+fn pass_through(call: &Incoming) -> Answer {
+    match body::split(&call.body) {
+        Ok(Parts {
+            positional,
+            keywords: None,
+        }) if positional.len() == 1 => Answer::Value(call.body.slice_ref(positional[0])),
+        Ok(Parts {
+            positional,
+            keywords,
+        }) => {
+            let mut out = Vec::with_capacity(call.body.len() + 16);
+            let mut writer = Writer::new(&mut out);
+            writer.tag(tags::TUPLE);
+            writer.array(2);
+            writer.tag(tags::TUPLE);
+            writer.array(positional.len());
+            out.extend(positional.concat());
+            match keywords {
+                Some(keywords) => out.extend_from_slice(keywords),
+                None => Writer::new(&mut out).map(0),
+            }
+            Answer::Value(Bytes::from(out))
+        }
+        Err(error) => answer_bad_arguments("pass_through", error),
+    }
+}
+
+/// [`info`] for an original peer, which reads `limit` bytes and no more: names of functions are left out from the end
+/// of the list until it fits, because without the rest it could not meet us at all.
+pub(crate) fn info_for_original(core: &Arc<Core>, limit: usize) -> Json {
+    let mut info = info(&core.peer());
+    // Ours first: every peer has the built-in ones.
+    info.connections
+        .sort_by_key(|tag| (tag.starts_with(MODULE), tag.clone()));
+    let mut answer = json!(info);
+    // 0.3 writes base64, four bytes for three; the limit is taken for that dialect.
+    let fits = |answer: &Json| answer.to_string().len() <= limit * 3 / 4 - 16;
+    while !fits(&answer) {
+        match answer.get_mut("connections").and_then(Json::as_array_mut) {
+            Some(connections) if !connections.is_empty() => {
+                connections.pop();
+            }
+            _ => break,
+        }
+    }
+    answer
+}

@@ -1,0 +1,397 @@
+//! A call as its caller holds it: a future that sends on its first poll, and cancels when it is dropped.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use net_proto::original::Dialect;
+use net_proto::{CallId, ErrorBody, ErrorCode, Outcome, Payload};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::task::JoinHandle;
+use tokio::time::Sleep;
+
+use crate::blocking;
+use crate::error::{CallError, RemoteError};
+use crate::link::dial::Dialled;
+use crate::link::{Finished, Link, Slot, Started};
+use crate::original;
+use crate::registry::Answer;
+use crate::remote::Remote;
+use crate::value::{self, Keywords, Value, ValueError};
+
+/// Bodies from here on are handed to the link as they lie, not copied into its buffer.
+const LARGE: usize = 64 * 1024;
+/// How often a call is tried again on a new link when the one it was to use had just gone.
+const REDIALS: u32 = 3;
+
+/// Calls the function under `tag` on `peer`, untyped: with any arguments that serde can write (a tuple or a slice),
+/// for whatever it answers.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(peer: net::Remote) -> Result<(), net::CallError> {
+/// let product: net::Value = net::call(&peer, "app.multiply", &(5, 10)).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn call(peer: &Remote, tag: &str, args: &(impl Serialize + ?Sized)) -> Call<Value> {
+    peer.call(tag, args)
+}
+
+/// A call whose result is a `T`.
+///
+/// Nothing is sent before it is first polled. Dropping it before it ends cancels the call, there too.
+#[must_use = "a call is made when it is awaited"]
+pub struct Call<T> {
+    raw: RawCall,
+    /// Why the arguments could not be encoded; told when the call is awaited, as every other failure is.
+    unsendable: Option<ValueError>,
+    result: PhantomData<fn() -> T>,
+}
+
+impl<T> Call<T> {
+    pub(crate) fn encode(
+        remote: &Remote,
+        tag: Cow<'static, str>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
+    ) -> Self {
+        let mut body = Vec::with_capacity(64);
+        let unsendable = write(&mut body).err();
+        Self {
+            raw: RawCall::new(remote.clone(), tag, body),
+            unsendable,
+            result: PhantomData,
+        }
+    }
+
+    /// Gives the call at most `time`, from its first poll on.
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.raw = self.raw.timeout(time);
+        self
+    }
+
+    /// Passes one more argument, by name.
+    pub fn keyword(mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
+        if let Err(error) = self.raw.keywords.add(name, value) {
+            self.unsendable.get_or_insert(error);
+        }
+        self
+    }
+}
+
+impl<T: DeserializeOwned> Call<T> {
+    /// Waits for the result on this thread, for programs without async.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting it.
+    pub fn wait(self) -> Result<T, CallError> {
+        blocking::block_on(self)
+    }
+}
+
+impl<T: DeserializeOwned> Future for Call<T> {
+    type Output = Result<T, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(error) = self.unsendable.take() {
+            return Poll::Ready(Err(error.into()));
+        }
+        match ready!(Pin::new(&mut self.raw).poll(cx))? {
+            Answer::Value(bytes) => Poll::Ready(Ok(value::decode(&bytes)?)),
+            Answer::Flag(name) => Poll::Ready(Err(CallError::Flag { name })),
+            Answer::Error(body) => Poll::Ready(Err(self.raw.error(body))),
+        }
+    }
+}
+
+/// A call of bytes for bytes: what [`Call`] and the other languages' fronts stand on.
+#[must_use = "a call is made when it is awaited"]
+pub struct RawCall {
+    remote: Remote,
+    tag: Cow<'static, str>,
+    body: Vec<u8>,
+    keywords: Keywords,
+    timeout: Option<Duration>,
+    deadline: Option<Instant>,
+    redials: u32,
+    /// Ends a call that waits for room: one that was sent is timed by its session.
+    blocked: Option<Pin<Box<Sleep>>>,
+    state: CallState,
+}
+
+enum CallState {
+    New,
+    Routing(JoinHandle<Result<Dialled, CallError>>),
+    /// Waiting for room on a link, at most until the call's deadline.
+    Blocked,
+    Sent {
+        link: Arc<Link>,
+        id: CallId,
+        slot: Arc<Slot>,
+    },
+    Original(JoinHandle<Result<Answer, CallError>>),
+    Ended,
+}
+
+impl RawCall {
+    pub(crate) fn new(remote: Remote, tag: Cow<'static, str>, body: Vec<u8>) -> Self {
+        Self {
+            remote,
+            tag,
+            body,
+            keywords: Keywords::new(),
+            timeout: None,
+            deadline: None,
+            redials: 0,
+            blocked: None,
+            state: CallState::New,
+        }
+    }
+
+    /// Gives the call at most `time`, from its first poll on.
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.timeout = Some(time);
+        self
+    }
+
+    /// The peer that is called.
+    #[must_use]
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// The error that an error frame is to its caller.
+    #[must_use]
+    pub fn error(&self, body: ErrorBody) -> CallError {
+        let peer = self.remote.to_string();
+        match body.code {
+            ErrorCode::NoSuchConnection => CallError::NoSuchConnection {
+                peer,
+                tag: self.tag.clone().into_owned(),
+                near: body.names,
+            },
+            ErrorCode::Busy => CallError::Busy {
+                peer,
+                why: body.message,
+            },
+            ErrorCode::Refused => CallError::Refused {
+                peer,
+                why: body.message,
+            },
+            ErrorCode::Cancelled => CallError::Cancelled,
+            ErrorCode::TimedOut => CallError::TimedOut {
+                peer,
+                after: self.timeout.unwrap_or_default(),
+            },
+            _ => CallError::Remote(RemoteError {
+                kind: body.kind,
+                message: body.message,
+                traceback: body.traceback,
+                peer,
+            }),
+        }
+    }
+
+    fn timed_out(&self) -> CallError {
+        CallError::TimedOut {
+            peer: self.remote.to_string(),
+            after: self.timeout.unwrap_or_default(),
+        }
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// The next state of a call that is not on its way: on the link there is, or on the way to one.
+    fn route(&self) -> CallState {
+        let remote = self.remote.clone();
+        let (deadline, timed_out) = (self.deadline, self.timed_out());
+        CallState::Routing(self.remote.local().0.runtime.spawn(async move {
+            match deadline {
+                None => remote.route().await,
+                Some(at) => tokio::time::timeout_at(at.into(), remote.route())
+                    .await
+                    .unwrap_or(Err(timed_out)),
+            }
+        }))
+    }
+
+    fn ask_original(&mut self, dialect: Dialect) -> CallState {
+        let (remote, tag, time) = (
+            self.remote.clone(),
+            self.tag.clone().into_owned(),
+            self.time_left(),
+        );
+        let (body, timed_out) = (std::mem::take(&mut self.body), self.timed_out());
+        CallState::Original(self.remote.local().0.runtime.spawn(async move {
+            let asked = original::ask(&remote, dialect, &tag, &body);
+            match time {
+                None => asked.await,
+                Some(time) => tokio::time::timeout(time, asked)
+                    .await
+                    .unwrap_or(Err(timed_out)),
+            }
+        }))
+    }
+
+    /// Sends the call on `link`. An error is the call's end.
+    fn send(&mut self, link: Arc<Link>, cx: &Context<'_>) -> Result<CallState, CallError> {
+        let time_left = self.time_left();
+        if time_left.is_some_and(|left| left.is_zero()) {
+            return Err(self.timed_out());
+        }
+        let slot = Arc::new(Slot::new());
+        // The caller's waker is in the slot before the answer can be.
+        let _ = slot.poll(cx);
+        let large = (self.body.len() > LARGE).then(|| Bytes::from(std::mem::take(&mut self.body)));
+        let payload = match &large {
+            Some(bytes) => Payload::Owned(bytes.clone()),
+            None => Payload::Borrowed(&self.body),
+        };
+        let started = link.start(&self.tag, time_left, payload, &slot, cx.waker());
+        if let (Some(bytes), Started::Blocked | Started::Gone) = (large, &started) {
+            // Nobody else has it: the refused call gave its own up.
+            self.body = bytes.into();
+        }
+        match started {
+            Started::Sent(id) => Ok(CallState::Sent { link, id, slot }),
+            Started::Blocked => Ok(CallState::Blocked),
+            Started::Gone if self.redials < REDIALS => {
+                self.redials += 1;
+                Ok(self.route())
+            }
+            Started::Gone => Err(CallError::Unreachable {
+                peer: self.remote.to_string(),
+                why: "each link to it was gone before the call could be sent".into(),
+            }),
+            Started::TooLarge { size, limit } => Err(CallError::TooLarge {
+                what: "arguments",
+                size,
+                limit,
+            }),
+            Started::BadTag => Err(CallError::Refused {
+                peer: self.remote.to_string(),
+                why: format!(
+                    "a tag of {} bytes is longer than a call can carry",
+                    self.tag.len()
+                ),
+            }),
+        }
+    }
+
+    /// What is next for a call that is not on its way.
+    fn next(&mut self, cx: &Context<'_>) -> Result<CallState, CallError> {
+        if let Some(link) = self.remote.link() {
+            return self.send(link, cx);
+        }
+        if let Some(dialect) = self.remote.dialect() {
+            return Ok(self.ask_original(dialect));
+        }
+        Ok(self.route())
+    }
+
+    fn blocked_timer_ended(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.deadline else {
+            return false;
+        };
+        let runtime = &self.remote.local().0.runtime;
+        let timer = self.blocked.get_or_insert_with(|| {
+            let _entered = runtime.enter();
+            Box::pin(tokio::time::sleep_until(deadline.into()))
+        });
+        timer.as_mut().poll(cx).is_ready()
+    }
+
+    fn finished(&self, finished: Finished) -> Result<Answer, CallError> {
+        match finished {
+            Finished::Outcome(Outcome::Reply(bytes)) => Ok(Answer::Value(bytes)),
+            Finished::Outcome(Outcome::Flag(name)) => Ok(Answer::Flag(name)),
+            Finished::Outcome(Outcome::Error(body)) => Ok(Answer::Error(body)),
+            Finished::Outcome(Outcome::TimedOut) => Err(self.timed_out()),
+            Finished::Outcome(Outcome::TooLarge { size, limit }) => Err(CallError::TooLarge {
+                what: "result",
+                size,
+                limit,
+            }),
+            Finished::Lost => Err(CallError::Lost {
+                peer: self.remote.to_string(),
+            }),
+        }
+    }
+}
+
+impl Future for RawCall {
+    /// An [`Answer::Error`] is what the other side said; [`RawCall::error`] makes it the caller's error.
+    type Output = Result<Answer, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let next = match &mut self.state {
+                CallState::New => {
+                    self.deadline = self
+                        .timeout
+                        .and_then(|time| Instant::now().checked_add(time));
+                    let keywords = std::mem::take(&mut self.keywords);
+                    keywords.append_to(&mut self.body);
+                    self.next(cx)
+                }
+                CallState::Routing(routing) => match ready!(Pin::new(routing).poll(cx)) {
+                    Ok(Ok(Dialled::Link(link))) => self.send(link, cx),
+                    Ok(Ok(Dialled::Original(dialect))) => Ok(self.ask_original(dialect)),
+                    Ok(Err(error)) => Err(error),
+                    Err(_) => Err(CallError::ShutDown),
+                },
+                CallState::Blocked => {
+                    if self.blocked_timer_ended(cx) {
+                        Err(self.timed_out())
+                    } else {
+                        match self.next(cx) {
+                            Ok(CallState::Blocked) => return Poll::Pending,
+                            next => next,
+                        }
+                    }
+                }
+                CallState::Sent { slot, .. } => {
+                    let finished = ready!(slot.poll(cx));
+                    self.state = CallState::Ended;
+                    return Poll::Ready(self.finished(finished));
+                }
+                CallState::Original(asking) => {
+                    let answer =
+                        ready!(Pin::new(asking).poll(cx)).unwrap_or(Err(CallError::ShutDown));
+                    self.state = CallState::Ended;
+                    return Poll::Ready(answer);
+                }
+                CallState::Ended => return Poll::Pending,
+            };
+            match next {
+                Ok(state) => self.state = state,
+                Err(error) => {
+                    self.state = CallState::Ended;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for RawCall {
+    fn drop(&mut self) {
+        match &self.state {
+            CallState::Sent { link, id, .. } => link.cancel(*id),
+            CallState::Routing(task) => task.abort(),
+            CallState::Original(task) => task.abort(),
+            CallState::New | CallState::Blocked | CallState::Ended => {}
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How a peer is set up: by its builder, and by the environment where the builder is silent. Nothing here acts on it.
+
+use std::env;
+use std::path::PathBuf;
+
+use net_proto::Limits;
+
+use crate::error::StartError;
+
+/// The first port that a peer tries, as in the original (`NET_PORT`).
+pub const DEFAULT_PORT: u16 = 3010;
+/// How many ports after the first it tries, as in the original (`NET_PORT_RANGE`).
+pub const DEFAULT_PORT_RANGE: u16 = 5;
+
+/// All that can be set of a peer.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) group: Option<String>,
+    pub(crate) hub: bool,
+    pub(crate) name: Option<String>,
+    /// 0: one that the system gives.
+    pub(crate) port: u16,
+    pub(crate) port_range: u16,
+    pub(crate) runtime_dir: Option<PathBuf>,
+    pub(crate) listen: bool,
+    pub(crate) discover: bool,
+    pub(crate) transient: bool,
+    pub(crate) limits: Limits,
+}
+
+impl Config {
+    /// What the environment says, by the names that the original reads.
+    pub(crate) fn from_env() -> Result<Self, StartError> {
+        Self::from_lookup(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    fn from_lookup(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, StartError> {
+        let number = |name, default| match get(name) {
+            None => Ok(default),
+            Some(value) => value
+                .trim()
+                .parse::<u16>()
+                .map_err(|_| StartError::Setting {
+                    name,
+                    value,
+                    why: "it takes a whole number from 0 to 65535",
+                }),
+        };
+        Ok(Self {
+            // The original writes a missing group as the text "None", in its environment and on the wire.
+            group: get("NET_GROUP").filter(|group| group != "None"),
+            hub: get("NET_IS_HUB").is_some(),
+            name: None,
+            port: number("NET_PORT", DEFAULT_PORT)?,
+            port_range: number("NET_PORT_RANGE", DEFAULT_PORT_RANGE)?,
+            runtime_dir: get("NET_RUNTIME_DIR").map(PathBuf::from),
+            listen: true,
+            discover: true,
+            transient: false,
+            limits: Limits::default(),
+        })
+    }
+
+    /// The ports to try, in order.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = u16> + use<> {
+        let first = self.port;
+        let last = if first == 0 {
+            0
+        } else {
+            first.saturating_add(self.port_range)
+        };
+        (first..=last).filter(|port| *port != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(settings: &'static [(&'static str, &'static str)]) -> Result<Config, StartError> {
+        Config::from_lookup(|name| {
+            settings
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        })
+    }
+
+    #[test]
+    fn defaults_are_the_originals() {
+        let config = with(&[]).unwrap();
+        assert_eq!(
+            config.ports().collect::<Vec<_>>(),
+            [3010, 3011, 3012, 3013, 3014, 3015]
+        );
+        assert_eq!((config.group, config.hub), (None, false));
+    }
+
+    #[test]
+    fn a_bad_number_names_the_setting() {
+        let error = with(&[("NET_PORT", "many")]).unwrap_err().to_string();
+        assert!(
+            error.contains("NET_PORT=\"many\"") && error.contains("0 to 65535"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_group_none_is_no_group() {
+        assert_eq!(with(&[("NET_GROUP", "None")]).unwrap().group, None);
+        assert_eq!(
+            with(&[("NET_GROUP", "app")]).unwrap().group.as_deref(),
+            Some("app")
+        );
+    }
+
+    #[test]
+    fn port_zero_is_one_that_the_system_gives() {
+        assert_eq!(with(&[("NET_PORT", "0")]).unwrap().ports().count(), 0);
+    }
+}

@@ -1,0 +1,218 @@
+//! Finds the peers on this host: through the runtime directory, and for originals through the port range.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::link::dial::{Address, Dialled, dial};
+use crate::listen::loopback_hosts;
+use crate::original;
+use crate::peer::Core;
+use crate::peers::Original;
+use crate::remote::Remote;
+
+/// How often it looks without being asked. A native newcomer dials those that are there, so this only finds what that
+/// missed; and an original that has come or gone.
+const EVERY: Duration = Duration::from_secs(2);
+/// How long a listener may take to answer what it is. On a host it answers at once, or is no peer (or is very busy).
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a port that did not answer as a peer is left alone: some other program's, which is not to be pestered.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
+/// How long the first question for peers waits for the first look.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// File systems note times by the kernel's tick, 10 ms at most: what changed less ago may change again unseen.
+const TICK: Duration = Duration::from_millis(20);
+
+#[derive(Debug)]
+pub(crate) struct HostFinder {
+    ports: Vec<u16>,
+    looked: watch::Sender<bool>,
+    /// One look at a time: who asks meanwhile waits for its end and then looks too.
+    looking: AsyncMutex<()>,
+    foreign: Mutex<HashMap<SocketAddr, Instant>>,
+    /// When the runtime directory had last changed before it was read; none if that was just then.
+    read: Mutex<Option<SystemTime>>,
+}
+
+impl HostFinder {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            ports: config.ports().collect(),
+            looked: watch::Sender::new(false),
+            looking: AsyncMutex::new(()),
+            foreign: Mutex::default(),
+            read: Mutex::default(),
+        }
+    }
+
+    /// Looks until the peer stops.
+    pub(crate) async fn run(core: Arc<Core>) {
+        let Some(finder) = &core.finder else { return };
+        loop {
+            finder.look(&core).await;
+            finder.looked.send_replace(true);
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    /// Whether what is known is of now: the first look has ended, and the runtime directory is as it was read last.
+    /// Costs one system call.
+    pub(crate) fn is_current(&self, core: &Core) -> bool {
+        let changed = core.place.as_ref().and_then(|place| place.changed().ok());
+        let read = *self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.looked.borrow() && changed.is_some() && changed == read
+    }
+
+    /// Makes what is known [current](Self::is_current), within a bounded time.
+    pub(crate) async fn catch_up(&self, core: &Arc<Core>) {
+        let mut looked = self.looked.subscribe();
+        let _ = timeout(FIRST_LOOK, looked.wait_for(|looked| *looked)).await;
+        let mut looks = JoinSet::new();
+        self.look_into_directory(core, &mut looks);
+        let _ = timeout(FIRST_LOOK, looks.join_all()).await;
+    }
+
+    /// Looks once, everywhere on this host.
+    pub(crate) async fn look(&self, core: &Arc<Core>) {
+        let _one = self.looking.lock().await;
+        let mut looks = JoinSet::new();
+        self.look_into_directory(core, &mut looks);
+        self.look_at_ports(core, &mut looks).await;
+        while looks.join_next().await.is_some() {}
+    }
+
+    fn look_into_directory(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
+        let Some(place) = &core.place else { return };
+        let changed = place
+            .changed()
+            .ok()
+            .filter(|at| at.elapsed().is_ok_and(|ago| ago > TICK));
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = changed;
+        let sockets = place.sockets().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read the runtime directory");
+            Vec::new()
+        });
+        for (id, path) in sockets {
+            let linked = core
+                .peers
+                .find(id)
+                .is_some_and(|entry| entry.link().is_some());
+            if id == core.id || linked {
+                continue;
+            }
+            let core = Arc::clone(core);
+            looks.spawn(async move {
+                // Asked for without a connection first: a refusal is the sign of a socket left behind.
+                if let Err(error) = tokio::net::UnixStream::connect(&path).await {
+                    if error.kind() == std::io::ErrorKind::ConnectionRefused
+                        && let Some(place) = &core.place
+                    {
+                        place.remove_stale(&path);
+                    }
+                    return;
+                }
+                let entry = core.peers.with_id(id, Some(Address::Unix(path)));
+                if let Err(error) = Remote::new(core.peer(), entry).route().await {
+                    tracing::debug!(%id, %error, "a peer on this host does not answer");
+                }
+            });
+        }
+    }
+
+    async fn look_at_ports(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
+        let linked: Vec<String> = core
+            .peers
+            .links()
+            .iter()
+            .flat_map(|link| link.hello.addresses.clone())
+            .collect();
+        let originals = core.peers.originals();
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for host in loopback_hosts().await {
+            addresses.extend(self.ports.iter().map(|port| SocketAddr::new(host, *port)));
+        }
+        // Originals met by address outside the range are kept an eye on too.
+        addresses.extend(originals.iter().filter_map(|(address, _)| match address {
+            Address::Tcp(address) => Some(*address),
+            Address::Unix(_) | Address::Name(..) => None,
+        }));
+        addresses.sort();
+        addresses.dedup();
+        let now = Instant::now();
+        let ours = core.hello().addresses;
+        for address in addresses {
+            let text = address.to_string();
+            if ours.contains(&text) || linked.contains(&text) || self.is_left_alone(address, now) {
+                continue;
+            }
+            let core = Arc::clone(core);
+            looks.spawn(async move { look_at_port(&core, address).await });
+        }
+    }
+
+    fn is_left_alone(&self, address: SocketAddr, now: Instant) -> bool {
+        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+        foreign.retain(|_, since| now.duration_since(*since) < LEFT_ALONE);
+        foreign.contains_key(&address)
+    }
+
+    fn leave_alone(&self, address: SocketAddr) {
+        self.foreign
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(address, Instant::now());
+    }
+}
+
+async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
+    let at = Address::Tcp(address);
+    if tokio::net::TcpStream::connect(address).await.is_err() {
+        // Nobody: an original that was there has gone.
+        if let Some((_, entry)) = core
+            .peers
+            .originals()
+            .into_iter()
+            .find(|(known, _)| *known == at)
+            && let Some(original) = entry.known().original
+        {
+            entry.set_original(Original {
+                present: false,
+                ..original
+            });
+        }
+        return;
+    }
+    let Some((dialect, info)) = original::probe(&at, PATIENCE).await else {
+        if let Some(finder) = &core.finder {
+            finder.leave_alone(address);
+        }
+        return;
+    };
+    if info.get("instance").is_some() {
+        // One of ours that the directory does not show: another user's, or from another container.
+        if let Ok(Dialled::Link(link)) = dial(core, &at).await {
+            core.peers.adopt(core, &link);
+        }
+        return;
+    }
+    let text = |name: &str| {
+        info.get(name)
+            .and_then(|value| value.as_str())
+            .map(str::to_owned)
+    };
+    core.peers.at(&at).set_original(Original {
+        dialect,
+        group: text("group").filter(|group| group != "None"),
+        hub: info
+            .get("hub")
+            .and_then(serde_json::Value::as_bool)
+            .unwrap_or(false),
+        present: true,
+    });
+}

@@ -1,0 +1,273 @@
+//! A link: one session over one socket, shared by everyone here who calls the peer at its other end.
+//!
+//! Three kinds of code run on it, each in a file of its own. Callers start calls and write them themselves (here);
+//! the *reader* takes frames in, wakes callers and runs functions ([`reader`]); the *keeper* does what must wait for a
+//! clock or for room to write ([`keeper`]). Which peer has which link is not known here ([`crate::peers`]).
+
+pub(crate) mod accept;
+pub(crate) mod dial;
+mod handshake;
+mod keeper;
+#[cfg(test)]
+pub(crate) mod memory;
+mod reader;
+mod serve;
+mod slot;
+pub(crate) mod socket;
+pub(crate) mod watch;
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use net_proto::{CallId, Hello, InstanceId, Outgoing, Payload, Session, Transmit, WhyRefused};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+pub(crate) use handshake::{LinkError, establish};
+pub(crate) use slot::{Finished, Slot};
+
+use crate::peer::Core;
+use crate::registry::Caller;
+use reader::Input;
+use socket::WriteHalf;
+
+/// Slices given to one vectored write: enough for the frames and chunks of one transmit.
+const SLICES: usize = 64;
+/// How many rounds a thread writes what others add meanwhile before it leaves the rest to the keeper.
+const WRITE_ROUNDS: u32 = 8;
+
+/// A session over a socket, with the peer at its other end known.
+pub(crate) struct Link {
+    pub(crate) core: Arc<Core>,
+    /// What the other side said of itself.
+    pub(crate) hello: Hello,
+    /// Whether this side dialled.
+    pub(crate) dialled: bool,
+    /// Where the other side is, for messages.
+    pub(crate) address: String,
+    /// The other side, as the functions that it calls see it.
+    caller: Caller,
+    write: Box<dyn WriteHalf>,
+    state: Mutex<State>,
+    input: Mutex<Input>,
+    /// The reader whose turn it is; a reader with another number ends.
+    reader: AtomicU64,
+    /// The functions that go on in tasks of their own, so that they can be cancelled.
+    running: Mutex<HashMap<CallId, AbortHandle>>,
+    /// Wakes the keeper: there is something to write, or an earlier timer.
+    keeper: Notify,
+    closed: AtomicBool,
+}
+
+/// What is under the lock that callers, reader and keeper share. No user code runs under it, and no system call.
+struct State {
+    session: Session<Arc<Slot>>,
+    /// What the session gave to be written and the socket has not taken yet.
+    out: Transmit,
+    /// Some thread is writing `out`, which is not here meanwhile; it will take along what is added.
+    writing: bool,
+    /// The socket took no more; the keeper goes on when it does.
+    full: bool,
+    /// Until when the keeper sleeps.
+    armed: Option<Instant>,
+    /// Callers that wait for room on the link.
+    waiting: Vec<Waker>,
+}
+
+/// What came of starting a call.
+pub(crate) enum Started {
+    /// It is on its way.
+    Sent(CallId),
+    /// There is no room; the waker is woken when there may be.
+    Blocked,
+    /// The link takes no more calls; nothing was sent.
+    Gone,
+    /// The arguments are larger than the other side takes.
+    TooLarge { size: u64, limit: u64 },
+    /// The tag is longer than a frame can carry.
+    BadTag,
+}
+
+impl Link {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The instance at the other end.
+    pub(crate) fn id(&self) -> InstanceId {
+        self.hello.id
+    }
+
+    /// Whether new calls may go over it.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_closed() && !self.state().session.is_draining()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Starts a call and, where the socket is free, writes it from this thread.
+    pub(crate) fn start(
+        &self,
+        tag: &str,
+        time_left: Option<Duration>,
+        body: Payload<'_>,
+        slot: &Arc<Slot>,
+        waker: &Waker,
+    ) -> Started {
+        let alone = {
+            let mut state = self.state();
+            if self.is_closed() {
+                return Started::Gone;
+            }
+            let call = Outgoing {
+                tag,
+                time_left,
+                metadata: &[],
+                body,
+            };
+            match state.session.call(Instant::now(), call, Arc::clone(slot)) {
+                Ok(id) => {
+                    let earlier = match (state.session.timeout(), state.armed) {
+                        (Some(next), Some(armed)) => time_left.is_some() && next < armed,
+                        (next, None) => next.is_some(),
+                        (None, Some(_)) => false,
+                    };
+                    if earlier {
+                        self.keeper.notify_one();
+                    }
+                    (id, state.session.in_flight() <= 1)
+                }
+                Err(refused) => {
+                    return match refused.why {
+                        WhyRefused::Blocked => {
+                            state.waiting.push(waker.clone());
+                            drop(state);
+                            self.flush();
+                            Started::Blocked
+                        }
+                        WhyRefused::TooLarge { size, limit } => Started::TooLarge { size, limit },
+                        WhyRefused::TagTooLong { .. } => Started::BadTag,
+                        _ => Started::Gone,
+                    };
+                }
+            }
+        };
+        let (id, alone) = alone;
+        // A call on its own is written at once. Where others are in flight and this is a task among tasks, the keeper
+        // writes for all that are ready to run now: one system call for many calls.
+        if alone || tokio::runtime::Handle::try_current().is_err() {
+            self.flush();
+        } else {
+            self.keeper.notify_one();
+        }
+        Started::Sent(id)
+    }
+
+    /// Gives up a call that this side made.
+    pub(crate) fn cancel(&self, id: CallId) {
+        let cancelled = self.state().session.cancel(id).is_some();
+        if cancelled {
+            self.keeper.notify_one();
+        }
+    }
+
+    /// Takes no more calls, lets those in flight end, then closes. The other side is told why.
+    pub(crate) fn drain(&self, reason: &str) {
+        self.state().session.goodbye(Instant::now(), reason);
+        self.flush();
+    }
+
+    /// Closes at once: every call that waits is lost, every function that runs for the other side is cancelled.
+    pub(crate) fn close(&self, why: &str) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        tracing::debug!(peer = %self.hello.name, address = %self.address, why, "link closed");
+        let (slots, waiting) = {
+            let mut state = self.state();
+            (state.session.close(), std::mem::take(&mut state.waiting))
+        };
+        self.write.shutdown();
+        for slot in slots {
+            slot.finish(Finished::Lost);
+        }
+        for waker in waiting {
+            waker.wake();
+        }
+        let running =
+            std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        for (_, task) in running {
+            task.abort();
+        }
+        self.keeper.notify_one();
+        self.core.peers.lost(self);
+        self.core.link_closed();
+    }
+
+    /// Writes what is there to be written, unless another thread is at it or the socket is full.
+    fn flush(&self) {
+        let mut state = self.state();
+        if state.writing || state.full {
+            return;
+        }
+        state.writing = true;
+        for _ in 0..WRITE_ROUNDS {
+            if state.out.is_empty() {
+                if !state.session.wants_write() {
+                    state.writing = false;
+                    return;
+                }
+                let State { session, out, .. } = &mut *state;
+                session.transmit(Instant::now(), out);
+            }
+            let mut out = std::mem::take(&mut state.out);
+            // Without the lock: others go on adding calls while this thread is in the kernel.
+            drop(state);
+            let written = self.write_out(&mut out);
+            state = self.state();
+            state.out = out;
+            match written {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    state.writing = false;
+                    state.full = true;
+                    self.keeper.notify_one();
+                    return;
+                }
+                Err(error) => {
+                    state.writing = false;
+                    drop(state);
+                    self.close(&error.to_string());
+                    return;
+                }
+            }
+        }
+        state.writing = false;
+        self.keeper.notify_one();
+    }
+
+    fn write_out(&self, out: &mut Transmit) -> io::Result<()> {
+        while !out.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = out.slices(&mut slices);
+            let written = match self.write.try_write(&slices[..filled]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
+            out.advance(written);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Link({} at {})", self.hello.name, self.address)
+    }
+}

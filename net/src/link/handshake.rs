@@ -1,0 +1,131 @@
+//! From a socket to a link: both sides' preface and HELLO, within a bounded time.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use net_proto::{Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
+use tokio::sync::Notify;
+
+use super::reader::{Input, READ_SIZE};
+use super::socket::Socket;
+use super::{Link, State};
+use crate::peer::Core;
+use crate::registry::Caller;
+
+/// How long both sides may take to say who they are. A SYN lost once costs a second; a busy start-up some more.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+
+/// Why a socket did not become a link.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Protocol(#[from] ProtocolError),
+    #[error("it closed the connection before it said who it is")]
+    Closed,
+    #[error("it did not say who it is within {HANDSHAKE_TIME:?}")]
+    Slow,
+    /// The other side speaks something else; these are its first bytes.
+    #[error("it does not speak this protocol")]
+    Foreign(Bytes),
+    #[error("the socket belongs to user {theirs}, this process to user {ours}")]
+    OtherUser { ours: u32, theirs: u32 },
+}
+
+/// Exchanges prefaces and HELLOs over `socket` and starts the link. `read` is what was read of it already.
+pub(crate) async fn establish(
+    core: &Arc<Core>,
+    socket: Socket,
+    side: Side,
+    read: BytesMut,
+) -> Result<Arc<Link>, LinkError> {
+    let link = tokio::time::timeout(HANDSHAKE_TIME, greet(core, socket, side, read))
+        .await
+        .map_err(|_| LinkError::Slow)??;
+    link.run();
+    Ok(link)
+}
+
+async fn greet(
+    core: &Arc<Core>,
+    mut socket: Socket,
+    side: Side,
+    mut read: BytesMut,
+) -> Result<Arc<Link>, LinkError> {
+    let mut session = Session::new(side, core.hello(), core.limits.clone(), Instant::now());
+    let mut out = Transmit::default();
+    let hello = loop {
+        if out.is_empty() && session.wants_write() {
+            session.transmit(Instant::now(), &mut out);
+        }
+        write_all(&socket, &mut out).await?;
+        if side == Side::Dialer && !read.is_empty() && read[0] != MAGIC[0] {
+            return Err(LinkError::Foreign(read.freeze()));
+        }
+        match session.receive(Instant::now(), &mut read) {
+            Ok(Some(Event::Connected { hello, .. })) => break hello,
+            Ok(Some(_)) => continue,
+            Ok(None) => {}
+            Err(error) => {
+                // What the session still has to say (which versions it speaks) is for the other side's log.
+                session.transmit(Instant::now(), &mut out);
+                let _ = write_all(&socket, &mut out).await;
+                return Err(error.into());
+            }
+        }
+        read.reserve(READ_SIZE);
+        if poll_fn(|cx| socket.read.poll_read(cx, &mut read)).await? == 0 {
+            return Err(LinkError::Closed);
+        }
+    };
+    Ok(Arc::new(Link {
+        caller: caller(&hello),
+        core: Arc::clone(core),
+        hello,
+        dialled: side == Side::Dialer,
+        address: socket.peer,
+        write: socket.write,
+        state: Mutex::new(State {
+            session,
+            out,
+            writing: false,
+            full: false,
+            armed: None,
+            waiting: Vec::new(),
+        }),
+        input: Mutex::new(Input::new(socket.read, read)),
+        reader: AtomicU64::new(0),
+        running: Mutex::new(HashMap::new()),
+        keeper: Notify::new(),
+        closed: AtomicBool::new(false),
+    }))
+}
+
+fn caller(hello: &Hello) -> Caller {
+    Caller::Peer {
+        id: hello.id,
+        name: hello.name.as_str().into(),
+        group: hello.group.as_deref().map(Into::into),
+    }
+}
+
+async fn write_all(socket: &Socket, out: &mut Transmit) -> io::Result<()> {
+    while !out.is_empty() {
+        let mut slices = [io::IoSlice::new(&[]); 4];
+        let filled = out.slices(&mut slices);
+        match socket.write.try_write(&slices[..filled]) {
+            Ok(written) => out.advance(written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                socket.write.writable().await?
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! The keeper of a link: what must wait for a clock (pings, deadlines) or for room to write. It runs no function and
+//! reads nothing, so that nothing can keep it from its pings.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Link;
+
+impl Link {
+    /// Starts the link's reader and keeper on the peer's runtime.
+    pub(super) fn run(self: &Arc<Self>) {
+        self.core.link_opened(self);
+        self.spawn_reader(0);
+        let link = Arc::clone(self);
+        self.core.runtime.spawn(async move { link.keep().await });
+    }
+
+    async fn keep(&self) {
+        loop {
+            let (next, full) = {
+                let mut state = self.state();
+                state.armed = state.session.timeout();
+                (state.armed, state.full)
+            };
+            if self.is_closed() {
+                return;
+            }
+            let timer = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.keeper.notified() => {
+                    // After all that is ready to run now, so that what it has to send goes out in the same write.
+                    tokio::task::yield_now().await;
+                    self.flush();
+                }
+                result = self.write.writable(), if full => {
+                    if let Err(error) = result {
+                        self.close(&error.to_string());
+                        return;
+                    }
+                    self.state().full = false;
+                    self.flush();
+                }
+                () = timer => self.on_timer(),
+            }
+        }
+    }
+
+    fn on_timer(&self) {
+        let result = self.state().session.handle_timeout(Instant::now());
+        if let Err(error) = result {
+            self.close(&error.to_string());
+            return;
+        }
+        loop {
+            let event = self.state().session.poll();
+            match event {
+                Some(event) => self.on_event(event),
+                None => break,
+            }
+        }
+        self.flush();
+    }
+}

@@ -1,0 +1,207 @@
+//! The reader of a link: takes frames in, wakes the callers whose answers they are, and runs the functions that they call.
+//!
+//! All it needs is in [`Input`] under a lock that it holds while it reads and parses, never while a function runs. So
+//! another reader can take over at any point between two frames, and does when a function keeps this one ([`watch`](super::watch)).
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use net_proto::{Event, Incoming, Tag};
+
+use super::socket::ReadHalf;
+use super::{Finished, Link, Slot};
+use crate::registry::{Connection, Registry};
+
+/// What one read can take in: a full frame of the largest chunk, or some thousand small calls.
+pub(super) const READ_SIZE: usize = 64 * 1024;
+/// How long answers may lie before they are written while more calls of the same read are run.
+const ANSWERS_WAIT: Duration = Duration::from_micros(50);
+
+/// What is read and not yet handled.
+pub(super) struct Input {
+    read: Box<dyn ReadHalf>,
+    buf: BytesMut,
+    /// A call that was taken out of the session and not yet run.
+    next: Option<Incoming>,
+    /// The functions behind the tag numbers of this link, as of `version` of the registry.
+    connections: Vec<Option<Arc<Connection>>>,
+    version: u64,
+}
+
+impl Input {
+    pub(super) fn new(read: Box<dyn ReadHalf>, buf: BytesMut) -> Self {
+        Self {
+            read,
+            buf,
+            next: None,
+            connections: Vec::new(),
+            version: 0,
+        }
+    }
+
+    /// The function under `tag`: by its number, or by name the first time and after each change of the registry.
+    fn connection(&mut self, tag: &Tag, registry: &Registry) -> Option<Arc<Connection>> {
+        let version = registry.version();
+        if version != self.version {
+            self.connections.clear();
+            self.version = version;
+        }
+        let number = tag.number as usize;
+        if number != 0
+            && let Some(Some(connection)) = self.connections.get(number)
+        {
+            return Some(Arc::clone(connection));
+        }
+        let found = registry.find(&tag.name)?;
+        if number != 0 {
+            if self.connections.len() <= number {
+                self.connections.resize(number + 1, None);
+            }
+            self.connections[number] = Some(Arc::clone(&found));
+        }
+        Some(found)
+    }
+}
+
+impl Link {
+    pub(super) fn spawn_reader(self: &Arc<Self>, number: u64) {
+        let link = Arc::clone(self);
+        self.core.runtime.spawn(async move {
+            // What the last reader had answered and not written when it was kept.
+            link.flush();
+            poll_fn(|cx| link.poll_read(number, cx)).await;
+        });
+    }
+
+    /// Puts another reader in the place of reader `number`, which is kept by a function. Nothing if that was done.
+    pub(super) fn replace_reader(self: &Arc<Self>, number: u64) {
+        let next = number + 1;
+        if self
+            .reader
+            .compare_exchange(number, next, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
+            tracing::debug!(peer = %self.hello.name, "a function takes long: another reader takes over");
+            self.spawn_reader(next);
+        }
+    }
+
+    fn input(&self) -> MutexGuard<'_, Input> {
+        self.input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads and handles until there is nothing more to read. Ready when this reader's work is over.
+    fn poll_read(self: &Arc<Self>, number: u64, cx: &mut Context<'_>) -> Poll<()> {
+        let mut now = Instant::now();
+        let mut flushed = now;
+        // Tasks that this poll has made ready may wait on this very thread: they go before a function that may block it.
+        let mut woke = false;
+        loop {
+            let mut input = self.input();
+            if self.is_closed() {
+                return Poll::Ready(());
+            }
+            if self.reader.load(Ordering::Acquire) != number {
+                drop(input);
+                self.flush();
+                return Poll::Ready(());
+            }
+            let event = match input.next.take() {
+                Some(call) => Ok(Some(Event::Call(call))),
+                None => self.state().session.receive(now, &mut input.buf),
+            };
+            match event {
+                Ok(Some(Event::Call(call))) => {
+                    if woke {
+                        input.next = Some(call);
+                        drop(input);
+                        self.flush();
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    let connection = input.connection(&call.tag, &self.core.registry);
+                    drop(input);
+                    woke = self.serve(call, connection, number, now);
+                    now = Instant::now();
+                    if now.duration_since(flushed) > ANSWERS_WAIT {
+                        self.flush();
+                        flushed = now;
+                    }
+                }
+                Ok(Some(event)) => {
+                    drop(input);
+                    woke |= matches!(event, Event::Ended { .. } | Event::Room);
+                    self.on_event(event);
+                }
+                Ok(None) => {
+                    self.flush();
+                    let Input { read, buf, .. } = &mut *input;
+                    buf.reserve(READ_SIZE);
+                    let read = match read.poll_read(cx, buf) {
+                        Poll::Pending => return Poll::Pending,
+                        Poll::Ready(read) => read,
+                    };
+                    drop(input);
+                    match read {
+                        Ok(0) => {
+                            self.close("the other side closed it");
+                            return Poll::Ready(());
+                        }
+                        Ok(_) => now = Instant::now(),
+                        Err(error) => {
+                            self.close(&error.to_string());
+                            return Poll::Ready(());
+                        }
+                    }
+                }
+                Err(error) => {
+                    drop(input);
+                    self.flush();
+                    tracing::warn!(peer = %self.hello.name, address = %self.address, %error, "link ended");
+                    self.close(&error.to_string());
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    /// Handles what is no call.
+    pub(super) fn on_event(&self, event: Event<Arc<Slot>>) {
+        match event {
+            Event::Ended { token, outcome } => token.finish(Finished::Outcome(outcome)),
+            Event::Cancelled(id) => {
+                let task = self
+                    .running
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&id);
+                if let Some(task) = task {
+                    task.abort();
+                }
+            }
+            Event::Room => {
+                let waiting = std::mem::take(&mut self.state().waiting);
+                for waker in waiting {
+                    waker.wake();
+                }
+            }
+            Event::Goodbye { reason } => {
+                tracing::debug!(peer = %self.hello.name, reason, "the other side takes leave");
+                self.state().session.goodbye(Instant::now(), "");
+                self.core.peers.lost(self);
+                self.keeper.notify_one();
+            }
+            Event::Drained => {
+                self.flush();
+                self.close("drained");
+            }
+            // Connected came in the handshake; calls are the reader's.
+            Event::Connected { .. } | Event::Call(_) => {}
+        }
+    }
+}

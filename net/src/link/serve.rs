@@ -1,0 +1,156 @@
+//! Running a function for the peer at a link's other end: on the reader's thread where it may, and answering.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use net_proto::{CallId, ErrorBody, ErrorCode, Payload};
+
+use super::Link;
+use super::watch::Watched;
+use crate::registry::{Answer, Connection, Handled, Incoming};
+
+/// Near misses named to a caller that asks for what is not there.
+const NEAR: usize = 5;
+
+type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+impl Link {
+    /// Runs one call. Says whether a task was made ready that may wait for this thread.
+    pub(super) fn serve(
+        self: &Arc<Self>,
+        call: net_proto::Incoming,
+        connection: Option<Arc<Connection>>,
+        reader: u64,
+        now: Instant,
+    ) -> bool {
+        let id = call.id;
+        let Some(connection) = connection else {
+            self.answer(
+                id,
+                missing(
+                    &self.core.registry.near(&call.tag.name, NEAR),
+                    &call.tag.name,
+                ),
+            );
+            return false;
+        };
+        let incoming = Incoming {
+            body: call.body,
+            peer: self.core.peer(),
+            caller: self.caller.clone(),
+            time_left: call.time_left,
+        };
+        // The last thread of the runtime is kept for heartbeats: beyond the permits, functions run on the pool.
+        let Some(permit) = self.core.inline.permit() else {
+            self.run_on_pool(id, connection, incoming);
+            return true;
+        };
+        let handled = {
+            let _watched = Watched::enter(self, reader, now);
+            caught(|| match connection.handler.call(incoming) {
+                Handled::Ready(answer) => Handled::Ready(answer),
+                Handled::Later(mut later) => {
+                    // Its waker comes with the task's own first poll; many functions never need one.
+                    match later.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                        Poll::Ready(answer) => Handled::Ready(answer),
+                        Poll::Pending => Handled::Later(later),
+                    }
+                }
+            })
+        };
+        drop(permit);
+        match handled {
+            Handled::Ready(answer) => {
+                self.answer(id, answer);
+                false
+            }
+            Handled::Later(later) => {
+                self.run_later(id, later);
+                true
+            }
+        }
+    }
+
+    fn run_on_pool(self: &Arc<Self>, id: CallId, connection: Arc<Connection>, incoming: Incoming) {
+        let link = Arc::clone(self);
+        self.core.runtime.spawn_blocking(move || {
+            match caught(|| connection.handler.call(incoming)) {
+                Handled::Ready(answer) => {
+                    link.answer(id, answer);
+                    link.flush();
+                }
+                Handled::Later(later) => link.run_later(id, later),
+            }
+        });
+    }
+
+    fn run_later(self: &Arc<Self>, id: CallId, later: Later) {
+        let link = Arc::clone(self);
+        // Under the lock, so that the task cannot end before it is entered.
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let task = self.core.runtime.spawn(async move {
+            let answer = Caught(later).await;
+            link.running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
+            link.answer(id, answer);
+            link.keeper.notify_one();
+        });
+        running.insert(id, task.abort_handle());
+    }
+
+    /// Puts an answer among what is to be written. An answer to a call that is gone is dropped.
+    fn answer(&self, id: CallId, answer: Answer) {
+        let now = Instant::now();
+        let mut state = self.state();
+        match answer {
+            Answer::Value(bytes) => state.session.reply(now, id, Payload::Owned(bytes)),
+            Answer::Flag(name) => state.session.flag(now, id, &name),
+            Answer::Error(body) => state.session.error(now, id, &body),
+        }
+    }
+}
+
+/// The answer to a call of what is not registered.
+pub(crate) fn missing(near: &[String], tag: &str) -> Answer {
+    Answer::Error(ErrorBody {
+        code: ErrorCode::NoSuchConnection,
+        kind: "NoSuchConnection".into(),
+        message: format!("no function is registered here as {tag:?}"),
+        traceback: String::new(),
+        names: near.to_vec(),
+    })
+}
+
+/// A panic in a function is its failure, not its peer's.
+pub(crate) fn caught(f: impl FnOnce() -> Handled) -> Handled {
+    catch_unwind(AssertUnwindSafe(f))
+        .unwrap_or_else(|panic| Handled::Ready(panicked(panic.as_ref())))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Answer {
+    let message = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "the function panicked".into());
+    Answer::failed("panic", message, "")
+}
+
+/// A future whose panic is an answer.
+pub(crate) struct Caught(pub(crate) Later);
+
+impl Future for Caught {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(panicked(panic.as_ref())))
+    }
+}

@@ -1,0 +1,95 @@
+//! The seam under a link: two halves of a byte stream, whatever carries it. Nothing here knows frames.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpStream, tcp, unix};
+
+/// The half that reads. One reader at a time, by `&mut`.
+pub(crate) trait ReadHalf: Send + Sync {
+    /// Reads what is there into the free space of `buf` (which the caller reserves). 0 is the end of the stream.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>>;
+}
+
+/// The half that writes, from whichever thread has something to say.
+pub(crate) trait WriteHalf: Send + Sync {
+    /// Writes what fits now; [`io::ErrorKind::WouldBlock`] where nothing does.
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Ends when there is room to write again.
+    fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>>;
+
+    /// Ends both directions, so that a reader that waits sees the end.
+    fn shutdown(&self);
+}
+
+/// Both halves, and what to call the other side.
+pub(crate) struct Socket {
+    pub(crate) read: Box<dyn ReadHalf>,
+    pub(crate) write: Box<dyn WriteHalf>,
+    pub(crate) peer: String,
+}
+
+impl Socket {
+    /// A TCP stream, without Nagle's delay: a small call must not wait for the answer to the one before.
+    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let peer = stream.peer_addr()?.to_string();
+        let (read, write) = stream.into_split();
+        Ok(Self {
+            read: Box::new(read),
+            write: Box::new(write),
+            peer,
+        })
+    }
+
+    /// A Unix stream, known by the path that it was dialled at or accepted on.
+    #[cfg(unix)]
+    pub(crate) fn unix(stream: tokio::net::UnixStream, peer: String) -> Self {
+        let (read, write) = stream.into_split();
+        Self {
+            read: Box::new(read),
+            write: Box::new(write),
+            peer,
+        }
+    }
+}
+
+// tokio's own `poll_read` (under `read_buf`) is used and not `try_read`: it knows that a read which did not fill its
+// buffer has emptied the socket, and so saves the second system call that would only say "would block".
+macro_rules! halves {
+    ($read:ty, $write:ty) => {
+        impl ReadHalf for $read {
+            fn poll_read(
+                &mut self,
+                cx: &mut Context<'_>,
+                buf: &mut BytesMut,
+            ) -> Poll<io::Result<usize>> {
+                pin!(self.read_buf(buf)).poll(cx)
+            }
+        }
+
+        impl WriteHalf for $write {
+            fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+                self.try_write_vectored(slices)
+            }
+
+            fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
+                Box::pin(<$write>::writable(self))
+            }
+
+            fn shutdown(&self) {
+                // An error says that the other side was quicker.
+                let _ = socket2::SockRef::from(self.as_ref()).shutdown(std::net::Shutdown::Both);
+            }
+        }
+    };
+}
+
+halves!(tcp::OwnedReadHalf, tcp::OwnedWriteHalf);
+#[cfg(unix)]
+halves!(unix::OwnedReadHalf, unix::OwnedWriteHalf);

@@ -1,0 +1,178 @@
+//! Moves a link's reading to another thread when a function keeps the one it is on.
+//!
+//! Functions run on the thread that read their call: no hop, no wake-up. The price would be that a function which
+//! blocks keeps its link from reading, and the peer from answering pings. So each thread that runs functions has a post on
+//! which it notes since when and for which link; one thread of the process looks at the posts while there is
+//! something to see, and starts another reader where one has been away too long. Nothing here knows what a function is.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::Link;
+
+/// How often the posts are looked at while functions run.
+const ROUND: Duration = Duration::from_millis(5);
+/// How long a function may keep its link's reader. Long beside a quick function, short beside a ping's 1.5 s.
+const PATIENCE: Duration = Duration::from_millis(10);
+/// Rounds without any function before the watch sleeps until it is woken: an idle peer must cost nothing.
+const IDLE_ROUNDS: u32 = 100;
+
+/// What one thread runs at the moment.
+struct Post {
+    /// Microseconds since [`Watch::epoch`] at which the function was entered; 0 while none runs.
+    since: AtomicU64,
+    /// Which of the link's readers this thread is, so that each is replaced once.
+    reader: AtomicU64,
+    link: Mutex<Weak<Link>>,
+}
+
+struct Watch {
+    epoch: Instant,
+    posts: Mutex<Vec<Weak<Post>>>,
+    asleep: AtomicBool,
+    /// The thread that looks. None where the system refused one: a function that blocks then delays its link.
+    thread: Mutex<Option<Thread>>,
+}
+
+/// The process's watch, made with the first function that runs.
+static WATCH: Mutex<Option<Arc<Watch>>> = Mutex::new(None);
+
+thread_local! {
+    /// This thread's post, and the watch that looks at it: kept, so that a call costs no shared lock.
+    static POST: RefCell<Option<(Arc<Watch>, Arc<Post>)>> = const { RefCell::new(None) };
+}
+
+/// Says, while it lives, that this thread runs a function of `link`.
+pub(super) struct Watched(Arc<Post>);
+
+impl Watched {
+    pub(super) fn enter(link: &Arc<Link>, reader: u64, now: Instant) -> Self {
+        POST.with_borrow_mut(|kept| {
+            let (watch, post) = kept.get_or_insert_with(|| {
+                let watch = process_watch();
+                let post = watch.new_post();
+                (watch, post)
+            });
+            {
+                let mut on = lock(&post.link);
+                if on.as_ptr() != Arc::as_ptr(link) {
+                    *on = Arc::downgrade(link);
+                }
+            }
+            post.reader.store(reader, Ordering::Relaxed);
+            post.since.store(watch.micros(now).max(1), Ordering::SeqCst);
+            // In this order on this side, and the reverse on the other: one of the two sees what the other wrote.
+            if watch.asleep.load(Ordering::SeqCst)
+                && let Some(thread) = &*lock(&watch.thread)
+            {
+                thread.unpark();
+            }
+            Self(Arc::clone(post))
+        })
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.0.since.store(0, Ordering::Release);
+    }
+}
+
+/// Forgets the watch in a child process: its thread stayed with the parent.
+pub(crate) fn after_fork() {
+    *lock(&WATCH) = None;
+    POST.with_borrow_mut(|kept| *kept = None);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn process_watch() -> Arc<Watch> {
+    let mut kept = lock(&WATCH);
+    Arc::clone(kept.get_or_insert_with(|| {
+        let watch = Arc::new(Watch {
+            epoch: Instant::now(),
+            posts: Mutex::default(),
+            asleep: AtomicBool::new(false),
+            thread: Mutex::default(),
+        });
+        let looks = Arc::clone(&watch);
+        if let Ok(handle) = thread::Builder::new()
+            .name("net-watch".into())
+            .spawn(move || looks.run())
+        {
+            *lock(&watch.thread) = Some(handle.thread().clone());
+        }
+        watch
+    }))
+}
+
+impl Watch {
+    fn run(&self) {
+        let mut idle = 0;
+        loop {
+            if idle >= IDLE_ROUNDS {
+                self.asleep.store(true, Ordering::SeqCst);
+                if !self.any_active() {
+                    thread::park();
+                }
+                self.asleep.store(false, Ordering::SeqCst);
+                idle = 0;
+            }
+            thread::sleep(ROUND);
+            idle = if self.round() { 0 } else { idle + 1 };
+        }
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.epoch).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn new_post(&self) -> Arc<Post> {
+        let post = Arc::new(Post {
+            since: AtomicU64::new(0),
+            reader: AtomicU64::new(0),
+            link: Mutex::default(),
+        });
+        lock(&self.posts).push(Arc::downgrade(&post));
+        post
+    }
+
+    fn any_active(&self) -> bool {
+        lock(&self.posts)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .any(|post| post.since.load(Ordering::SeqCst) != 0)
+    }
+
+    /// Looks at each post once; says whether any function runs.
+    fn round(&self) -> bool {
+        let now = self.micros(Instant::now());
+        let patience = u64::try_from(PATIENCE.as_micros()).unwrap_or(u64::MAX);
+        let mut active = false;
+        let mut late = Vec::new();
+        lock(&self.posts).retain(|post| {
+            let Some(post) = post.upgrade() else {
+                return false;
+            };
+            let since = post.since.load(Ordering::Acquire);
+            if since != 0 {
+                active = true;
+                if now.saturating_sub(since) > patience
+                    && let Some(link) = lock(&post.link).upgrade()
+                {
+                    late.push((link, post.reader.load(Ordering::Relaxed)));
+                }
+            }
+            true
+        });
+        for (link, reader) in late {
+            link.replace_reader(reader);
+        }
+        active
+    }
+}

@@ -1,0 +1,268 @@
+//! Original app-net peers, met over TCP: asking them, and answering them. The dialects themselves are in
+//! [`net_proto::original`]; values go between JSON and our own form here, and functions are found and run as for anyone.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use net_proto::original::{
+    self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request,
+};
+use net_proto::{ErrorBody, ErrorCode};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::body::to_json_arguments;
+use crate::builtin;
+use crate::error::CallError;
+use crate::link::dial::Address;
+use crate::link::socket::Socket;
+use crate::peer::Core;
+use crate::registry::{Answer, Caller, Handled, Incoming};
+use crate::remote::Remote;
+use crate::value::cbor::Writer;
+use crate::value::{self, ValueError};
+
+/// How long an original may take to send its whole request: it sends it in one piece.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// The longest answer that is read from an original.
+const ANSWER_MOST: usize = 64 * 1024 * 1024;
+/// Read at a time.
+const READ: usize = 16 * 1024;
+
+/// Answers the one request of an original on this connection, and closes it.
+pub(crate) async fn serve(
+    core: &Arc<Core>,
+    mut socket: Socket,
+    mut read: BytesMut,
+    dialect: Dialect,
+) {
+    let answer = match timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect)).await {
+        Ok(Ok(request)) => answer(core, &request).await,
+        Ok(Err(error)) => original::Answer::Error {
+            traceback: format!("RequestError: {error}\n"),
+        },
+        Err(_) => original::Answer::Error {
+            traceback: format!("RequestError: no whole request in {REQUEST_TIME:?}\n"),
+        },
+    };
+    // Who asked may have left; nobody else is to be told.
+    if let Err(error) = write_all(&socket, &dialect.build_answer(&answer)).await {
+        tracing::debug!(peer = %socket.peer, %error, "an original peer did not take its answer");
+    }
+}
+
+async fn read_request(
+    socket: &mut Socket,
+    read: &mut BytesMut,
+    dialect: Dialect,
+) -> Result<Request, OriginalError> {
+    loop {
+        if let Parsed::Complete(request) = dialect.parse_request(read)? {
+            return Ok(request);
+        }
+        read.reserve(READ);
+        match poll_fn(|cx| socket.read.poll_read(cx, read)).await {
+            Ok(n) if n > 0 => {}
+            _ => return Err(OriginalError::Empty),
+        }
+    }
+}
+
+async fn answer(core: &Arc<Core>, request: &Request) -> original::Answer {
+    let failed = |kind: &str, message: &str| original::Answer::Error {
+        traceback: format!("{kind}: {message}\n"),
+    };
+    let Some(connection) = core.registry.find(&request.tag) else {
+        return original::Answer::Flag(INVALID_CONNECTION.into());
+    };
+    if request.tag == builtin::INFO {
+        return original::Answer::Value(builtin::info_for_original(core, MESSAGE_LIMIT));
+    }
+    let body = match encode_request(request) {
+        Ok(body) => body,
+        Err(error) => return failed("ValueError", &error.to_string()),
+    };
+    let incoming = Incoming {
+        body: body.into(),
+        peer: core.peer(),
+        caller: Caller::Original,
+        time_left: None,
+    };
+    // An original's function may block for long; it holds a thread of the pool, as it holds one of its own there.
+    let run = core
+        .runtime
+        .spawn_blocking(move || connection.handler.call(incoming))
+        .await;
+    let answer = match run {
+        Ok(Handled::Ready(answer)) => answer,
+        Ok(Handled::Later(later)) => match core.runtime.spawn(later).await {
+            Ok(answer) => answer,
+            Err(error) => return failed("RuntimeError", &error.to_string()),
+        },
+        Err(error) => return failed("RuntimeError", &error.to_string()),
+    };
+    match answer {
+        Answer::Value(bytes) => match value::to_json(&bytes) {
+            Ok(json) => original::Answer::Value(json),
+            Err(error) => failed(
+                "TypeError",
+                &format!("the result cannot be sent to an original peer: {error}"),
+            ),
+        },
+        Answer::Flag(name) => original::Answer::Flag(name),
+        Answer::Error(body) if body.traceback.is_empty() => failed(&body.kind, &body.message),
+        Answer::Error(body) => original::Answer::Error {
+            traceback: body.traceback,
+        },
+    }
+}
+
+fn encode_request(request: &Request) -> Result<Vec<u8>, ValueError> {
+    let mut body = Vec::with_capacity(64);
+    Writer::new(&mut body).array(request.args.len());
+    for argument in &request.args {
+        value::from_json(argument, &mut body)?;
+    }
+    if !request.kwargs.is_empty() {
+        Writer::new(&mut body).map(request.kwargs.len());
+        for (name, argument) in &request.kwargs {
+            Writer::new(&mut body).text(name);
+            value::from_json(argument, &mut body)?;
+        }
+    }
+    Ok(body)
+}
+
+/// Makes one call on an original peer.
+pub(crate) async fn ask(
+    remote: &Remote,
+    dialect: Dialect,
+    tag: &str,
+    body: &[u8],
+) -> Result<Answer, CallError> {
+    let (args, kwargs) = to_json_arguments(body)?;
+    let request = Request {
+        args,
+        kwargs,
+        ..Request::new(tag)
+    };
+    let address = remote.tcp_address().ok_or_else(|| CallError::Unreachable {
+        peer: remote.to_string(),
+        why: "an original peer is reached over TCP, and no TCP address is known for it".into(),
+    })?;
+    let refused = |why: OriginalError| CallError::Refused {
+        peer: remote.to_string(),
+        why: why.to_string(),
+    };
+    let bytes = dialect.build_request(&request).map_err(refused)?;
+    let answer = exchange(&address, &bytes)
+        .await
+        .map_err(|error| match error {
+            Exchange::NotSent(error) => CallError::Unreachable {
+                peer: remote.to_string(),
+                why: error.to_string(),
+            },
+            Exchange::Sent => CallError::Lost {
+                peer: remote.to_string(),
+            },
+        })?;
+    match dialect.parse_answer(&answer) {
+        Ok(original::Answer::Value(json)) => {
+            let mut bytes = Vec::new();
+            value::from_json(&json, &mut bytes)?;
+            Ok(Answer::Value(bytes.into()))
+        }
+        Ok(original::Answer::Flag(name)) if name == INVALID_CONNECTION => {
+            Err(CallError::NoSuchConnection {
+                peer: remote.to_string(),
+                tag: tag.to_owned(),
+                near: Vec::new(),
+            })
+        }
+        Ok(original::Answer::Flag(name)) => Ok(Answer::Flag(name)),
+        Ok(original::Answer::Error { traceback }) => {
+            let (kind, message) = original::error_kind(&traceback);
+            Ok(Answer::Error(ErrorBody {
+                code: ErrorCode::Remote,
+                kind,
+                message,
+                traceback,
+                names: Vec::new(),
+            }))
+        }
+        // An original that dies in the middle of a call closes without a word.
+        Err(OriginalError::Empty) => Err(CallError::Lost {
+            peer: remote.to_string(),
+        }),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// How far a request came before it failed.
+enum Exchange {
+    NotSent(io::Error),
+    Sent,
+}
+
+async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> {
+    let stream = match address {
+        Address::Tcp(address) => TcpStream::connect(address).await,
+        Address::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
+        Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+    };
+    let mut socket = stream.and_then(Socket::tcp).map_err(Exchange::NotSent)?;
+    write_all(&socket, request)
+        .await
+        .map_err(|_| Exchange::Sent)?;
+    let mut answer = BytesMut::new();
+    loop {
+        answer.reserve(READ);
+        if poll_fn(|cx| socket.read.poll_read(cx, &mut answer))
+            .await
+            .map_err(|_| Exchange::Sent)?
+            == 0
+        {
+            return Ok(answer.freeze());
+        }
+        if answer.len() > ANSWER_MOST {
+            return Err(Exchange::Sent);
+        }
+    }
+}
+
+/// Asks whoever listens at `address` for the original's information about itself. None: nobody that speaks a dialect.
+pub(crate) async fn probe(
+    address: &Address,
+    patience: Duration,
+) -> Option<(Dialect, serde_json::Value)> {
+    for dialect in [Dialect::V06, Dialect::V03] {
+        let request = Request::new(builtin::INFO);
+        let bytes = dialect.build_request(&request).ok()?;
+        let answer = timeout(patience, exchange(address, &bytes))
+            .await
+            .ok()?
+            .ok()?;
+        if let Ok(original::Answer::Value(info)) = dialect.parse_answer(&answer)
+            && info.get("port").is_some()
+        {
+            return Some((dialect, info));
+        }
+    }
+    None
+}
+
+async fn write_all(socket: &Socket, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match socket.write.try_write(&[IoSlice::new(bytes)]) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                socket.write.writable().await?
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

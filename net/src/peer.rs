@@ -1,0 +1,477 @@
+//! This process's side: a peer that listens, offers functions and calls others.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use net_proto::{Hello, InstanceId, Limits};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::config::Config;
+use crate::error::{CallError, StartError};
+use crate::find::host::HostFinder;
+use crate::link::{Link, accept, dial::Address};
+use crate::listen::{self, Listeners};
+use crate::peers::Table;
+use crate::place::Place;
+use crate::registry::Registry;
+use crate::remote::Remote;
+use crate::runtime::{self, Inline};
+use crate::{builtin, private};
+
+/// How long calls in flight may go on when their peer shuts down.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// What all parts of a running peer share.
+pub(crate) struct Core {
+    pub(crate) id: InstanceId,
+    pub(crate) name: String,
+    pub(crate) group: Option<String>,
+    pub(crate) hub: bool,
+    transient: bool,
+    pub(crate) limits: Limits,
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    /// Where it can be dialled, as it tells others.
+    addresses: Vec<String>,
+    pub(crate) place: Option<Place>,
+    socket: Option<PathBuf>,
+    pub(crate) runtime: Handle,
+    pub(crate) inline: Inline,
+    pub(crate) registry: Registry,
+    pub(crate) peers: Table,
+    pub(crate) finder: Option<HostFinder>,
+    links: Mutex<Vec<Weak<Link>>>,
+    link_closed: Notify,
+    tasks: Mutex<Vec<AbortHandle>>,
+    stopped: AtomicBool,
+}
+
+impl Core {
+    /// What this peer says of itself when a link begins.
+    pub(crate) fn hello(&self) -> Hello {
+        Hello {
+            group: self.group.clone(),
+            hub: self.hub,
+            transient: self.transient,
+            name: self.name.clone(),
+            addresses: self.addresses.clone(),
+            software: concat!("app-net/", env!("CARGO_PKG_VERSION")).to_owned(),
+            // What it takes comes from the session's own limits.
+            ..Hello::new(self.id)
+        }
+    }
+
+    pub(crate) fn peer(self: &Arc<Self>) -> Peer {
+        Peer(Arc::clone(self))
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Remembers a link, so that shutting down finds it whatever the table says.
+    pub(crate) fn link_opened(&self, link: &Arc<Link>) {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if links.len() == links.capacity() {
+            links.retain(|link| link.strong_count() > 0);
+        }
+        links.push(Arc::downgrade(link));
+    }
+
+    pub(crate) fn link_closed(&self) {
+        self.link_closed.notify_waiters();
+    }
+
+    fn open_links(&self) -> Vec<Arc<Link>> {
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|link| !link.is_closed())
+            .collect()
+    }
+
+    fn keep_task(&self, task: tokio::task::JoinHandle<()>) {
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(task.abort_handle());
+    }
+}
+
+/// A running peer of this process. A clone is the same peer.
+///
+/// It runs until [`shutdown`](Peer::shutdown) or the end of its runtime, whether or not a handle is kept.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// #[net::connect]
+/// fn double(x: i64) -> i64 { 2 * x }
+///
+/// let a = net::Peer::builder().port(0).runtime_dir(dir.path()).start().await?;
+/// let b = net::Peer::builder().port(0).runtime_dir(dir.path()).start().await?;
+/// let there = a.remote(&b.id().to_string())?;
+/// assert_eq!(double::on(&there, 21).await?, 42);
+/// # a.shutdown().await; b.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Peer(pub(crate) Arc<Core>);
+
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Peer({} {})", self.0.name, self.0.id)
+    }
+}
+
+impl PartialEq for Peer {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Peer {}
+
+impl Peer {
+    /// A peer yet to be set up and started. What is not set is taken from the environment.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
+            config: Config::from_env(),
+            functions: true,
+        }
+    }
+
+    /// This instance's identity: random, new with each start.
+    #[must_use]
+    pub fn id(&self) -> InstanceId {
+        self.0.id
+    }
+
+    /// What it calls itself in messages: `user@host:pid`, or the name it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The host part of the TCP address that others on this host find it at.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    /// Its TCP port, if it listens on one.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.0.port
+    }
+
+    /// The group it belongs to.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        self.0.group.as_deref()
+    }
+
+    /// Whether it is the centre of its group.
+    #[must_use]
+    pub fn hub(&self) -> bool {
+        self.0.hub
+    }
+
+    /// Where it can be dialled: `unix:/path` and `host:port`.
+    #[must_use]
+    pub fn addresses(&self) -> &[String] {
+        &self.0.addresses
+    }
+
+    /// The functions that it offers.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The runtime that it runs in.
+    #[must_use]
+    pub fn runtime(&self) -> &Handle {
+        &self.0.runtime
+    }
+
+    /// A handle to another peer: by its id, by `host:port`, or by `unix:/path`. Nothing is dialled yet.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unreachable`] if `target` is none of these.
+    pub fn remote(&self, target: &str) -> Result<Remote, CallError> {
+        if let Ok(id) = target.parse::<InstanceId>() {
+            let address = self
+                .0
+                .place
+                .as_ref()
+                .map(|place| Address::Unix(place.socket(id)));
+            return Ok(Remote::new(self.clone(), self.0.peers.with_id(id, address)));
+        }
+        let address: Address = target.parse().map_err(|why| CallError::Unreachable {
+            peer: target.to_owned(),
+            why,
+        })?;
+        Ok(Remote::new(self.clone(), self.0.peers.at(&address)))
+    }
+
+    /// The peers that are there now, itself and transient ones (a command line) left out.
+    ///
+    /// Answers from memory, at the cost of one look at the runtime directory's time; the first call after the start
+    /// waits until the first look around has ended.
+    pub async fn peers(&self) -> Vec<Remote> {
+        if let Some(finder) = &self.0.finder
+            && !finder.is_current(&self.0)
+        {
+            let core = Arc::clone(&self.0);
+            // On the peer's own runtime: whoever asks may stand in another, or in none.
+            let looking = self.0.runtime.spawn(async move {
+                if let Some(finder) = &core.finder {
+                    finder.catch_up(&core).await;
+                }
+            });
+            let _ = looking.await;
+        }
+        self.present()
+    }
+
+    /// Looks around anew, then says which peers are there.
+    pub async fn refresh(&self) -> Vec<Remote> {
+        let core = Arc::clone(&self.0);
+        let looking = self.0.runtime.spawn(async move {
+            if let Some(finder) = &core.finder {
+                finder.look(&core).await;
+            }
+        });
+        let _ = looking.await;
+        self.present()
+    }
+
+    fn present(&self) -> Vec<Remote> {
+        self.0
+            .peers
+            .present()
+            .into_iter()
+            .map(|entry| Remote::new(self.clone(), entry))
+            .collect()
+    }
+
+    /// Stops listening, takes leave of every peer, lets calls in flight end for up to [`SHUTDOWN_GRACE`], and closes.
+    pub async fn shutdown(&self) {
+        self.shutdown_within(SHUTDOWN_GRACE).await;
+    }
+
+    /// As [`shutdown`](Self::shutdown), with a grace time of the caller's own.
+    pub async fn shutdown_within(&self, grace: Duration) {
+        let core = &self.0;
+        core.stopped.store(true, Ordering::Release);
+        for task in self
+            .0
+            .tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
+            task.abort();
+        }
+        if let Some(socket) = &core.socket {
+            // Gone already if the directory was cleaned under us.
+            let _ = std::fs::remove_file(socket);
+        }
+        for link in core.open_links() {
+            link.drain("shutting down");
+        }
+        let drained = async {
+            loop {
+                let closed = core.link_closed.notified();
+                tokio::pin!(closed);
+                closed.as_mut().enable();
+                if core.open_links().is_empty() {
+                    return;
+                }
+                closed.await;
+            }
+        };
+        let _entered = core.runtime.enter();
+        let timer = tokio::time::timeout(grace, drained);
+        drop(_entered);
+        let _ = timer.await;
+        for link in core.open_links() {
+            link.close("shut down");
+        }
+    }
+}
+
+/// Starts a peer as the environment says, with all functions of the program that carry `#[net::connect]`.
+///
+/// # Errors
+///
+/// [`StartError`] says which setting or socket is not usable.
+pub async fn start() -> Result<Peer, StartError> {
+    Peer::builder().start().await
+}
+
+/// Sets up a [`Peer`].
+#[derive(Debug)]
+pub struct Builder {
+    config: Result<Config, StartError>,
+    functions: bool,
+}
+
+impl Builder {
+    fn set(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        if let Ok(config) = &mut self.config {
+            change(config);
+        }
+        self
+    }
+
+    /// The group that it belongs to (`NET_GROUP`).
+    #[must_use]
+    pub fn group(self, group: impl Into<String>) -> Self {
+        let group = group.into();
+        self.set(|config| config.group = Some(group))
+    }
+
+    /// Whether it is the centre of its group (`NET_IS_HUB`).
+    #[must_use]
+    pub fn hub(self, hub: bool) -> Self {
+        self.set(|config| config.hub = hub)
+    }
+
+    /// What it calls itself in messages.
+    #[must_use]
+    pub fn name(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.set(|config| config.name = Some(name))
+    }
+
+    /// The first TCP port to try (`NET_PORT`); 0 is one that the system gives.
+    #[must_use]
+    pub fn port(self, port: u16) -> Self {
+        self.set(|config| config.port = port)
+    }
+
+    /// How many ports after the first to try (`NET_PORT_RANGE`).
+    #[must_use]
+    pub fn port_range(self, range: u16) -> Self {
+        self.set(|config| config.port_range = range)
+    }
+
+    /// The directory in which peers of this user on this host meet (`NET_RUNTIME_DIR`).
+    #[must_use]
+    pub fn runtime_dir(self, dir: impl AsRef<Path>) -> Self {
+        let dir = dir.as_ref().to_owned();
+        self.set(|config| config.runtime_dir = Some(dir))
+    }
+
+    /// Whether it can be dialled. One that does not listen can call, and be called back on the links it made.
+    #[must_use]
+    pub fn listen(self, listen: bool) -> Self {
+        self.set(|config| config.listen = listen)
+    }
+
+    /// Whether it looks for peers on this host.
+    #[must_use]
+    pub fn discover(self, discover: bool) -> Self {
+        self.set(|config| config.discover = discover)
+    }
+
+    /// Whether others leave it out of their lists of peers, as they do a command line.
+    #[must_use]
+    pub fn transient(self, transient: bool) -> Self {
+        self.set(|config| config.transient = transient)
+    }
+
+    /// The limits of its links.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.set(|config| config.limits = limits)
+    }
+
+    /// Whether it offers the program's `#[net::connect]` functions; on unless turned off.
+    #[must_use]
+    pub fn functions(mut self, functions: bool) -> Self {
+        self.functions = functions;
+        self
+    }
+
+    /// Starts the peer: it listens, and can be found, when this ends.
+    ///
+    /// It runs in the tokio runtime it is started in, where that has at least two threads, else in one of the
+    /// library's own.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says which setting or socket is not usable.
+    pub async fn start(self) -> Result<Peer, StartError> {
+        let config = self.config?;
+        let runtime = runtime::handle().map_err(StartError::Runtime)?;
+        let functions = self.functions;
+        let starting = runtime.spawn(launch(config, functions, runtime.clone()));
+        starting
+            .await
+            .map_err(|error| StartError::Runtime(std::io::Error::other(error)))?
+    }
+}
+
+async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer, StartError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| StartError::Random(error.to_string()))?;
+    let id = InstanceId(bytes);
+    let place = match config.listen || config.discover {
+        true => Some(Place::open(config.runtime_dir.as_deref())?),
+        false => None,
+    };
+    let listeners = match &place {
+        Some(place) if config.listen => Listeners::open(&config, place, id).await?,
+        _ => Listeners::default(),
+    };
+    let core = Arc::new(Core {
+        id,
+        name: config.name.clone().unwrap_or_else(listen::default_name),
+        group: config.group.clone(),
+        hub: config.hub,
+        transient: config.transient,
+        limits: config.limits.clone(),
+        host: listeners.host().to_owned(),
+        port: listeners.port,
+        addresses: listeners.addresses(),
+        finder: config.discover.then(|| HostFinder::new(&config)),
+        place,
+        socket: listeners.socket.clone(),
+        inline: Inline::of(&runtime),
+        runtime: runtime.clone(),
+        registry: Registry::default(),
+        peers: Table::default(),
+        links: Mutex::default(),
+        link_closed: Notify::new(),
+        tasks: Mutex::default(),
+        stopped: AtomicBool::new(false),
+    });
+    builtin::register(&core.registry);
+    if functions {
+        private::register_all(&core.registry);
+    }
+    for listener in listeners.tcp {
+        core.keep_task(runtime.spawn(accept::tcp(Arc::clone(&core), listener)));
+    }
+    if let Some((listener, name)) = listeners.unix {
+        core.keep_task(runtime.spawn(accept::unix(Arc::clone(&core), listener, name)));
+    }
+    if core.finder.is_some() {
+        core.keep_task(runtime.spawn(HostFinder::run(Arc::clone(&core))));
+    }
+    Ok(Peer(core))
+}

@@ -1,0 +1,152 @@
+//! The user's runtime directory: where the Unix sockets of this user's peers on this host lie. Nothing here dials or listens.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use net_proto::InstanceId;
+
+use crate::error::StartError;
+
+/// The longest path a Unix socket can have on Linux is 107 bytes and a zero; elsewhere 103.
+const SOCKET_PATH_MAX: usize = 103;
+
+/// A directory that only its user can enter, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Place(PathBuf);
+
+impl Place {
+    /// Opens the directory, making it where it is missing: the one given, else `$XDG_RUNTIME_DIR/app-net`, else
+    /// `app-net-<uid>` in the system's directory for temporary files.
+    pub(crate) fn open(given: Option<&Path>) -> Result<Self, StartError> {
+        let uid = rustix::process::getuid().as_raw();
+        let path = match given {
+            Some(path) => path.to_owned(),
+            None => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir())
+            {
+                Some(dir) => Path::new(&dir).join("app-net"),
+                None => std::env::temp_dir().join(format!("app-net-{uid}")),
+            },
+        };
+        let unusable = |why: String| StartError::RuntimeDirectory {
+            path: path.display().to_string(),
+            why,
+        };
+        match fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(given.is_some())
+            .create(&path)
+        {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(unusable(error.to_string()));
+            }
+            _ => {}
+        }
+        // Not followed: a link that another user put there must not lead us elsewhere.
+        let found = fs::symlink_metadata(&path).map_err(|error| unusable(error.to_string()))?;
+        if !found.is_dir() {
+            return Err(unusable("it is not a directory".into()));
+        }
+        if found.uid() != uid {
+            return Err(unusable(format!(
+                "it belongs to user {}, not to user {uid}",
+                found.uid()
+            )));
+        }
+        if found.mode() & 0o077 != 0 {
+            // Ours, but open to others (made by hand, or under another umask): mend it rather than refuse.
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
+                .map_err(|e| unusable(e.to_string()))?;
+        }
+        let place = Self(path.clone());
+        let longest = place.socket(InstanceId([0; 16])).as_os_str().len();
+        if longest > SOCKET_PATH_MAX {
+            return Err(unusable(format!(
+                "its sockets' paths would have {longest} bytes, {SOCKET_PATH_MAX} at most"
+            )));
+        }
+        Ok(place)
+    }
+
+    /// Where the socket of instance `id` lies.
+    pub(crate) fn socket(&self, id: InstanceId) -> PathBuf {
+        self.0.join(format!("{id}.sock"))
+    }
+
+    /// The sockets that lie here, with the instance that each belongs to.
+    pub(crate) fn sockets(&self) -> io::Result<Vec<(InstanceId, PathBuf)>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let path = entry.path();
+            let id = path
+                .extension()
+                .filter(|extension| *extension == "sock")
+                .and_then(|_| path.file_stem()?.to_str()?.parse().ok());
+            if let Some(id) = id
+                && entry.file_type().is_ok_and(|kind| kind.is_socket())
+            {
+                found.push((id, path));
+            }
+        }
+        Ok(found)
+    }
+
+    /// When a socket last came or went.
+    pub(crate) fn changed(&self) -> io::Result<SystemTime> {
+        fs::metadata(&self.0)?.modified()
+    }
+
+    /// Removes a socket at which nobody listens any more.
+    pub(crate) fn remove_stale(&self, path: &Path) {
+        tracing::debug!(path = %path.display(), "removing a socket that nobody listens at");
+        // Another peer may have been quicker.
+        let _ = fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made_for_its_user_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new");
+        Place::open(Some(&path)).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path(), &path).unwrap();
+        let error = Place::open(Some(&path)).unwrap_err().to_string();
+        assert!(error.contains("not a directory"), "{error}");
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_is_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Place::open(Some(&dir.path().join("x".repeat(100))))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("NET_RUNTIME_DIR"), "{error}");
+    }
+
+    #[test]
+    fn lists_sockets_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::open(Some(dir.path())).unwrap();
+        let id = InstanceId([7; 16]);
+        let _listener = std::os::unix::net::UnixListener::bind(place.socket(id)).unwrap();
+        fs::write(dir.path().join("notes.txt"), "x").unwrap();
+        fs::write(place.socket(InstanceId([8; 16])), "not a socket").unwrap();
+        assert_eq!(place.sockets().unwrap(), [(id, place.socket(id))]);
+    }
+}

@@ -1,0 +1,173 @@
+//! What the macros' code names. Not part of the public API: it changes as they do.
+
+mod names;
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+pub use inventory;
+use net_proto::ErrorCode;
+use serde::Serialize;
+
+use crate::call::Call;
+pub use crate::registry::{Answer, Handled, Handler, Incoming};
+use crate::registry::{Connection, Param, ParamKind, Registry, Signature};
+use crate::remote::Remote;
+use crate::value::ValueError;
+pub use crate::value::{Arguments, encode_arguments};
+pub use names::{tag_length, tag_str, tag_text};
+
+/// A function that carries `#[net::connect]`, as the macro wrote it down.
+#[derive(Debug)]
+pub struct Registration {
+    /// A tag of the program's own; none is `<module>.<name>`.
+    pub tag: Option<&'static str>,
+    /// The module it stands in, as Rust writes it.
+    pub module: &'static str,
+    /// The function's name.
+    pub name: &'static str,
+    /// Its documentation.
+    pub doc: &'static str,
+    /// Its parameters.
+    pub params: &'static [ParamSpec],
+    /// Its result's type, as written.
+    pub returns: &'static str,
+    /// Makes what runs it.
+    pub handler: fn() -> Arc<dyn Handler>,
+}
+
+/// One parameter of a [`Registration`].
+#[derive(Debug)]
+pub struct ParamSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type, as written.
+    pub ty: &'static str,
+    /// Its default, as written.
+    pub default: Option<&'static str>,
+}
+
+inventory::collect!(Registration);
+
+/// Registers every function of the program that carries `#[net::connect]`.
+pub(crate) fn register_all(registry: &Registry) {
+    for registration in inventory::iter::<Registration> {
+        let param = |spec: &ParamSpec| Param {
+            name: spec.name.into(),
+            kind: ParamKind::Positional,
+            annotation: Some(spec.ty.into()),
+            default: spec.default.map(Into::into),
+        };
+        let module = registration.module.replace("::", ".");
+        let tag = registration
+            .tag
+            .map_or_else(|| format!("{module}.{}", registration.name), Into::into);
+        let replaced = registry.register(Connection {
+            tag: tag.clone(),
+            name: registration.name.into(),
+            module,
+            doc: registration.doc.into(),
+            signature: Signature {
+                params: registration.params.iter().map(param).collect(),
+                returns: Some(registration.returns.into()),
+            },
+            handler: (registration.handler)(),
+        });
+        if let Some(other) = replaced {
+            tracing::warn!(
+                tag,
+                "two functions have this tag: {}.{} and {}.{}; the second one answers",
+                other.module,
+                other.name,
+                registration.module,
+                registration.name,
+            );
+        }
+    }
+}
+
+struct SyncHandler<F>(F);
+
+impl<F: Fn(&Incoming) -> Answer + Send + Sync> Handler for SyncHandler<F> {
+    fn call(&self, call: Incoming) -> Handled {
+        Handled::Ready((self.0)(&call))
+    }
+}
+
+struct AsyncHandler<F>(F);
+
+impl<F, Fut> Handler for AsyncHandler<F>
+where
+    F: Fn(Incoming) -> Fut + Send + Sync,
+    Fut: Future<Output = Answer> + Send + 'static,
+{
+    fn call(&self, call: Incoming) -> Handled {
+        Handled::Later(Box::pin((self.0)(call)))
+    }
+}
+
+/// What runs a function that answers on the thread it is called on.
+pub fn sync_handler(f: impl Fn(&Incoming) -> Answer + Send + Sync + 'static) -> Arc<dyn Handler> {
+    Arc::new(SyncHandler(f))
+}
+
+/// What runs a function that answers in a future.
+pub fn async_handler<Fut>(f: impl Fn(Incoming) -> Fut + Send + Sync + 'static) -> Arc<dyn Handler>
+where
+    Fut: Future<Output = Answer> + Send + 'static,
+{
+    Arc::new(AsyncHandler(f))
+}
+
+/// Results up to this size are encoded in a buffer that the thread keeps, so that each costs one allocation of its size.
+const SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    static RESULT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A function's result as its answer.
+pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
+    // Taken out while it is filled: serialising runs the program's code, which may come back here.
+    let mut bytes = RESULT.take();
+    bytes.clear();
+    match crate::value::encode(result, &mut bytes) {
+        Ok(()) if bytes.len() > SCRATCH => Answer::Value(bytes.into()),
+        Ok(()) => {
+            let answer = Bytes::copy_from_slice(&bytes);
+            RESULT.replace(bytes);
+            Answer::Value(answer)
+        }
+        Err(error) => Answer::refused(
+            ErrorCode::BadValue,
+            "ValueError",
+            format!("the result cannot be sent: {error}"),
+        ),
+    }
+}
+
+/// A function's error as its answer, of the type that [`std::any::type_name`] calls `type_name`.
+pub fn answer_error<E: Display + ?Sized>(type_name: &str, error: &E) -> Answer {
+    Answer::failed(names::kind(type_name), error.to_string(), "")
+}
+
+/// The answer to a call whose arguments do not fit the function.
+pub fn answer_bad_arguments(function: &str, error: ValueError) -> Answer {
+    Answer::refused(
+        ErrorCode::BadArguments,
+        "TypeError",
+        error.for_function(function).to_string(),
+    )
+}
+
+/// A call of a function known at compile time.
+pub fn call<T>(
+    remote: &Remote,
+    tag: &'static str,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
+) -> Call<T> {
+    Call::encode(remote, tag.into(), encode)
+}

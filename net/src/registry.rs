@@ -1,0 +1,301 @@
+//! The functions that a peer offers: what is known of each, and how one is run. Nothing here knows links or sockets.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use net_proto::{ErrorBody, ErrorCode, InstanceId};
+
+use crate::peer::Peer;
+
+/// A function that other peers may call.
+pub struct Connection {
+    /// The name that peers call it by: `<module>.<function>`, or a tag of the program's own.
+    pub tag: String,
+    /// The function's name.
+    pub name: String,
+    /// The module it stands in, with dots.
+    pub module: String,
+    /// Its documentation.
+    pub doc: String,
+    /// Its parameters and result, as written.
+    pub signature: Signature,
+    /// What runs it.
+    pub handler: Arc<dyn Handler>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Connection({}{})", self.tag, self.signature)
+    }
+}
+
+/// A function's parameters and result, as they are written in its own language.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signature {
+    /// The parameters, in order.
+    pub params: Vec<Param>,
+    /// The result's type, where it is written.
+    pub returns: Option<String>,
+}
+
+/// One parameter of a [`Signature`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// How it is passed.
+    pub kind: ParamKind,
+    /// Its type, where it is written.
+    pub annotation: Option<String>,
+    /// Its default, as written.
+    pub default: Option<String>,
+}
+
+/// How a parameter is passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamKind {
+    /// By place or by name.
+    Positional,
+    /// By name only.
+    KeywordOnly,
+    /// All further arguments by place (`*args`).
+    VarPositional,
+    /// All further arguments by name (`**kwargs`).
+    VarKeyword,
+}
+
+impl std::fmt::Display for Signature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(")?;
+        let mut keyword_only = false;
+        for (i, param) in self.params.iter().enumerate() {
+            if i > 0 {
+                f.write_str(", ")?;
+            }
+            match param.kind {
+                ParamKind::VarPositional => {
+                    keyword_only = true;
+                    f.write_str("*")?;
+                }
+                ParamKind::VarKeyword => f.write_str("**")?,
+                ParamKind::KeywordOnly if !keyword_only => {
+                    keyword_only = true;
+                    f.write_str("*, ")?;
+                }
+                ParamKind::KeywordOnly | ParamKind::Positional => {}
+            }
+            f.write_str(&param.name)?;
+            if let Some(annotation) = &param.annotation {
+                write!(f, ": {annotation}")?;
+            }
+            if let Some(default) = &param.default {
+                write!(f, " = {default}")?;
+            }
+        }
+        f.write_str(")")?;
+        match &self.returns {
+            Some(returns) => write!(f, " -> {returns}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One call of a function, as it reaches the side that runs it.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The arguments: a CBOR array, then, where there are any, a map of those passed by name.
+    pub body: Bytes,
+    /// The peer on which the function runs.
+    pub peer: Peer,
+    /// Who calls.
+    pub caller: Caller,
+    /// The time that the caller still gives, where it set any.
+    pub time_left: Option<Duration>,
+}
+
+/// Who makes a call.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// A peer with an identity.
+    Peer {
+        /// The instance that calls.
+        id: InstanceId,
+        /// What it calls itself.
+        name: Arc<str>,
+        /// Its group, as it says.
+        group: Option<Arc<str>>,
+    },
+    /// A program of the original app-net, which says nothing of itself.
+    Original,
+}
+
+/// What runs a function.
+pub trait Handler: Send + Sync {
+    /// Runs one call.
+    ///
+    /// A handler may take its time here: the link's reading is moved to another thread when it does.
+    fn call(&self, call: Incoming) -> Handled;
+}
+
+/// What became of a call in [`Handler::call`].
+pub enum Handled {
+    /// It is done.
+    Ready(Answer),
+    /// It goes on in this future, which is dropped if the caller cancels.
+    Later(Pin<Box<dyn Future<Output = Answer> + Send>>),
+}
+
+/// What a function answers.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// One CBOR value.
+    Value(Bytes),
+    /// A flag, a reserved response, by name.
+    Flag(String),
+    /// A failure.
+    Error(ErrorBody),
+}
+
+impl Answer {
+    /// A failure of the function itself.
+    #[must_use]
+    pub fn failed(
+        kind: impl Into<String>,
+        message: impl Into<String>,
+        traceback: impl Into<String>,
+    ) -> Self {
+        Self::Error(ErrorBody {
+            code: ErrorCode::Remote,
+            kind: kind.into(),
+            message: message.into(),
+            traceback: traceback.into(),
+            names: Vec::new(),
+        })
+    }
+
+    /// A failure of the call, not of the function.
+    #[must_use]
+    pub fn refused(code: ErrorCode, kind: &str, message: impl Into<String>) -> Self {
+        Self::Error(ErrorBody {
+            code,
+            kind: kind.into(),
+            message: message.into(),
+            traceback: String::new(),
+            names: Vec::new(),
+        })
+    }
+}
+
+/// The functions of one peer, by tag.
+#[derive(Default)]
+pub struct Registry {
+    connections: RwLock<HashMap<Arc<str>, Arc<Connection>>>,
+    /// Counts changes, so that a link can keep what it looked up until there is one.
+    version: AtomicU64,
+}
+
+impl Registry {
+    /// Registers a function under its tag. One that was there under this tag is replaced and given back.
+    pub fn register(&self, connection: Connection) -> Option<Arc<Connection>> {
+        let tag: Arc<str> = connection.tag.as_str().into();
+        self.register_as(&tag, Arc::new(connection))
+    }
+
+    /// Registers a function under one more tag.
+    pub fn register_as(&self, tag: &str, connection: Arc<Connection>) -> Option<Arc<Connection>> {
+        let mut connections = self
+            .connections
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let old = connections.insert(tag.into(), connection);
+        self.version.fetch_add(1, Ordering::Release);
+        old
+    }
+
+    /// The function under `tag`.
+    #[must_use]
+    pub fn find(&self, tag: &str) -> Option<Arc<Connection>> {
+        self.connections
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(tag)
+            .cloned()
+    }
+
+    /// All tags with their functions, sorted by tag.
+    #[must_use]
+    pub fn all(&self) -> Vec<(Arc<str>, Arc<Connection>)> {
+        let connections = self
+            .connections
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = connections
+            .iter()
+            .map(|(tag, c)| (Arc::clone(tag), Arc::clone(c)))
+            .collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// Grows with each change.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The tags that come nearest to one that is not there: the best first, at most `most`.
+    pub(crate) fn near(&self, tag: &str, most: usize) -> Vec<String> {
+        let own_name = last_part(tag);
+        let mut scored: Vec<(usize, Arc<str>)> = self
+            .all()
+            .into_iter()
+            .filter(|(other, _)| !other.starts_with("net.defaults."))
+            .map(|(other, _)| {
+                let by_name = distance(own_name, last_part(&other));
+                (by_name.min(distance(tag, &other)), other)
+            })
+            .collect();
+        scored.sort();
+        scored
+            .into_iter()
+            .take(most)
+            .map(|(_, tag)| tag.to_string())
+            .collect()
+    }
+}
+
+fn last_part(tag: &str) -> &str {
+    tag.rsplit('.').next().unwrap_or(tag)
+}
+
+/// The edit distance (Levenshtein) of two tags, each taken to at most 64 characters: a hint needs no more.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().take(64).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("multiply", "multipy"), 1);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+}
