@@ -1,7 +1,5 @@
 //! JSON to CBOR and back, for original peers and the command line. No other formats.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value as Json};
@@ -57,9 +55,9 @@ pub fn arguments_to_json(body: &[u8]) -> Result<(Vec<Json>, Map<String, Json>), 
         positional.push(value);
     }
     let mut named = Map::new();
-    if let Some(keywords) = parts.keywords {
-        let entries: BTreeMap<String, Value> = decode(keywords)?;
+    if let Some(Value::Map(entries)) = parts.keywords.map(decode).transpose()? {
         for (name, value) in entries {
+            let name = key(name, strict)?;
             let value = convert(value, strict)
                 .map_err(|error| error.inside(Step::Argument(name.clone().into())))?;
             named.insert(name, value);
