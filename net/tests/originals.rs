@@ -1,6 +1,8 @@
 //! The original's two dialects over real sockets, in both roles: what its programs send and answer, to the byte.
 //! (That 0.6.2 itself says the same is tested with it, in tests/interop.)
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::io::{Read as _, Write as _};

@@ -1,5 +1,7 @@
 //! Peers in processes of their own: killed, stopped, busy, found and gone.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::io::{BufRead as _, BufReader};
