@@ -73,7 +73,7 @@ def perform(cast: list[Actor]) -> int:
 
 
 def shown(answer: dict[str, object], wanted: str) -> str:
-    """An answer in a few words: of an error, which comes with its traceback, the end of the line that says what it was."""
+    """An answer in a few words: of an error, which comes with its traceback, the line that says what it was."""
     if "result" in answer:
         return str(answer["result"])
     text = answer["error"]["text"]
