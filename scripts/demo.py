@@ -73,12 +73,12 @@ def perform(cast: list[Actor]) -> int:
 
 
 def shown(answer: dict[str, object], wanted: str) -> str:
-    """An answer in a few words: of an error, which comes with its traceback, the line that says what it was."""
+    """An answer in a few words: of an error, which comes with its traceback, its kind and message."""
     if "result" in answer:
         return str(answer["result"])
     text = answer["error"]["text"]
     before, found, _ = text.rpartition(wanted)
-    return "raised " + (before.rpartition("\n")[2] + found if found else text)
+    return f"raised {before.split()[-1]} {found}" if before.strip() else f"raised {text}"
 
 
 def say(what: str) -> None:
