@@ -12,16 +12,20 @@ import signal
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-from actor import ROOT, Actor, environment
+from actor import ORIGINAL_PYTHON, PYTHON, ROOT, Actor, environment
 
 PROGRAMS = ROOT / "examples" / "demo"
-TARGET = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-RUST = f"{TARGET}/debug/demo-peer"
+RUST = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "debug", "demo-peer")
 
 
 def main() -> int:
     began = time.monotonic()
+    for needed in (RUST, PYTHON, ORIGINAL_PYTHON):
+        if not needed.exists():
+            print(f"error: {needed} is missing\nhint: `make demo` makes it", file=sys.stderr)
+            return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with contextlib.ExitStack() as stack:
         runtime_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="net-"))
