@@ -28,23 +28,48 @@ pub(crate) fn split(body: &[u8]) -> Result<Parts<'_>, ValueError> {
             }
             reader.next()?;
         }
-        _ => return Err(ValueError::custom("a call's body begins with the array of its arguments")),
+        _ => {
+            return Err(ValueError::custom(
+                "a call's body begins with the array of its arguments",
+            ));
+        }
     }
-    let keywords = if reader.is_empty() { None } else { Some(reader.skip()?) };
+    let keywords = if reader.is_empty() {
+        None
+    } else {
+        Some(reader.skip()?)
+    };
     reader.finish()?;
-    Ok(Parts { positional, keywords })
+    Ok(Parts {
+        positional,
+        keywords,
+    })
 }
 
 /// The arguments in the form that original peers take.
 pub(crate) fn to_json_arguments(
     body: &[u8],
-) -> Result<(Vec<serde_json::Value>, serde_json::Map<String, serde_json::Value>), ValueError> {
+) -> Result<
+    (
+        Vec<serde_json::Value>,
+        serde_json::Map<String, serde_json::Value>,
+    ),
+    ValueError,
+> {
     let parts = split(body)?;
-    let positional = parts.positional.into_iter().map(to_json).collect::<Result<_, _>>()?;
+    let positional = parts
+        .positional
+        .into_iter()
+        .map(to_json)
+        .collect::<Result<_, _>>()?;
     let keywords = match parts.keywords.map(to_json).transpose()? {
         None => serde_json::Map::new(),
         Some(serde_json::Value::Object(keywords)) => keywords,
-        Some(_) => return Err(ValueError::custom("the arguments passed by name are not a map")),
+        Some(_) => {
+            return Err(ValueError::custom(
+                "the arguments passed by name are not a map",
+            ));
+        }
     };
     Ok((positional, keywords))
 }
@@ -70,7 +95,13 @@ mod tests {
 
     #[test]
     fn what_is_no_body_is_refused() {
-        for bytes in [&b""[..], b"\x01", b"\x82\x01", b"\x81\x01\xa0\x01", b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff"] {
+        for bytes in [
+            &b""[..],
+            b"\x01",
+            b"\x82\x01",
+            b"\x81\x01\xa0\x01",
+            b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff",
+        ] {
             assert!(split(bytes).is_err(), "{bytes:x?}");
         }
     }

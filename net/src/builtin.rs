@@ -7,10 +7,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::body::{self, Parts};
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
 use crate::registry::{Answer, Connection, Incoming, Param, ParamKind, Registry, Signature};
-use crate::body::{self, Parts};
 use crate::value::cbor::Writer;
 use crate::value::tags;
 
@@ -59,20 +59,38 @@ pub(crate) fn register(registry: &Registry) {
             handler: sync_handler(run),
         });
     };
-    add("info", "What this peer is: host, port, group, hub, user, executable, and what it offers.", |call| {
-        answer_value(&info(&call.peer))
+    add(
+        "info",
+        "What this peer is: host, port, group, hub, user, executable, and what it offers.",
+        |call| answer_value(&info(&call.peer)),
+    );
+    add(
+        "pass_through",
+        "Gives back what it is given: one argument as it is, several as (args, kwargs).",
+        pass_through,
+    );
+    add("null", "Answers with the flag NULL.", |_| {
+        Answer::Flag(NULL.into())
     });
-    add("pass_through", "Gives back what it is given: one argument as it is, several as (args, kwargs).", pass_through);
-    add("null", "Answers with the flag NULL.", |_| Answer::Flag(NULL.into()));
-    add("connections", "The functions of this peer by tag, each with name, module, doc and signature.", |call| {
-        answer_value(&described(call.peer.registry()))
-    });
+    add(
+        "connections",
+        "The functions of this peer by tag, each with name, module, doc and signature.",
+        |call| answer_value(&described(call.peer.registry())),
+    );
 }
 
 fn any_arguments() -> Signature {
-    let param = |name: &str, kind| Param { name: name.into(), kind, annotation: None, default: None };
+    let param = |name: &str, kind| Param {
+        name: name.into(),
+        kind,
+        annotation: None,
+        default: None,
+    };
     Signature {
-        params: vec![param("args", ParamKind::VarPositional), param("kwargs", ParamKind::VarKeyword)],
+        params: vec![
+            param("args", ParamKind::VarPositional),
+            param("kwargs", ParamKind::VarKeyword),
+        ],
         returns: None,
     }
 }
@@ -80,11 +98,17 @@ fn any_arguments() -> Signature {
 fn info(peer: &Peer) -> Info {
     let host = peer.host().to_owned();
     let group = peer.group().unwrap_or("None").to_owned();
-    let connections: Vec<String> = peer.registry().all().iter().map(|(tag, _)| tag.to_string()).collect();
+    let connections: Vec<String> = peer
+        .registry()
+        .all()
+        .iter()
+        .map(|(tag, _)| tag.to_string())
+        .collect();
     Info {
         tag: format!(
             "<net.Peer h:{host} p:{} g:{group} c:{} s:0 f:2>",
-            peer.port().map_or_else(|| "None".to_owned(), |port| port.to_string()),
+            peer.port()
+                .map_or_else(|| "None".to_owned(), |port| port.to_string()),
             connections.len(),
         ),
         instance: peer.id().to_string(),
@@ -93,7 +117,10 @@ fn info(peer: &Peer) -> Info {
         group,
         hub: peer.hub(),
         user: user(),
-        executable: std::env::current_exe().unwrap_or_else(|_| PathBuf::new()).display().to_string(),
+        executable: std::env::current_exe()
+            .unwrap_or_else(|_| PathBuf::new())
+            .display()
+            .to_string(),
         software: concat!("app-net/", env!("CARGO_PKG_VERSION")),
         connections,
         subscriptions: Vec::new(),
@@ -114,15 +141,23 @@ fn described(registry: &Registry) -> std::collections::BTreeMap<String, Describe
         doc: c.doc.clone(),
         signature: c.signature.to_string(),
     };
-    registry.all().iter().map(|(tag, c)| (tag.to_string(), describe(c))).collect()
+    registry
+        .all()
+        .iter()
+        .map(|(tag, c)| (tag.to_string(), describe(c)))
+        .collect()
 }
 
 fn pass_through(call: &Incoming) -> Answer {
     match body::split(&call.body) {
-        Ok(Parts { positional, keywords: None }) if positional.len() == 1 => {
-            Answer::Value(call.body.slice_ref(positional[0]))
-        }
-        Ok(Parts { positional, keywords }) => {
+        Ok(Parts {
+            positional,
+            keywords: None,
+        }) if positional.len() == 1 => Answer::Value(call.body.slice_ref(positional[0])),
+        Ok(Parts {
+            positional,
+            keywords,
+        }) => {
             let mut out = Vec::with_capacity(call.body.len() + 16);
             let mut writer = Writer::new(&mut out);
             writer.tag(tags::TUPLE);
@@ -145,7 +180,8 @@ fn pass_through(call: &Incoming) -> Answer {
 pub(crate) fn info_for_original(core: &Arc<Core>, limit: usize) -> Json {
     let mut info = info(&core.peer());
     // Ours first: every peer has the built-in ones.
-    info.connections.sort_by_key(|tag| (tag.starts_with(MODULE), tag.clone()));
+    info.connections
+        .sort_by_key(|tag| (tag.starts_with(MODULE), tag.clone()));
     let mut answer = json!(info);
     // 0.3 writes base64, four bytes for three; the limit is taken for that dialect.
     let fits = |answer: &Json| answer.to_string().len() <= limit * 3 / 4 - 16;

@@ -41,7 +41,6 @@ const REDIALS: u32 = 3;
 /// # Ok(())
 /// # }
 /// ```
-#[must_use]
 pub fn call(peer: &Remote, tag: &str, args: &(impl Serialize + ?Sized)) -> Call<Value> {
     peer.call(tag, args)
 }
@@ -65,7 +64,11 @@ impl<T> Call<T> {
     ) -> Self {
         let mut body = Vec::with_capacity(64);
         let unsendable = write(&mut body).err();
-        Self { raw: RawCall::new(remote.clone(), tag, body), unsendable, result: PhantomData }
+        Self {
+            raw: RawCall::new(remote.clone(), tag, body),
+            unsendable,
+            result: PhantomData,
+        }
     }
 
     /// Gives the call at most `time`, from its first poll on.
@@ -129,7 +132,11 @@ enum CallState {
     Routing(JoinHandle<Result<Dialled, CallError>>),
     /// Waiting for room on a link, at most until the call's deadline.
     Blocked,
-    Sent { link: Arc<Link>, id: CallId, slot: Arc<Slot> },
+    Sent {
+        link: Arc<Link>,
+        id: CallId,
+        slot: Arc<Slot>,
+    },
     Original(JoinHandle<Result<Answer, CallError>>),
     Ended,
 }
@@ -166,13 +173,24 @@ impl RawCall {
     pub fn error(&self, body: ErrorBody) -> CallError {
         let peer = self.remote.to_string();
         match body.code {
-            ErrorCode::NoSuchConnection => {
-                CallError::NoSuchConnection { peer, tag: self.tag.clone().into_owned(), near: body.names }
-            }
-            ErrorCode::Busy => CallError::Busy { peer, why: body.message },
-            ErrorCode::Refused => CallError::Refused { peer, why: body.message },
+            ErrorCode::NoSuchConnection => CallError::NoSuchConnection {
+                peer,
+                tag: self.tag.clone().into_owned(),
+                near: body.names,
+            },
+            ErrorCode::Busy => CallError::Busy {
+                peer,
+                why: body.message,
+            },
+            ErrorCode::Refused => CallError::Refused {
+                peer,
+                why: body.message,
+            },
             ErrorCode::Cancelled => CallError::Cancelled,
-            ErrorCode::TimedOut => CallError::TimedOut { peer, after: self.timeout.unwrap_or_default() },
+            ErrorCode::TimedOut => CallError::TimedOut {
+                peer,
+                after: self.timeout.unwrap_or_default(),
+            },
             _ => CallError::Remote(RemoteError {
                 kind: body.kind,
                 message: body.message,
@@ -183,11 +201,15 @@ impl RawCall {
     }
 
     fn timed_out(&self) -> CallError {
-        CallError::TimedOut { peer: self.remote.to_string(), after: self.timeout.unwrap_or_default() }
+        CallError::TimedOut {
+            peer: self.remote.to_string(),
+            after: self.timeout.unwrap_or_default(),
+        }
     }
 
     fn time_left(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// The next state of a call that is not on its way: on the link there is, or on the way to one.
@@ -197,19 +219,27 @@ impl RawCall {
         CallState::Routing(self.remote.local().0.runtime.spawn(async move {
             match deadline {
                 None => remote.route().await,
-                Some(at) => tokio::time::timeout_at(at.into(), remote.route()).await.unwrap_or(Err(timed_out)),
+                Some(at) => tokio::time::timeout_at(at.into(), remote.route())
+                    .await
+                    .unwrap_or(Err(timed_out)),
             }
         }))
     }
 
     fn ask_original(&mut self, dialect: Dialect) -> CallState {
-        let (remote, tag, time) = (self.remote.clone(), self.tag.clone().into_owned(), self.time_left());
+        let (remote, tag, time) = (
+            self.remote.clone(),
+            self.tag.clone().into_owned(),
+            self.time_left(),
+        );
         let (body, timed_out) = (std::mem::take(&mut self.body), self.timed_out());
         CallState::Original(self.remote.local().0.runtime.spawn(async move {
             let asked = original::ask(&remote, dialect, &tag, &body);
             match time {
                 None => asked.await,
-                Some(time) => tokio::time::timeout(time, asked).await.unwrap_or(Err(timed_out)),
+                Some(time) => tokio::time::timeout(time, asked)
+                    .await
+                    .unwrap_or(Err(timed_out)),
             }
         }))
     }
@@ -244,10 +274,17 @@ impl RawCall {
                 peer: self.remote.to_string(),
                 why: "each link to it was gone before the call could be sent".into(),
             }),
-            Started::TooLarge { size, limit } => Err(CallError::TooLarge { what: "arguments", size, limit }),
+            Started::TooLarge { size, limit } => Err(CallError::TooLarge {
+                what: "arguments",
+                size,
+                limit,
+            }),
             Started::BadTag => Err(CallError::Refused {
                 peer: self.remote.to_string(),
-                why: format!("a tag of {} bytes is longer than a call can carry", self.tag.len()),
+                why: format!(
+                    "a tag of {} bytes is longer than a call can carry",
+                    self.tag.len()
+                ),
             }),
         }
     }
@@ -264,7 +301,9 @@ impl RawCall {
     }
 
     fn blocked_timer_ended(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(deadline) = self.deadline else { return false };
+        let Some(deadline) = self.deadline else {
+            return false;
+        };
         let runtime = &self.remote.local().0.runtime;
         let timer = self.blocked.get_or_insert_with(|| {
             let _entered = runtime.enter();
@@ -279,10 +318,14 @@ impl RawCall {
             Finished::Outcome(Outcome::Flag(name)) => Ok(Answer::Flag(name)),
             Finished::Outcome(Outcome::Error(body)) => Ok(Answer::Error(body)),
             Finished::Outcome(Outcome::TimedOut) => Err(self.timed_out()),
-            Finished::Outcome(Outcome::TooLarge { size, limit }) => {
-                Err(CallError::TooLarge { what: "result", size, limit })
-            }
-            Finished::Lost => Err(CallError::Lost { peer: self.remote.to_string() }),
+            Finished::Outcome(Outcome::TooLarge { size, limit }) => Err(CallError::TooLarge {
+                what: "result",
+                size,
+                limit,
+            }),
+            Finished::Lost => Err(CallError::Lost {
+                peer: self.remote.to_string(),
+            }),
         }
     }
 }
@@ -295,7 +338,9 @@ impl Future for RawCall {
         loop {
             let next = match &mut self.state {
                 CallState::New => {
-                    self.deadline = self.timeout.and_then(|time| Instant::now().checked_add(time));
+                    self.deadline = self
+                        .timeout
+                        .and_then(|time| Instant::now().checked_add(time));
                     let keywords = std::mem::take(&mut self.keywords);
                     keywords.append_to(&mut self.body);
                     self.next(cx)
@@ -322,7 +367,8 @@ impl Future for RawCall {
                     return Poll::Ready(self.finished(finished));
                 }
                 CallState::Original(asking) => {
-                    let answer = ready!(Pin::new(asking).poll(cx)).unwrap_or(Err(CallError::ShutDown));
+                    let answer =
+                        ready!(Pin::new(asking).poll(cx)).unwrap_or(Err(CallError::ShutDown));
                     self.state = CallState::Ended;
                     return Poll::Ready(answer);
                 }

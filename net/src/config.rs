@@ -37,11 +37,14 @@ impl Config {
     fn from_lookup(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, StartError> {
         let number = |name, default| match get(name) {
             None => Ok(default),
-            Some(value) => value.trim().parse::<u16>().map_err(|_| StartError::Setting {
-                name,
-                value,
-                why: "it takes a whole number from 0 to 65535",
-            }),
+            Some(value) => value
+                .trim()
+                .parse::<u16>()
+                .map_err(|_| StartError::Setting {
+                    name,
+                    value,
+                    why: "it takes a whole number from 0 to 65535",
+                }),
         };
         Ok(Self {
             // The original writes a missing group as the text "None", in its environment and on the wire.
@@ -61,7 +64,11 @@ impl Config {
     /// The ports to try, in order.
     pub(crate) fn ports(&self) -> impl Iterator<Item = u16> + use<> {
         let first = self.port;
-        let last = if first == 0 { 0 } else { first.saturating_add(self.port_range) };
+        let last = if first == 0 {
+            0
+        } else {
+            first.saturating_add(self.port_range)
+        };
         (first..=last).filter(|port| *port != 0)
     }
 }
@@ -71,26 +78,40 @@ mod tests {
     use super::*;
 
     fn with(settings: &'static [(&'static str, &'static str)]) -> Result<Config, StartError> {
-        Config::from_lookup(|name| settings.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+        Config::from_lookup(|name| {
+            settings
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        })
     }
 
     #[test]
     fn defaults_are_the_originals() {
         let config = with(&[]).unwrap();
-        assert_eq!(config.ports().collect::<Vec<_>>(), [3010, 3011, 3012, 3013, 3014, 3015]);
+        assert_eq!(
+            config.ports().collect::<Vec<_>>(),
+            [3010, 3011, 3012, 3013, 3014, 3015]
+        );
         assert_eq!((config.group, config.hub), (None, false));
     }
 
     #[test]
     fn a_bad_number_names_the_setting() {
         let error = with(&[("NET_PORT", "many")]).unwrap_err().to_string();
-        assert!(error.contains("NET_PORT=\"many\"") && error.contains("0 to 65535"), "{error}");
+        assert!(
+            error.contains("NET_PORT=\"many\"") && error.contains("0 to 65535"),
+            "{error}"
+        );
     }
 
     #[test]
     fn the_group_none_is_no_group() {
         assert_eq!(with(&[("NET_GROUP", "None")]).unwrap().group, None);
-        assert_eq!(with(&[("NET_GROUP", "app")]).unwrap().group.as_deref(), Some("app"));
+        assert_eq!(
+            with(&[("NET_GROUP", "app")]).unwrap().group.as_deref(),
+            Some("app")
+        );
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub enum CallError {
         why: String,
     },
     /// The link broke after the call was sent: whether the function ran is not known.
-    #[error("the link to peer {peer} was lost before it answered; whether the function ran is not known")]
+    #[error(
+        "the link to peer {peer} was lost before it answered; whether the function ran is not known"
+    )]
     Lost {
         /// The peer that was called.
         peer: String,
@@ -80,7 +82,9 @@ pub enum CallError {
     #[error(transparent)]
     Value(#[from] ValueError),
     /// An argument or a result is larger than the side that would take it allows.
-    #[error("{what} of {size} bytes is over the limit of {limit} bytes: send it in parts, or raise the limit")]
+    #[error(
+        "{what} of {size} bytes is over the limit of {limit} bytes: send it in parts, or raise the limit"
+    )]
     TooLarge {
         /// What is too large.
         what: &'static str,
@@ -125,7 +129,11 @@ pub struct RemoteError {
 
 impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RemoteError: {}: {} (on peer {})", self.kind, self.message, self.peer)?;
+        write!(
+            f,
+            "RemoteError: {}: {} (on peer {})",
+            self.kind, self.message, self.peer
+        )?;
         if !self.traceback.is_empty() {
             write!(f, "\n\nRemote traceback:\n{}", self.traceback.trim_end())?;
         }
@@ -150,7 +158,9 @@ pub enum StartError {
         why: &'static str,
     },
     /// The runtime directory cannot be used.
-    #[error("the runtime directory {path} cannot be used: {why}; set NET_RUNTIME_DIR to a directory of your own")]
+    #[error(
+        "the runtime directory {path} cannot be used: {why}; set NET_RUNTIME_DIR to a directory of your own"
+    )]
     RuntimeDirectory {
         /// The directory.
         path: String,
@@ -166,7 +176,9 @@ pub enum StartError {
         source: io::Error,
     },
     /// There is no tokio runtime to run in.
-    #[error("a peer needs a tokio runtime with I/O and time enabled: start it inside one, or use net::blocking")]
+    #[error(
+        "a peer needs a tokio runtime with I/O and time enabled: start it inside one, or use net::blocking"
+    )]
     NoRuntime,
     /// The system gave no random bytes for the peer's identity.
     #[error("the system gave no random bytes: {0}")]

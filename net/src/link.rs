@@ -9,11 +9,13 @@ pub(crate) mod dial;
 mod handshake;
 mod keeper;
 #[cfg(test)]
-pub(crate) mod memory;
+mod memory;
 mod reader;
 mod serve;
 mod slot;
 pub(crate) mod socket;
+#[cfg(test)]
+mod tests;
 pub(crate) mod watch;
 
 use std::collections::HashMap;
@@ -125,7 +127,12 @@ impl Link {
             if self.is_closed() {
                 return Started::Gone;
             }
-            let call = Outgoing { tag, time_left, metadata: &[], body };
+            let call = Outgoing {
+                tag,
+                time_left,
+                metadata: &[],
+                body,
+            };
             match state.session.call(Instant::now(), call, Arc::clone(slot)) {
                 Ok(id) => {
                     let earlier = match (state.session.timeout(), state.armed) {
@@ -195,12 +202,14 @@ impl Link {
         for waker in waiting {
             waker.wake();
         }
-        let running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
+        let running =
+            std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         for (_, task) in running {
             task.abort();
         }
         self.keeper.notify_one();
         self.core.peers.lost(self);
+        self.core.link_closed();
     }
 
     /// Writes what is there to be written, unless another thread is at it or the socket is full.

@@ -25,26 +25,42 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    pub(crate) async fn open(config: &Config, place: &Place, id: InstanceId) -> Result<Self, StartError> {
+    pub(crate) async fn open(
+        config: &Config,
+        place: &Place,
+        id: InstanceId,
+    ) -> Result<Self, StartError> {
         let hosts = loopback_hosts().await;
         let (tcp, port) = listen_tcp(config, &hosts).await?;
         let path = place.socket(id);
-        let unix = listen_unix(&path)
-            .map_err(|source| StartError::Listen { address: format!("unix:{}", path.display()), source })?;
+        let unix = listen_unix(&path).map_err(|source| StartError::Listen {
+            address: format!("unix:{}", path.display()),
+            source,
+        })?;
         let name = format!("unix:{}", path.display());
-        Ok(Self { tcp, port: Some(port), hosts, unix: Some((unix, name)), socket: Some(path) })
+        Ok(Self {
+            tcp,
+            port: Some(port),
+            hosts,
+            unix: Some((unix, name)),
+            socket: Some(path),
+        })
     }
 
     /// The host that an original peer on this machine looks for others at: where this host's name leads, if that is
     /// a loopback address.
     pub(crate) fn host(&self) -> String {
-        self.hosts.last().map_or_else(|| Ipv4Addr::LOCALHOST.to_string(), ToString::to_string)
+        self.hosts
+            .last()
+            .map_or_else(|| Ipv4Addr::LOCALHOST.to_string(), ToString::to_string)
     }
 
     pub(crate) fn addresses(&self) -> Vec<String> {
         let unix = self.unix.iter().map(|(_, name)| name.clone());
         let tcp = self.port.into_iter().flat_map(|port| {
-            self.hosts.iter().map(move |host| SocketAddr::new(*host, port).to_string())
+            self.hosts
+                .iter()
+                .map(move |host| SocketAddr::new(*host, port).to_string())
         });
         unix.chain(tcp).collect()
     }
@@ -58,7 +74,10 @@ pub(crate) fn default_name() -> String {
 }
 
 fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// 127.0.0.1, then the loopback address that this host's name has, where it has one of its own (127.0.1.1 on Debian).
@@ -67,7 +86,11 @@ pub(crate) async fn loopback_hosts() -> Vec<IpAddr> {
         let mut found = (host_name(), 0).to_socket_addrs().ok()?;
         found.find(SocketAddr::is_ipv4).map(|address| address.ip())
     });
-    let named = tokio::time::timeout(LOOKUP_TIME, lookup).await.ok().and_then(Result::ok).flatten();
+    let named = tokio::time::timeout(LOOKUP_TIME, lookup)
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .flatten();
     let first = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut hosts = vec![first];
     hosts.extend(named.filter(|named| named.is_loopback() && *named != first));
@@ -75,7 +98,10 @@ pub(crate) async fn loopback_hosts() -> Vec<IpAddr> {
 }
 
 /// The first port of the range that is free on every loopback address, else one that the system gives.
-async fn listen_tcp(config: &Config, hosts: &[IpAddr]) -> Result<(Vec<TcpListener>, u16), StartError> {
+async fn listen_tcp(
+    config: &Config,
+    hosts: &[IpAddr],
+) -> Result<(Vec<TcpListener>, u16), StartError> {
     for port in config.ports() {
         match bind_all(hosts, port).await {
             Ok(listeners) => return Ok((listeners, port)),
@@ -89,24 +115,42 @@ async fn listen_tcp(config: &Config, hosts: &[IpAddr]) -> Result<(Vec<TcpListene
     for _ in 0..16 {
         match bind_all(hosts, 0).await {
             Ok(listeners) => {
-                let port = listeners.first().and_then(|l| l.local_addr().ok()).map_or(0, |a| a.port());
+                let port = listeners
+                    .first()
+                    .and_then(|l| l.local_addr().ok())
+                    .map_or(0, |a| a.port());
                 return Ok((listeners, port));
             }
             Err(error) => last = Some(error),
         }
     }
-    let (address, source) =
-        last.unwrap_or_else(|| (SocketAddr::new(hosts[0], 0), io::ErrorKind::AddrNotAvailable.into()));
-    Err(StartError::Listen { address: address.to_string(), source })
+    let (address, source) = last.unwrap_or_else(|| {
+        (
+            SocketAddr::new(hosts[0], 0),
+            io::ErrorKind::AddrNotAvailable.into(),
+        )
+    });
+    Err(StartError::Listen {
+        address: address.to_string(),
+        source,
+    })
 }
 
-async fn bind_all(hosts: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+async fn bind_all(
+    hosts: &[IpAddr],
+    port: u16,
+) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut port = port;
     for host in hosts {
         let address = SocketAddr::new(*host, port);
-        let listener = TcpListener::bind(address).await.map_err(|error| (address, error))?;
-        port = listener.local_addr().map_err(|error| (address, error))?.port();
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| (address, error))?;
+        port = listener
+            .local_addr()
+            .map_err(|error| (address, error))?
+            .port();
         listeners.push(listener);
     }
     Ok(listeners)

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use net_proto::original::{self, Dialect, MESSAGE_LIMIT, INVALID_CONNECTION, OriginalError, Parsed, Request};
+use net_proto::original::{
+    self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request,
+};
 use net_proto::{ErrorBody, ErrorCode};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -31,11 +33,20 @@ const ANSWER_MOST: usize = 64 * 1024 * 1024;
 const READ: usize = 16 * 1024;
 
 /// Answers the one request of an original on this connection, and closes it.
-pub(crate) async fn serve(core: &Arc<Core>, mut socket: Socket, mut read: BytesMut, dialect: Dialect) {
+pub(crate) async fn serve(
+    core: &Arc<Core>,
+    mut socket: Socket,
+    mut read: BytesMut,
+    dialect: Dialect,
+) {
     let answer = match timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect)).await {
         Ok(Ok(request)) => answer(core, &request).await,
-        Ok(Err(error)) => original::Answer::Error { traceback: format!("RequestError: {error}\n") },
-        Err(_) => original::Answer::Error { traceback: format!("RequestError: no whole request in {REQUEST_TIME:?}\n") },
+        Ok(Err(error)) => original::Answer::Error {
+            traceback: format!("RequestError: {error}\n"),
+        },
+        Err(_) => original::Answer::Error {
+            traceback: format!("RequestError: no whole request in {REQUEST_TIME:?}\n"),
+        },
     };
     // Who asked may have left; nobody else is to be told.
     if let Err(error) = write_all(&socket, &dialect.build_answer(&answer)).await {
@@ -43,7 +54,11 @@ pub(crate) async fn serve(core: &Arc<Core>, mut socket: Socket, mut read: BytesM
     }
 }
 
-async fn read_request(socket: &mut Socket, read: &mut BytesMut, dialect: Dialect) -> Result<Request, OriginalError> {
+async fn read_request(
+    socket: &mut Socket,
+    read: &mut BytesMut,
+    dialect: Dialect,
+) -> Result<Request, OriginalError> {
     loop {
         if let Parsed::Complete(request) = dialect.parse_request(read)? {
             return Ok(request);
@@ -57,7 +72,9 @@ async fn read_request(socket: &mut Socket, read: &mut BytesMut, dialect: Dialect
 }
 
 async fn answer(core: &Arc<Core>, request: &Request) -> original::Answer {
-    let failed = |kind: &str, message: &str| original::Answer::Error { traceback: format!("{kind}: {message}\n") };
+    let failed = |kind: &str, message: &str| original::Answer::Error {
+        traceback: format!("{kind}: {message}\n"),
+    };
     let Some(connection) = core.registry.find(&request.tag) else {
         return original::Answer::Flag(INVALID_CONNECTION.into());
     };
@@ -68,10 +85,17 @@ async fn answer(core: &Arc<Core>, request: &Request) -> original::Answer {
         Ok(body) => body,
         Err(error) => return failed("ValueError", &error.to_string()),
     };
-    let incoming =
-        Incoming { body: body.into(), peer: core.peer(), caller: Caller::Original, time_left: None };
+    let incoming = Incoming {
+        body: body.into(),
+        peer: core.peer(),
+        caller: Caller::Original,
+        time_left: None,
+    };
     // An original's function may block for long; it holds a thread of the pool, as it holds one of its own there.
-    let run = core.runtime.spawn_blocking(move || connection.handler.call(incoming)).await;
+    let run = core
+        .runtime
+        .spawn_blocking(move || connection.handler.call(incoming))
+        .await;
     let answer = match run {
         Ok(Handled::Ready(answer)) => answer,
         Ok(Handled::Later(later)) => match core.runtime.spawn(later).await {
@@ -83,11 +107,16 @@ async fn answer(core: &Arc<Core>, request: &Request) -> original::Answer {
     match answer {
         Answer::Value(bytes) => match value::to_json(&bytes) {
             Ok(json) => original::Answer::Value(json),
-            Err(error) => failed("TypeError", &format!("the result cannot be sent to an original peer: {error}")),
+            Err(error) => failed(
+                "TypeError",
+                &format!("the result cannot be sent to an original peer: {error}"),
+            ),
         },
         Answer::Flag(name) => original::Answer::Flag(name),
         Answer::Error(body) if body.traceback.is_empty() => failed(&body.kind, &body.message),
-        Answer::Error(body) => original::Answer::Error { traceback: body.traceback },
+        Answer::Error(body) => original::Answer::Error {
+            traceback: body.traceback,
+        },
     }
 }
 
@@ -115,17 +144,31 @@ pub(crate) async fn ask(
     body: &[u8],
 ) -> Result<Answer, CallError> {
     let (args, kwargs) = to_json_arguments(body)?;
-    let request = Request { args, kwargs, ..Request::new(tag) };
+    let request = Request {
+        args,
+        kwargs,
+        ..Request::new(tag)
+    };
     let address = remote.tcp_address().ok_or_else(|| CallError::Unreachable {
         peer: remote.to_string(),
         why: "an original peer is reached over TCP, and no TCP address is known for it".into(),
     })?;
-    let refused = |why: OriginalError| CallError::Refused { peer: remote.to_string(), why: why.to_string() };
+    let refused = |why: OriginalError| CallError::Refused {
+        peer: remote.to_string(),
+        why: why.to_string(),
+    };
     let bytes = dialect.build_request(&request).map_err(refused)?;
-    let answer = exchange(&address, &bytes).await.map_err(|error| match error {
-        Exchange::NotSent(error) => CallError::Unreachable { peer: remote.to_string(), why: error.to_string() },
-        Exchange::Sent(_) => CallError::Lost { peer: remote.to_string() },
-    })?;
+    let answer = exchange(&address, &bytes)
+        .await
+        .map_err(|error| match error {
+            Exchange::NotSent(error) => CallError::Unreachable {
+                peer: remote.to_string(),
+                why: error.to_string(),
+            },
+            Exchange::Sent => CallError::Lost {
+                peer: remote.to_string(),
+            },
+        })?;
     match dialect.parse_answer(&answer) {
         Ok(original::Answer::Value(json)) => {
             let mut bytes = Vec::new();
@@ -133,15 +176,27 @@ pub(crate) async fn ask(
             Ok(Answer::Value(bytes.into()))
         }
         Ok(original::Answer::Flag(name)) if name == INVALID_CONNECTION => {
-            Err(CallError::NoSuchConnection { peer: remote.to_string(), tag: tag.to_owned(), near: Vec::new() })
+            Err(CallError::NoSuchConnection {
+                peer: remote.to_string(),
+                tag: tag.to_owned(),
+                near: Vec::new(),
+            })
         }
         Ok(original::Answer::Flag(name)) => Ok(Answer::Flag(name)),
         Ok(original::Answer::Error { traceback }) => {
             let (kind, message) = original::error_kind(&traceback);
-            Ok(Answer::Error(ErrorBody { code: ErrorCode::Remote, kind, message, traceback, names: Vec::new() }))
+            Ok(Answer::Error(ErrorBody {
+                code: ErrorCode::Remote,
+                kind,
+                message,
+                traceback,
+                names: Vec::new(),
+            }))
         }
         // An original that dies in the middle of a call closes without a word.
-        Err(OriginalError::Empty) => Err(CallError::Lost { peer: remote.to_string() }),
+        Err(OriginalError::Empty) => Err(CallError::Lost {
+            peer: remote.to_string(),
+        }),
         Err(error) => Err(refused(error)),
     }
 }
@@ -149,7 +204,7 @@ pub(crate) async fn ask(
 /// How far a request came before it failed.
 enum Exchange {
     NotSent(io::Error),
-    Sent(io::Error),
+    Sent,
 }
 
 async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> {
@@ -159,25 +214,37 @@ async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> 
         Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
     };
     let mut socket = stream.and_then(Socket::tcp).map_err(Exchange::NotSent)?;
-    write_all(&socket, request).await.map_err(Exchange::Sent)?;
+    write_all(&socket, request)
+        .await
+        .map_err(|_| Exchange::Sent)?;
     let mut answer = BytesMut::new();
     loop {
         answer.reserve(READ);
-        if poll_fn(|cx| socket.read.poll_read(cx, &mut answer)).await.map_err(Exchange::Sent)? == 0 {
+        if poll_fn(|cx| socket.read.poll_read(cx, &mut answer))
+            .await
+            .map_err(|_| Exchange::Sent)?
+            == 0
+        {
             return Ok(answer.freeze());
         }
         if answer.len() > ANSWER_MOST {
-            return Err(Exchange::Sent(io::ErrorKind::FileTooLarge.into()));
+            return Err(Exchange::Sent);
         }
     }
 }
 
 /// Asks whoever listens at `address` for the original's information about itself. None: nobody that speaks a dialect.
-pub(crate) async fn probe(address: &Address, patience: Duration) -> Option<(Dialect, serde_json::Value)> {
+pub(crate) async fn probe(
+    address: &Address,
+    patience: Duration,
+) -> Option<(Dialect, serde_json::Value)> {
     for dialect in [Dialect::V06, Dialect::V03] {
         let request = Request::new(builtin::INFO);
         let bytes = dialect.build_request(&request).ok()?;
-        let answer = timeout(patience, exchange(address, &bytes)).await.ok()?.ok()?;
+        let answer = timeout(patience, exchange(address, &bytes))
+            .await
+            .ok()?
+            .ok()?;
         if let Ok(original::Answer::Value(info)) = dialect.parse_answer(&answer)
             && info.get("port").is_some()
         {
@@ -191,7 +258,9 @@ async fn write_all(socket: &Socket, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match socket.write.try_write(&[IoSlice::new(bytes)]) {
             Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.write.writable().await?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                socket.write.writable().await?
+            }
             Err(error) => return Err(error),
         }
     }

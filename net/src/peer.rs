@@ -86,13 +86,20 @@ impl Core {
         self.link_closed.notify_waiters();
     }
 
-    fn open_links(&self) -> Vec<Arc<Link>> {
+    pub(crate) fn open_links(&self) -> Vec<Arc<Link>> {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        links.iter().filter_map(Weak::upgrade).filter(|link| !link.is_closed()).collect()
+        links
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|link| !link.is_closed())
+            .collect()
     }
 
     fn keep_task(&self, task: tokio::task::JoinHandle<()>) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(task.abort_handle());
     }
 }
 
@@ -138,7 +145,10 @@ impl Peer {
     /// A peer yet to be set up and started. What is not set is taken from the environment.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder { config: Config::from_env(), functions: true }
+        Builder {
+            config: Config::from_env(),
+            functions: true,
+        }
     }
 
     /// This instance's identity: random, new with each start.
@@ -202,34 +212,59 @@ impl Peer {
     /// [`CallError::Unreachable`] if `target` is none of these.
     pub fn remote(&self, target: &str) -> Result<Remote, CallError> {
         if let Ok(id) = target.parse::<InstanceId>() {
-            let address = self.0.place.as_ref().map(|place| Address::Unix(place.socket(id)));
+            let address = self
+                .0
+                .place
+                .as_ref()
+                .map(|place| Address::Unix(place.socket(id)));
             return Ok(Remote::new(self.clone(), self.0.peers.with_id(id, address)));
         }
-        let address: Address =
-            target.parse().map_err(|why| CallError::Unreachable { peer: target.to_owned(), why })?;
+        let address: Address = target.parse().map_err(|why| CallError::Unreachable {
+            peer: target.to_owned(),
+            why,
+        })?;
         Ok(Remote::new(self.clone(), self.0.peers.at(&address)))
     }
 
     /// The peers that are there now, itself and transient ones (a command line) left out.
     ///
-    /// Answers from memory; only the first call after the start waits until the first look around has ended.
+    /// Answers from memory, at the cost of one look at the runtime directory's time; the first call after the start
+    /// waits until the first look around has ended.
     pub async fn peers(&self) -> Vec<Remote> {
-        if let Some(finder) = &self.0.finder {
-            finder.first_look().await;
+        if let Some(finder) = &self.0.finder
+            && !finder.is_current(&self.0)
+        {
+            let core = Arc::clone(&self.0);
+            // On the peer's own runtime: whoever asks may stand in another, or in none.
+            let looking = self.0.runtime.spawn(async move {
+                if let Some(finder) = &core.finder {
+                    finder.catch_up(&core).await;
+                }
+            });
+            let _ = looking.await;
         }
         self.present()
     }
 
     /// Looks around anew, then says which peers are there.
     pub async fn refresh(&self) -> Vec<Remote> {
-        if let Some(finder) = &self.0.finder {
-            finder.look(&self.0).await;
-        }
+        let core = Arc::clone(&self.0);
+        let looking = self.0.runtime.spawn(async move {
+            if let Some(finder) = &core.finder {
+                finder.look(&core).await;
+            }
+        });
+        let _ = looking.await;
         self.present()
     }
 
     fn present(&self) -> Vec<Remote> {
-        self.0.peers.present().into_iter().map(|entry| Remote::new(self.clone(), entry)).collect()
+        self.0
+            .peers
+            .present()
+            .into_iter()
+            .map(|entry| Remote::new(self.clone(), entry))
+            .collect()
     }
 
     /// Stops listening, takes leave of every peer, lets calls in flight end for up to [`SHUTDOWN_GRACE`], and closes.
@@ -241,7 +276,13 @@ impl Peer {
     pub async fn shutdown_within(&self, grace: Duration) {
         let core = &self.0;
         core.stopped.store(true, Ordering::Release);
-        for task in self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for task in self
+            .0
+            .tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
             task.abort();
         }
         if let Some(socket) = &core.socket {
@@ -379,7 +420,9 @@ impl Builder {
         let runtime = runtime::handle().map_err(StartError::Runtime)?;
         let functions = self.functions;
         let starting = runtime.spawn(launch(config, functions, runtime.clone()));
-        starting.await.map_err(|error| StartError::Runtime(std::io::Error::other(error)))?
+        starting
+            .await
+            .map_err(|error| StartError::Runtime(std::io::Error::other(error)))?
     }
 }
 

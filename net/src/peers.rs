@@ -43,11 +43,18 @@ pub(crate) struct Original {
 
 impl Entry {
     fn new(known: Known) -> Arc<Self> {
-        Arc::new(Self { known: RwLock::new(known), link: RwLock::default(), dialling: tokio::sync::Mutex::default() })
+        Arc::new(Self {
+            known: RwLock::new(known),
+            link: RwLock::default(),
+            dialling: tokio::sync::Mutex::default(),
+        })
     }
 
     pub(crate) fn known(&self) -> Known {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn id(&self) -> Option<InstanceId> {
@@ -55,7 +62,12 @@ impl Entry {
     }
 
     pub(crate) fn dialect(&self) -> Option<Dialect> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).original.as_ref().map(|o| o.dialect)
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .original
+            .as_ref()
+            .map(|o| o.dialect)
     }
 
     /// The link that new calls go over, if there is one.
@@ -69,7 +81,12 @@ impl Entry {
         known.id = Some(link.id());
         known.hello = Some(link.hello.clone());
         known.original = None;
-        for address in link.hello.addresses.iter().filter_map(|text| text.parse().ok()) {
+        for address in link
+            .hello
+            .addresses
+            .iter()
+            .filter_map(|text| text.parse().ok())
+        {
             if !known.addresses.contains(&address) {
                 known.addresses.push(address);
             }
@@ -79,12 +96,18 @@ impl Entry {
     }
 
     pub(crate) fn set_original(&self, original: Original) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).original = Some(original);
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .original = Some(original);
     }
 
     fn drop_link(&self, gone: &Link) {
         let mut link = self.link.write().unwrap_or_else(PoisonError::into_inner);
-        if link.as_ref().is_some_and(|link| std::ptr::eq(Arc::as_ptr(link), gone)) {
+        if link
+            .as_ref()
+            .is_some_and(|link| std::ptr::eq(Arc::as_ptr(link), gone))
+        {
             *link = None;
         }
     }
@@ -117,22 +140,35 @@ impl Table {
     /// The entry for an address, known before or not.
     pub(crate) fn at(&self, address: &Address) -> Arc<Entry> {
         let mut entries = self.lock();
-        let known_by_id = entries.by_id.values().find(|entry| entry.known().addresses.contains(address));
+        let known_by_id = entries
+            .by_id
+            .values()
+            .find(|entry| entry.known().addresses.contains(address));
         if let Some(entry) = known_by_id.filter(|entry| entry.link().is_some()) {
             return Arc::clone(entry);
         }
-        Arc::clone(entries.by_address.entry(address.clone()).or_insert_with(|| {
-            Entry::new(Known { addresses: vec![address.clone()], ..Known::default() })
-        }))
+        Arc::clone(
+            entries
+                .by_address
+                .entry(address.clone())
+                .or_insert_with(|| {
+                    Entry::new(Known {
+                        addresses: vec![address.clone()],
+                        ..Known::default()
+                    })
+                }),
+        )
     }
 
     /// The entry for an instance; `address` is one more place to dial it at.
     pub(crate) fn with_id(&self, id: InstanceId, address: Option<Address>) -> Arc<Entry> {
         let mut entries = self.lock();
-        let entry = entries
-            .by_id
-            .entry(id)
-            .or_insert_with(|| Entry::new(Known { id: Some(id), ..Known::default() }));
+        let entry = entries.by_id.entry(id).or_insert_with(|| {
+            Entry::new(Known {
+                id: Some(id),
+                ..Known::default()
+            })
+        });
         if let Some(address) = address {
             let mut known = entry.known.write().unwrap_or_else(PoisonError::into_inner);
             if !known.addresses.contains(&address) {
@@ -161,9 +197,17 @@ impl Table {
             return Arc::clone(link);
         };
         let we_are_smaller = core.id < link.id();
-        let stays = if old.dialled == link.dialled || link.dialled == we_are_smaller { link } else { &old };
+        let stays = if old.dialled == link.dialled || link.dialled == we_are_smaller {
+            link
+        } else {
+            &old
+        };
         let goes = if Arc::ptr_eq(stays, link) { &old } else { link };
-        let we_decide = if old.dialled == link.dialled { link.dialled } else { we_are_smaller };
+        let we_decide = if old.dialled == link.dialled {
+            link.dialled
+        } else {
+            we_are_smaller
+        };
         entry.set_link(Arc::clone(stays));
         if we_decide {
             goes.drain("there is another link between us");
@@ -174,7 +218,12 @@ impl Table {
     /// A link is gone, or going: no new call is to use it.
     pub(crate) fn lost(&self, link: &Link) {
         let entries = self.lock();
-        for entry in entries.by_id.get(&link.id()).into_iter().chain(entries.by_address.values()) {
+        for entry in entries
+            .by_id
+            .get(&link.id())
+            .into_iter()
+            .chain(entries.by_address.values())
+        {
             entry.drop_link(link);
         }
     }
@@ -184,8 +233,15 @@ impl Table {
         let entries = self.lock();
         let natives = entries.by_id.values();
         // A native known by its address stands under its id already.
-        let originals = entries.by_address.values().filter(|entry| entry.dialect().is_some());
-        let mut present: Vec<_> = natives.chain(originals).filter(|entry| entry.is_present()).cloned().collect();
+        let originals = entries
+            .by_address
+            .values()
+            .filter(|entry| entry.dialect().is_some());
+        let mut present: Vec<_> = natives
+            .chain(originals)
+            .filter(|entry| entry.is_present())
+            .cloned()
+            .collect();
         drop(entries);
         present.sort_by_cached_key(|entry| {
             let known = entry.known();
@@ -197,12 +253,21 @@ impl Table {
     /// The originals known, present or not, with their addresses.
     pub(crate) fn originals(&self) -> Vec<(Address, Arc<Entry>)> {
         let entries = self.lock();
-        let originals = entries.by_address.iter().filter(|(_, entry)| entry.dialect().is_some());
-        originals.map(|(address, entry)| (address.clone(), Arc::clone(entry))).collect()
+        let originals = entries
+            .by_address
+            .iter()
+            .filter(|(_, entry)| entry.dialect().is_some());
+        originals
+            .map(|(address, entry)| (address.clone(), Arc::clone(entry)))
+            .collect()
     }
 
     /// Every link there is.
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {
-        self.lock().by_id.values().filter_map(|entry| entry.link()).collect()
+        self.lock()
+            .by_id
+            .values()
+            .filter_map(|entry| entry.link())
+            .collect()
     }
 }

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use net_proto::InstanceId;
 
@@ -23,14 +26,24 @@ impl Place {
         let uid = rustix::process::getuid().as_raw();
         let path = match given {
             Some(path) => path.to_owned(),
-            None => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir()) {
+            None => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir())
+            {
                 Some(dir) => Path::new(&dir).join("app-net"),
                 None => std::env::temp_dir().join(format!("app-net-{uid}")),
             },
         };
-        let unusable = |why: String| StartError::RuntimeDirectory { path: path.display().to_string(), why };
-        match fs::DirBuilder::new().mode(0o700).recursive(given.is_some()).create(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(unusable(error.to_string())),
+        let unusable = |why: String| StartError::RuntimeDirectory {
+            path: path.display().to_string(),
+            why,
+        };
+        match fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(given.is_some())
+            .create(&path)
+        {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(unusable(error.to_string()));
+            }
             _ => {}
         }
         // Not followed: a link that another user put there must not lead us elsewhere.
@@ -39,16 +52,22 @@ impl Place {
             return Err(unusable("it is not a directory".into()));
         }
         if found.uid() != uid {
-            return Err(unusable(format!("it belongs to user {}, not to user {uid}", found.uid())));
+            return Err(unusable(format!(
+                "it belongs to user {}, not to user {uid}",
+                found.uid()
+            )));
         }
         if found.mode() & 0o077 != 0 {
             // Ours, but open to others (made by hand, or under another umask): mend it rather than refuse.
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).map_err(|e| unusable(e.to_string()))?;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
+                .map_err(|e| unusable(e.to_string()))?;
         }
         let place = Self(path.clone());
         let longest = place.socket(InstanceId([0; 16])).as_os_str().len();
         if longest > SOCKET_PATH_MAX {
-            return Err(unusable(format!("its sockets' paths would have {longest} bytes, {SOCKET_PATH_MAX} at most")));
+            return Err(unusable(format!(
+                "its sockets' paths would have {longest} bytes, {SOCKET_PATH_MAX} at most"
+            )));
         }
         Ok(place)
     }
@@ -75,6 +94,11 @@ impl Place {
             }
         }
         Ok(found)
+    }
+
+    /// When a socket last came or went.
+    pub(crate) fn changed(&self) -> io::Result<SystemTime> {
+        fs::metadata(&self.0)?.modified()
     }
 
     /// Removes a socket at which nobody listens any more.
@@ -109,7 +133,9 @@ mod tests {
     #[test]
     fn a_path_too_long_for_a_socket_is_refused_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Place::open(Some(&dir.path().join("x".repeat(100)))).unwrap_err().to_string();
+        let error = Place::open(Some(&dir.path().join("x".repeat(100))))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("NET_RUNTIME_DIR"), "{error}");
     }
 

@@ -62,7 +62,9 @@ pub(crate) fn register_all(registry: &Registry) {
             default: spec.default.map(Into::into),
         };
         let module = registration.module.replace("::", ".");
-        let tag = registration.tag.map_or_else(|| format!("{module}.{}", registration.name), Into::into);
+        let tag = registration
+            .tag
+            .map_or_else(|| format!("{module}.{}", registration.name), Into::into);
         let replaced = registry.register(Connection {
             tag: tag.clone(),
             name: registration.name.into(),
@@ -139,7 +141,11 @@ pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
             RESULT.replace(bytes);
             Answer::Value(answer)
         }
-        Err(error) => Answer::refused(ErrorCode::BadValue, "ValueError", format!("the result cannot be sent: {error}")),
+        Err(error) => Answer::refused(
+            ErrorCode::BadValue,
+            "ValueError",
+            format!("the result cannot be sent: {error}"),
+        ),
     }
 }
 
@@ -150,7 +156,11 @@ pub fn answer_error<E: Display + ?Sized>(type_name: &str, error: &E) -> Answer {
 
 /// The answer to a call whose arguments do not fit the function.
 pub fn answer_bad_arguments(function: &str, error: ValueError) -> Answer {
-    Answer::refused(ErrorCode::BadArguments, "TypeError", error.for_function(function).to_string())
+    Answer::refused(
+        ErrorCode::BadArguments,
+        "TypeError",
+        error.for_function(function).to_string(),
+    )
 }
 
 /// A call of a function known at compile time.

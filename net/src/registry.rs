@@ -164,7 +164,11 @@ pub enum Answer {
 impl Answer {
     /// A failure of the function itself.
     #[must_use]
-    pub fn failed(kind: impl Into<String>, message: impl Into<String>, traceback: impl Into<String>) -> Self {
+    pub fn failed(
+        kind: impl Into<String>,
+        message: impl Into<String>,
+        traceback: impl Into<String>,
+    ) -> Self {
         Self::Error(ErrorBody {
             code: ErrorCode::Remote,
             kind: kind.into(),
@@ -204,7 +208,10 @@ impl Registry {
 
     /// Registers a function under one more tag.
     pub fn register_as(&self, tag: &str, connection: Arc<Connection>) -> Option<Arc<Connection>> {
-        let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = self
+            .connections
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let old = connections.insert(tag.into(), connection);
         self.version.fetch_add(1, Ordering::Release);
         old
@@ -213,14 +220,24 @@ impl Registry {
     /// The function under `tag`.
     #[must_use]
     pub fn find(&self, tag: &str) -> Option<Arc<Connection>> {
-        self.connections.read().unwrap_or_else(PoisonError::into_inner).get(tag).cloned()
+        self.connections
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(tag)
+            .cloned()
     }
 
     /// All tags with their functions, sorted by tag.
     #[must_use]
     pub fn all(&self) -> Vec<(Arc<str>, Arc<Connection>)> {
-        let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = connections.iter().map(|(tag, c)| (Arc::clone(tag), Arc::clone(c))).collect();
+        let connections = self
+            .connections
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = connections
+            .iter()
+            .map(|(tag, c)| (Arc::clone(tag), Arc::clone(c)))
+            .collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }
@@ -243,7 +260,11 @@ impl Registry {
             })
             .collect();
         scored.sort();
-        scored.into_iter().take(most).map(|(_, tag)| tag.to_string()).collect()
+        scored
+            .into_iter()
+            .take(most)
+            .map(|(_, tag)| tag.to_string())
+            .collect()
     }
 }
 

@@ -63,30 +63,44 @@ impl Remote {
     #[must_use]
     pub fn group(&self) -> Option<String> {
         let known = self.entry.known();
-        known.hello.and_then(|hello| hello.group).or_else(|| known.original.and_then(|original| original.group))
+        known
+            .hello
+            .and_then(|hello| hello.group)
+            .or_else(|| known.original.and_then(|original| original.group))
     }
 
     /// Whether it is the centre of its group, as far as known.
     #[must_use]
     pub fn hub(&self) -> bool {
         let known = self.entry.known();
-        known.hello.is_some_and(|hello| hello.hub) || known.original.is_some_and(|original| original.hub)
+        known.hello.is_some_and(|hello| hello.hub)
+            || known.original.is_some_and(|original| original.hub)
     }
 
     /// Where it can be dialled, the best first.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
-        self.entry.known().addresses.iter().map(ToString::to_string).collect()
+        self.entry
+            .known()
+            .addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// Its TCP host and port, where it has them. The last address is meant: the one that original peers use too.
     #[must_use]
     pub fn host_port(&self) -> Option<(String, u16)> {
-        self.entry.known().addresses.iter().rev().find_map(|address| match address {
-            Address::Tcp(address) => Some((address.ip().to_string(), address.port())),
-            Address::Name(host, port) => Some((host.clone(), *port)),
-            Address::Unix(_) => None,
-        })
+        self.entry
+            .known()
+            .addresses
+            .iter()
+            .rev()
+            .find_map(|address| match address {
+                Address::Tcp(address) => Some((address.ip().to_string(), address.port())),
+                Address::Name(host, port) => Some((host.clone(), *port)),
+                Address::Unix(_) => None,
+            })
     }
 
     /// Which protocol it speaks, once known.
@@ -102,15 +116,19 @@ impl Remote {
     }
 
     /// Calls the function under `tag` with `args`, a tuple (`(5, 10)`, `(x,)`, `()`) or a slice.
-    #[must_use]
     pub fn call<T>(&self, tag: &str, args: &(impl Serialize + ?Sized)) -> Call<T> {
-        Call::encode(self, tag.to_owned().into(), |body| value::encode_arguments(args, body))
+        Call::encode(self, tag.to_owned().into(), |body| {
+            value::encode_arguments(args, body)
+        })
     }
 
     /// Calls the function under `tag` with a body encoded already: a CBOR array of the arguments, then, where there
     /// are any, a map of those passed by name.
-    #[must_use]
-    pub fn call_raw(&self, tag: impl Into<std::borrow::Cow<'static, str>>, body: Vec<u8>) -> RawCall {
+    pub fn call_raw(
+        &self,
+        tag: impl Into<std::borrow::Cow<'static, str>>,
+        body: Vec<u8>,
+    ) -> RawCall {
         RawCall::new(self.clone(), tag.into(), body)
     }
 
@@ -121,7 +139,11 @@ impl Remote {
     /// [`CallError::Unreachable`] says what was tried.
     pub async fn connect(&self) -> Result<(), CallError> {
         let remote = self.clone();
-        let dialled = self.peer.0.runtime.spawn(async move { remote.route().await.map(drop) });
+        let dialled = self
+            .peer
+            .0
+            .runtime
+            .spawn(async move { remote.route().await.map(drop) });
         dialled.await.map_err(|_| CallError::ShutDown)?
     }
 
@@ -134,7 +156,11 @@ impl Remote {
     }
 
     pub(crate) fn tcp_address(&self) -> Option<Address> {
-        self.entry.known().addresses.into_iter().find(|address| !matches!(address, Address::Unix(_)))
+        self.entry
+            .known()
+            .addresses
+            .into_iter()
+            .find(|address| !matches!(address, Address::Unix(_)))
     }
 
     /// The way to the peer: the link there is, or one made now. One caller dials; the others wait for it.
@@ -154,7 +180,10 @@ impl Remote {
                 Ok(Dialled::Link(link)) => {
                     if let Some(expected) = known.id.filter(|expected| *expected != link.id()) {
                         // Another instance took over the port since; it may be called, but not in this one's name.
-                        tried.push(format!("{address}: instance {} is there now, not {expected}", link.id()));
+                        tried.push(format!(
+                            "{address}: instance {} is there now, not {expected}",
+                            link.id()
+                        ));
                         core.peers.adopt(core, &link);
                         continue;
                     }
@@ -163,7 +192,12 @@ impl Remote {
                     return Ok(Dialled::Link(link));
                 }
                 Ok(Dialled::Original(dialect)) => {
-                    self.entry.set_original(Original { dialect, group: None, hub: false, present: true });
+                    self.entry.set_original(Original {
+                        dialect,
+                        group: None,
+                        hub: false,
+                        present: true,
+                    });
                     return Ok(Dialled::Original(dialect));
                 }
                 Err(error) => tried.push(format!("{address}: {error}")),
@@ -177,7 +211,10 @@ impl Remote {
             true => "no address is known for it".to_owned(),
             false => tried.join("; "),
         };
-        Err(CallError::Unreachable { peer: self.to_string(), why })
+        Err(CallError::Unreachable {
+            peer: self.to_string(),
+            why,
+        })
     }
 }
 

@@ -31,7 +31,11 @@ pub(crate) fn own() -> io::Result<Handle> {
     if let Some(runtime) = &*own {
         return Ok(runtime.handle().clone());
     }
-    let runtime = Builder::new_multi_thread().worker_threads(THREADS).thread_name("net-io").enable_all().build()?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .thread_name("net-io")
+        .enable_all()
+        .build()?;
     let handle = runtime.handle().clone();
     *own = Some(Arc::new(runtime));
     Ok(handle)
@@ -50,13 +54,17 @@ pub(crate) struct Inline(AtomicUsize);
 
 impl Inline {
     pub(crate) fn of(handle: &Handle) -> Self {
-        Self(AtomicUsize::new(handle.metrics().num_workers().saturating_sub(1)))
+        Self(AtomicUsize::new(
+            handle.metrics().num_workers().saturating_sub(1),
+        ))
     }
 
     /// Leave to run a function here, if there is any left.
     pub(crate) fn permit(&self) -> Option<Permit<'_>> {
         self.0
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |free| free.checked_sub(1))
+            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |free| {
+                free.checked_sub(1)
+            })
             .ok()
             .map(|_| Permit(self))
     }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::link::dial::{Address, Dialled, dial};
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const LEFT_ALONE: Duration = Duration::from_secs(60);
 /// How long the first question for peers waits for the first look.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// File systems note times by the kernel's tick, 10 ms at most: what changed less ago may change again unseen.
+const TICK: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(crate) struct HostFinder {
@@ -33,6 +36,8 @@ pub(crate) struct HostFinder {
     /// One look at a time: who asks meanwhile waits for its end and then looks too.
     looking: AsyncMutex<()>,
     foreign: Mutex<HashMap<SocketAddr, Instant>>,
+    /// When the runtime directory had last changed before it was read; none if that was just then.
+    read: Mutex<Option<SystemTime>>,
 }
 
 impl HostFinder {
@@ -42,6 +47,7 @@ impl HostFinder {
             looked: watch::Sender::new(false),
             looking: AsyncMutex::new(()),
             foreign: Mutex::default(),
+            read: Mutex::default(),
         }
     }
 
@@ -55,13 +61,21 @@ impl HostFinder {
         }
     }
 
-    /// Waits until the first look has ended, but not for long.
-    pub(crate) async fn first_look(&self) {
+    /// Whether what is known is of now: the first look has ended, and the runtime directory is as it was read last.
+    /// Costs one system call.
+    pub(crate) fn is_current(&self, core: &Core) -> bool {
+        let changed = core.place.as_ref().and_then(|place| place.changed().ok());
+        let read = *self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.looked.borrow() && changed.is_some() && changed == read
+    }
+
+    /// Makes what is known [current](Self::is_current), within a bounded time.
+    pub(crate) async fn catch_up(&self, core: &Arc<Core>) {
         let mut looked = self.looked.subscribe();
-        if *looked.borrow_and_update() {
-            return;
-        }
-        let _ = tokio::time::timeout(FIRST_LOOK, looked.wait_for(|looked| *looked)).await;
+        let _ = timeout(FIRST_LOOK, looked.wait_for(|looked| *looked)).await;
+        let mut looks = JoinSet::new();
+        self.look_into_directory(core, &mut looks);
+        let _ = timeout(FIRST_LOOK, looks.join_all()).await;
     }
 
     /// Looks once, everywhere on this host.
@@ -75,12 +89,20 @@ impl HostFinder {
 
     fn look_into_directory(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
         let Some(place) = &core.place else { return };
+        let changed = place
+            .changed()
+            .ok()
+            .filter(|at| at.elapsed().is_ok_and(|ago| ago > TICK));
+        *self.read.lock().unwrap_or_else(PoisonError::into_inner) = changed;
         let sockets = place.sockets().unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot read the runtime directory");
             Vec::new()
         });
         for (id, path) in sockets {
-            let linked = core.peers.find(id).is_some_and(|entry| entry.link().is_some());
+            let linked = core
+                .peers
+                .find(id)
+                .is_some_and(|entry| entry.link().is_some());
             if id == core.id || linked {
                 continue;
             }
@@ -104,7 +126,12 @@ impl HostFinder {
     }
 
     async fn look_at_ports(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
-        let linked: Vec<String> = core.peers.links().iter().flat_map(|link| link.hello.addresses.clone()).collect();
+        let linked: Vec<String> = core
+            .peers
+            .links()
+            .iter()
+            .flat_map(|link| link.hello.addresses.clone())
+            .collect();
         let originals = core.peers.originals();
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for host in loopback_hosts().await {
@@ -136,7 +163,10 @@ impl HostFinder {
     }
 
     fn leave_alone(&self, address: SocketAddr) {
-        self.foreign.lock().unwrap_or_else(PoisonError::into_inner).insert(address, Instant::now());
+        self.foreign
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(address, Instant::now());
     }
 }
 
@@ -144,10 +174,17 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     let at = Address::Tcp(address);
     if tokio::net::TcpStream::connect(address).await.is_err() {
         // Nobody: an original that was there has gone.
-        if let Some((_, entry)) = core.peers.originals().into_iter().find(|(known, _)| *known == at)
+        if let Some((_, entry)) = core
+            .peers
+            .originals()
+            .into_iter()
+            .find(|(known, _)| *known == at)
             && let Some(original) = entry.known().original
         {
-            entry.set_original(Original { present: false, ..original });
+            entry.set_original(Original {
+                present: false,
+                ..original
+            });
         }
         return;
     }
@@ -164,11 +201,18 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
         }
         return;
     }
-    let text = |name: &str| info.get(name).and_then(|value| value.as_str()).map(str::to_owned);
+    let text = |name: &str| {
+        info.get(name)
+            .and_then(|value| value.as_str())
+            .map(str::to_owned)
+    };
     core.peers.at(&at).set_original(Original {
         dialect,
         group: text("group").filter(|group| group != "None"),
-        hub: info.get("hub").and_then(serde_json::Value::as_bool).unwrap_or(false),
+        hub: info
+            .get("hub")
+            .and_then(serde_json::Value::as_bool)
+            .unwrap_or(false),
         present: true,
     });
 }

@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::dial::same_user;
-use super::socket::Socket;
 use super::establish;
+use super::socket::Socket;
 use crate::original;
 use crate::peer::Core;
 
@@ -36,7 +36,9 @@ static REFUSED: AtomicU64 = AtomicU64::new(0);
 pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     loop {
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
+            return;
+        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -60,7 +62,9 @@ pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) 
 pub(crate) async fn tcp(core: Arc<Core>, listener: TcpListener) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     loop {
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
+            return;
+        };
         let (stream, from) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -84,7 +88,11 @@ pub(crate) async fn tcp(core: Arc<Core>, listener: TcpListener) {
 async fn tell_apart(core: &Arc<Core>, mut socket: Socket, from: SocketAddr) {
     let mut read = BytesMut::with_capacity(FIRST_BYTES);
     loop {
-        let first = timeout(FIRST_BYTES_TIME, poll_fn(|cx| socket.read.poll_read(cx, &mut read))).await;
+        let first = timeout(
+            FIRST_BYTES_TIME,
+            poll_fn(|cx| socket.read.poll_read(cx, &mut read)),
+        )
+        .await;
         match first {
             Err(_) => return refused(&from, "it sent nothing that says what it speaks"),
             Ok(Err(error)) => return refused(&from, &error.to_string()),
@@ -96,7 +104,9 @@ async fn tell_apart(core: &Arc<Core>, mut socket: Socket, from: SocketAddr) {
             return native(core, socket, read).await;
         }
         match sniff(&read) {
-            Some(Sniffed::Original(dialect)) => return original::serve(core, socket, read, dialect).await,
+            Some(Sniffed::Original(dialect)) => {
+                return original::serve(core, socket, read, dialect).await;
+            }
             Some(Sniffed::NeedMore) => read.reserve(FIRST_BYTES),
             None => return refused(&from, "it speaks nothing that this port speaks"),
         }

@@ -51,7 +51,11 @@ impl FromStr for Address {
         if let Ok(address) = text.parse() {
             return Ok(Self::Tcp(address));
         }
-        let wrong = || format!("{text:?} is no address: write \"host:port\", \"[ipv6]:port\" or \"unix:/path\"");
+        let wrong = || {
+            format!(
+                "{text:?} is no address: write \"host:port\", \"[ipv6]:port\" or \"unix:/path\""
+            )
+        };
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let port = port.parse().map_err(|_| wrong())?;
         if host.is_empty() || host.contains([':', '/', ' ']) {
@@ -71,7 +75,9 @@ pub(crate) enum Dialled {
 
 /// Dials one address.
 pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Dialled, LinkError> {
-    let socket = timeout(CONNECT_TIME, connect(address)).await.map_err(|_| LinkError::Slow)??;
+    let socket = timeout(CONNECT_TIME, connect(address))
+        .await
+        .map_err(|_| LinkError::Slow)??;
     match establish(core, socket, Side::Dialer, BytesMut::new()).await {
         Ok(link) => Ok(Dialled::Link(link)),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
@@ -86,7 +92,9 @@ pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Dialled,
 async fn connect(address: &Address) -> Result<Socket, LinkError> {
     match address {
         Address::Tcp(address) => Ok(Socket::tcp(TcpStream::connect(address).await?)?),
-        Address::Name(host, port) => Ok(Socket::tcp(TcpStream::connect((host.as_str(), *port)).await?)?),
+        Address::Name(host, port) => Ok(Socket::tcp(
+            TcpStream::connect((host.as_str(), *port)).await?,
+        )?),
         Address::Unix(path) => {
             let stream = tokio::net::UnixStream::connect(path).await?;
             same_user(&stream)?;
@@ -99,7 +107,11 @@ async fn connect(address: &Address) -> Result<Socket, LinkError> {
 pub(super) fn same_user(stream: &tokio::net::UnixStream) -> Result<(), LinkError> {
     let ours = rustix::process::geteuid().as_raw();
     let theirs = stream.peer_cred()?.uid();
-    if theirs == ours { Ok(()) } else { Err(LinkError::OtherUser { ours, theirs }) }
+    if theirs == ours {
+        Ok(())
+    } else {
+        Err(LinkError::OtherUser { ours, theirs })
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +120,12 @@ mod tests {
 
     #[test]
     fn addresses_are_read_and_written() {
-        for text in ["unix:/run/x.sock", "127.0.0.1:3010", "[::1]:3010", "studio-7.local:3010"] {
+        for text in [
+            "unix:/run/x.sock",
+            "127.0.0.1:3010",
+            "[::1]:3010",
+            "studio-7.local:3010",
+        ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         for text in ["", "3010", "host:", "host:many", "a:b:1", ":3010"] {

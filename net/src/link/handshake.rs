@@ -121,7 +121,9 @@ async fn write_all(socket: &Socket, out: &mut Transmit) -> io::Result<()> {
         let filled = out.slices(&mut slices);
         match socket.write.try_write(&slices[..filled]) {
             Ok(written) => out.advance(written),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.write.writable().await?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                socket.write.writable().await?
+            }
             Err(error) => return Err(error),
         }
     }

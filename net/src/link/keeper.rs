@@ -10,6 +10,7 @@ use super::Link;
 impl Link {
     /// Starts the link's reader and keeper on the peer's runtime.
     pub(super) fn run(self: &Arc<Self>) {
+        self.core.link_opened(self);
         self.spawn_reader(0);
         let link = Arc::clone(self);
         self.core.runtime.spawn(async move { link.keep().await });

@@ -24,7 +24,10 @@ struct Pipe {
 
 impl Pipe {
     fn wake_all(&mut self) {
-        for waker in [self.reader.take(), self.writer.take()].into_iter().flatten() {
+        for waker in [self.reader.take(), self.writer.take()]
+            .into_iter()
+            .flatten()
+        {
             waker.wake();
         }
     }
@@ -124,11 +127,14 @@ impl Drop for Writer {
 }
 
 /// Two sockets, each the other's far end.
-pub(crate) fn pair() -> (Socket, Socket) {
+pub(super) fn pair() -> (Socket, Socket) {
     let (a, b) = (SharedPipe::default(), SharedPipe::default());
     let end = |ours: &SharedPipe, theirs: &SharedPipe| Socket {
         read: Box::new(Reader(theirs.clone())),
-        write: Box::new(Writer { ours: ours.clone(), theirs: theirs.clone() }),
+        write: Box::new(Writer {
+            ours: ours.clone(),
+            theirs: theirs.clone(),
+        }),
         peer: "memory".into(),
     };
     (end(&a, &b), end(&b, &a))

@@ -35,7 +35,13 @@ pub(super) struct Input {
 
 impl Input {
     pub(super) fn new(read: Box<dyn ReadHalf>, buf: BytesMut) -> Self {
-        Self { read, buf, next: None, connections: Vec::new(), version: 0 }
+        Self {
+            read,
+            buf,
+            next: None,
+            connections: Vec::new(),
+            version: 0,
+        }
     }
 
     /// The function under `tag`: by its number, or by name the first time and after each change of the registry.
@@ -75,7 +81,11 @@ impl Link {
     /// Puts another reader in the place of reader `number`, which is kept by a function. Nothing if that was done.
     pub(super) fn replace_reader(self: &Arc<Self>, number: u64) {
         let next = number + 1;
-        if self.reader.compare_exchange(number, next, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        if self
+            .reader
+            .compare_exchange(number, next, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
+        {
             tracing::debug!(peer = %self.hello.name, "a function takes long: another reader takes over");
             self.spawn_reader(next);
         }
@@ -165,7 +175,11 @@ impl Link {
         match event {
             Event::Ended { token, outcome } => token.finish(Finished::Outcome(outcome)),
             Event::Cancelled(id) => {
-                let task = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                let task = self
+                    .running
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&id);
                 if let Some(task) = task {
                     task.abort();
                 }

@@ -30,7 +30,13 @@ impl Link {
     ) -> bool {
         let id = call.id;
         let Some(connection) = connection else {
-            self.answer(id, missing(&self.core.registry.near(&call.tag.name, NEAR), &call.tag.name));
+            self.answer(
+                id,
+                missing(
+                    &self.core.registry.near(&call.tag.name, NEAR),
+                    &call.tag.name,
+                ),
+            );
             return false;
         };
         let incoming = Incoming {
@@ -89,7 +95,10 @@ impl Link {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let task = self.core.runtime.spawn(async move {
             let answer = Caught(later).await;
-            link.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            link.running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
             link.answer(id, answer);
             link.keeper.notify_one();
         });
@@ -121,7 +130,8 @@ pub(crate) fn missing(near: &[String], tag: &str) -> Answer {
 
 /// A panic in a function is its failure, not its peer's.
 pub(crate) fn caught(f: impl FnOnce() -> Handled) -> Handled {
-    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| Handled::Ready(panicked(panic.as_ref())))
+    catch_unwind(AssertUnwindSafe(f))
+        .unwrap_or_else(|panic| Handled::Ready(panicked(panic.as_ref())))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Answer {

@@ -40,14 +40,22 @@ impl Socket {
         stream.set_nodelay(true)?;
         let peer = stream.peer_addr()?.to_string();
         let (read, write) = stream.into_split();
-        Ok(Self { read: Box::new(read), write: Box::new(write), peer })
+        Ok(Self {
+            read: Box::new(read),
+            write: Box::new(write),
+            peer,
+        })
     }
 
     /// A Unix stream, known by the path that it was dialled at or accepted on.
     #[cfg(unix)]
     pub(crate) fn unix(stream: tokio::net::UnixStream, peer: String) -> Self {
         let (read, write) = stream.into_split();
-        Self { read: Box::new(read), write: Box::new(write), peer }
+        Self {
+            read: Box::new(read),
+            write: Box::new(write),
+            peer,
+        }
     }
 }
 
@@ -56,7 +64,11 @@ impl Socket {
 macro_rules! halves {
     ($read:ty, $write:ty) => {
         impl ReadHalf for $read {
-            fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+            fn poll_read(
+                &mut self,
+                cx: &mut Context<'_>,
+                buf: &mut BytesMut,
+            ) -> Poll<io::Result<usize>> {
                 pin!(self.read_buf(buf)).poll(cx)
             }
         }

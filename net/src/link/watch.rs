@@ -101,7 +101,10 @@ fn process_watch() -> Arc<Watch> {
             thread: Mutex::default(),
         });
         let looks = Arc::clone(&watch);
-        if let Ok(handle) = thread::Builder::new().name("net-watch".into()).spawn(move || looks.run()) {
+        if let Ok(handle) = thread::Builder::new()
+            .name("net-watch".into())
+            .spawn(move || looks.run())
+        {
             *lock(&watch.thread) = Some(handle.thread().clone());
         }
         watch
@@ -130,13 +133,20 @@ impl Watch {
     }
 
     fn new_post(&self) -> Arc<Post> {
-        let post = Arc::new(Post { since: AtomicU64::new(0), reader: AtomicU64::new(0), link: Mutex::default() });
+        let post = Arc::new(Post {
+            since: AtomicU64::new(0),
+            reader: AtomicU64::new(0),
+            link: Mutex::default(),
+        });
         lock(&self.posts).push(Arc::downgrade(&post));
         post
     }
 
     fn any_active(&self) -> bool {
-        lock(&self.posts).iter().filter_map(Weak::upgrade).any(|post| post.since.load(Ordering::SeqCst) != 0)
+        lock(&self.posts)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .any(|post| post.since.load(Ordering::SeqCst) != 0)
     }
 
     /// Looks at each post once; says whether any function runs.
@@ -146,7 +156,9 @@ impl Watch {
         let mut active = false;
         let mut late = Vec::new();
         lock(&self.posts).retain(|post| {
-            let Some(post) = post.upgrade() else { return false };
+            let Some(post) = post.upgrade() else {
+                return false;
+            };
             let since = post.since.load(Ordering::Acquire);
             if since != 0 {
                 active = true;

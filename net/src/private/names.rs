@@ -49,7 +49,7 @@ pub const fn tag_str(text: &[u8]) -> &str {
 
 /// The name of an error's type as callers read it, from what [`std::any::type_name`] says: `app.MathError`, and for a
 /// type of the standard library, whose modules nobody knows by heart, `ParseIntError`.
-pub fn kind(type_name: &str) -> String {
+pub(crate) fn kind(type_name: &str) -> String {
     let mut kind = String::with_capacity(type_name.len());
     let mut rest = type_name;
     while !rest.is_empty() {

@@ -1,0 +1,173 @@
+//! Every limit and default of the protocol, each with its reason. Nothing else: no limit is written
+//! down anywhere but here.
+//!
+//! The constants are part of the protocol's version 1, the same on both sides. The fields of [`Limits`] are
+//! each side's own choice; those that the other side has to know travel in its HELLO.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The protocol versions that this code speaks.
+pub const VERSIONS: RangeInclusive<u8> = 1..=1;
+
+/// Most bytes of a body in one frame; a larger body travels as chunks of this size.
+///
+/// 64 KiB takes half a millisecond on a gigabit link, so a small call never waits longer than that behind one frame, while
+/// the 16 bytes of header stay far below one per cent.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// Most bytes of a tag. A tag is `module.function` or a name a person chose; 1 KiB is generous for both.
+pub const MAX_TAG: usize = 1024;
+
+/// Most bytes of a call's metadata. W3C `traceparent` and `tracestate` together stay below 1 KiB.
+pub const MAX_METADATA: usize = 8 * 1024;
+
+/// Most tags that one side remembers for the other on one link, so that they travel as a number from then on. More functions than
+/// this in one program are not known; those beyond are sent in full each time.
+pub const MAX_TAGS: usize = 65_536;
+
+/// Most bytes of text of all the tags remembered on one link: what bounds the memory of [`MAX_TAGS`] long ones.
+pub const MAX_TAG_TEXT: usize = 4 * 1024 * 1024;
+
+/// Most bytes of a flag's name.
+pub const MAX_FLAG: usize = 1024;
+
+/// Most bytes of the reason in a GOODBYE.
+pub const MAX_REASON: usize = 1024;
+
+/// Most bytes of a HELLO. It is read before anything is known of who sends it.
+pub const MAX_HELLO: usize = 32 * 1024;
+
+/// Most bytes of each text in a HELLO. A host name is at most 253.
+pub const MAX_HELLO_TEXT: usize = 256;
+
+/// Most entries of each list in a HELLO: addresses, features.
+pub const MAX_HELLO_LIST: usize = 32;
+
+/// Most bytes of an error's type name.
+pub const MAX_ERROR_KIND: usize = 256;
+
+/// Most bytes of an error's message; with the other parts of an error it fits into one frame.
+pub const MAX_ERROR_MESSAGE: usize = 16 * 1024;
+
+/// Most bytes of an error's traceback; of a longer one the end is kept, which names what went wrong.
+pub const MAX_ERROR_TRACEBACK: usize = 32 * 1024;
+
+/// Most names listed in an error (near misses of a tag that is not there).
+pub const MAX_ERROR_NAMES: usize = 32;
+
+/// Most bytes of each of those names; a longer one is left out.
+pub const MAX_ERROR_NAME: usize = 256;
+
+/// Most bytes of the payload of any frame: a body with everything that can stand before it in a CALL.
+pub const MAX_PAYLOAD: usize = MAX_BODY + MAX_METADATA + MAX_TAG + 64;
+
+/// Least link window a side may announce. A window is given back a quarter at a time, so three quarters of it must always
+/// hold the largest frame and the quarter that is kept for small frames.
+pub const MIN_LINK_WINDOW: u64 = 256 * 1024;
+
+/// Least stream window a side may announce: three quarters of it hold a whole chunk.
+pub const MIN_STREAM_WINDOW: u64 = 128 * 1024;
+
+/// What one side of a link allows the other, and itself.
+///
+/// # Examples
+/// ```
+/// use net_proto::Limits;
+///
+/// let limits = Limits { max_value: 1 << 20, ..Limits::default() };
+/// assert_eq!(limits.max_calls, 16_384);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls of the other side that are served at once; one more is answered Busy. Announced.
+    ///
+    /// 16,384: ten thousand in flight is ordinary use, and each costs some hundred bytes here.
+    pub max_calls: u32,
+
+    /// Bytes of frames that the other side may have under way to us. Announced.
+    ///
+    /// 16 MiB fills a 10 Gbit/s link with a round trip of 13 ms.
+    pub link_window: u64,
+
+    /// Bytes of one large body that the other side may have under way to us. Announced.
+    ///
+    /// 4 MiB: four large bodies share the link window before one waits for another.
+    pub stream_window: u64,
+
+    /// Bytes of the largest body that we take. Announced.
+    ///
+    /// 1 GiB: larger data belongs in a file or a stream, and one value must not take the memory of a small machine.
+    pub max_value: u64,
+
+    /// Bytes of all the large bodies that may be arriving at once, counted by the sizes they declare.
+    ///
+    /// 2 GiB: twice `max_value`, so that one of the largest does not keep every other out.
+    pub max_arriving: u64,
+
+    /// Bytes of answers that wait here for the other side to take them, above which its new calls are answered Busy.
+    ///
+    /// 1.25 GiB: one value of the largest size, and room for ordinary answers beside it.
+    pub max_unsent: u64,
+
+    /// Bytes of large call bodies that wait here to be sent, above which a further large call is refused as Blocked.
+    ///
+    /// 64 MiB: enough to keep any link busy; the rest waits where it was made. One body of any size may always go.
+    pub max_leaving: u64,
+
+    /// Bytes of small frames that wait to be written, above which calls are refused as Blocked.
+    ///
+    /// 1 MiB: ten milliseconds of a gigabit link; more in here would only be delay.
+    pub high_water: usize,
+
+    /// Bytes of large bodies that one [`transmit`](crate::Session::transmit) hands out.
+    ///
+    /// 256 KiB: one write's worth; small frames made meanwhile wait for no more than this.
+    pub chunk_budget: usize,
+
+    /// Time that the other side has for its HELLO.
+    ///
+    /// 5 s: a few round trips of the worst link; an idle socket is not worth more.
+    pub handshake_time: Duration,
+
+    /// Time without a byte from the other side after which it is pinged.
+    ///
+    /// 1.5 s: three pings fit into `silence`, so one lost packet does not end a link.
+    pub keep_alive: Duration,
+
+    /// Time without a byte from the other side after which the link is dead.
+    ///
+    /// 4.5 s: a dead peer is to be known within 5 s.
+    pub silence: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_calls: 16_384,
+            link_window: 16 * 1024 * 1024,
+            stream_window: 4 * 1024 * 1024,
+            max_value: 1 << 30,
+            max_arriving: 2 << 30,
+            max_unsent: (1 << 30) + (1 << 28),
+            max_leaving: 64 * 1024 * 1024,
+            high_water: 1024 * 1024,
+            chunk_budget: 256 * 1024,
+            handshake_time: Duration::from_secs(5),
+            keep_alive: Duration::from_millis(1500),
+            silence: Duration::from_millis(4500),
+        }
+    }
+}
+
+impl Limits {
+    /// These limits with each that would stop the protocol from working raised to the least that works.
+    pub(crate) fn workable(mut self) -> Self {
+        self.link_window = self.link_window.max(MIN_LINK_WINDOW);
+        self.stream_window = self.stream_window.max(MIN_STREAM_WINDOW);
+        self.chunk_budget = self.chunk_budget.max(1);
+        self.high_water = self.high_water.max(1);
+        self.silence = self.silence.max(self.keep_alive);
+        self
+    }
+}

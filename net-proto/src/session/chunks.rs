@@ -1,0 +1,186 @@
+//! Large bodies: those that leave, cut into chunks that take turns, and those that arrive, put together again.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+
+use crate::error::Misbehaviour;
+use crate::frame::{HEADER, Kind, LAST, header};
+use crate::limits::MAX_BODY;
+use crate::session::CallId;
+use crate::session::credit::{ReceiveWindow, SendWindow};
+use crate::session::ids::IdHash;
+use crate::transmit::Transmit;
+
+/// Memory that is taken for an arriving body before any of it has come, however long it says it is.
+const FIRST_CAPACITY: u64 = 1024 * 1024;
+
+/// The large bodies that leave on one link.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    bodies: HashMap<CallId, LeavingBody, IdHash>,
+    /// Whose turn it is. An id whose body is gone is passed over.
+    turns: VecDeque<CallId>,
+    /// Bytes not yet handed out.
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct LeavingBody {
+    rest: Bytes,
+    window: SendWindow,
+    /// Whether it is in `turns`: not while it waits for credit.
+    has_turn: bool,
+}
+
+impl Leaving {
+    pub(super) fn add(&mut self, id: CallId, body: Bytes, window: u64) {
+        self.bytes += body.len() as u64;
+        self.turns.push_back(id);
+        let body = LeavingBody {
+            rest: body,
+            window: SendWindow::new(window),
+            has_turn: true,
+        };
+        self.bodies.insert(id, body);
+    }
+
+    /// Stops sending a body.
+    pub(super) fn remove(&mut self, id: CallId) {
+        // The look-up is spared where there are no large bodies, as nearly always.
+        if !self.bodies.is_empty()
+            && let Some(body) = self.bodies.remove(&id)
+        {
+            self.bytes -= body.rest.len() as u64;
+        }
+    }
+
+    /// Bytes not yet handed out.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The other side gives credit back for one body. Ignored for one that is not here any more.
+    pub(super) fn give(&mut self, id: CallId, credit: u64) -> Result<(), Misbehaviour> {
+        let Some(body) = self.bodies.get_mut(&id) else {
+            return Ok(());
+        };
+        body.window.give(credit)?;
+        if !body.has_turn && body.window.available() >= body.next_chunk() as u64 {
+            body.has_turn = true;
+            self.turns.push_back(id);
+        }
+        Ok(())
+    }
+
+    /// Whether a chunk can go out now.
+    pub(super) fn is_ready(&self, link: &SendWindow) -> bool {
+        !self.turns.is_empty() && link_has_room(link)
+    }
+
+    /// Moves chunks out, one a body in turn, until about `budget` bytes are out or nothing more may go. Calls `done`
+    /// for each body that is out whole.
+    pub(super) fn transmit(
+        &mut self,
+        link: &mut SendWindow,
+        budget: usize,
+        out: &mut Transmit,
+        mut done: impl FnMut(CallId),
+    ) {
+        let mut moved = 0;
+        while moved < budget && link_has_room(link) {
+            let Some(id) = self.turns.pop_front() else {
+                return;
+            };
+            let Some(body) = self.bodies.get_mut(&id) else {
+                continue;
+            };
+            let length = body.next_chunk();
+            if !body.window.take(length as u64) {
+                body.has_turn = false;
+                continue;
+            }
+            let taken = link.take((HEADER + length) as u64);
+            debug_assert!(taken, "link_has_room holds for a whole chunk");
+            let bytes = body.rest.split_to(length);
+            self.bytes -= length as u64;
+            moved += HEADER + length;
+            let is_last = body.rest.is_empty();
+            let flags = if is_last { LAST } else { 0 };
+            out.push_chunk(header(Kind::Chunk, flags, id, length), bytes);
+            if is_last {
+                self.bodies.remove(&id);
+                done(id);
+            } else {
+                self.turns.push_back(id);
+            }
+        }
+    }
+}
+
+impl LeavingBody {
+    fn next_chunk(&self) -> usize {
+        self.rest.len().min(MAX_BODY)
+    }
+}
+
+/// Whether the link has credit for a chunk. The last quarter of the window is left to small frames, so that
+/// large bodies never stop small calls.
+fn link_has_room(link: &SendWindow) -> bool {
+    link.available() >= link.size() / 4 + (HEADER + MAX_BODY) as u64
+}
+
+/// A large body that arrives.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    bytes: Vec<u8>,
+    total: u64,
+    window: ReceiveWindow,
+}
+
+impl Arriving {
+    /// `total` has been held against the limits.
+    pub(super) fn new(total: u64, window: u64) -> Self {
+        Self {
+            bytes: Vec::with_capacity(total.min(FIRST_CAPACITY) as usize),
+            total,
+            window: ReceiveWindow::new(window),
+        }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Takes a chunk in; the whole body when it was the last.
+    pub(super) fn add(
+        &mut self,
+        id: CallId,
+        chunk: &[u8],
+        last: bool,
+    ) -> Result<Option<Bytes>, Misbehaviour> {
+        self.window.take(chunk.len() as u64)?;
+        let length = (self.bytes.len() + chunk.len()) as u64;
+        if chunk.is_empty() || length > self.total || last != (length == self.total) {
+            return Err(Misbehaviour::BadChunk(id));
+        }
+        if length > self.bytes.capacity() as u64 {
+            // Doubling, but never past the end: the last growth is exact, so the body is handed out without a copy.
+            let capacity = (self.bytes.capacity() as u64 * 2).clamp(length, self.total);
+            self.bytes
+                .reserve_exact(capacity as usize - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(last.then(|| Bytes::from(std::mem::take(&mut self.bytes))))
+    }
+
+    /// Whether credit is to be given back.
+    pub(super) fn credit_is_due(&self) -> bool {
+        // Towards the end the sender has enough to finish.
+        self.window.is_due()
+    }
+
+    pub(super) fn give_credit(&mut self) -> u64 {
+        self.window.give()
+    }
+}

@@ -1,0 +1,114 @@
+//! Credit: how much may be sent before the other side has taken something in. Only the counting; which frames
+//! count is in `frame`, when credit is sent is in `session`.
+
+use crate::error::Misbehaviour;
+
+/// What we may still send.
+#[derive(Debug)]
+pub(super) struct SendWindow {
+    size: u64,
+    available: u64,
+}
+
+impl SendWindow {
+    pub(super) fn new(size: u64) -> Self {
+        Self {
+            size,
+            available: size,
+        }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn available(&self) -> u64 {
+        self.available
+    }
+
+    /// Uses credit, if there is enough.
+    pub(super) fn take(&mut self, bytes: u64) -> bool {
+        match self.available.checked_sub(bytes) {
+            Some(left) => {
+                self.available = left;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The other side gives credit back.
+    pub(super) fn give(&mut self, bytes: u64) -> Result<(), Misbehaviour> {
+        if bytes > self.size - self.available {
+            return Err(Misbehaviour::CreditOverflow);
+        }
+        self.available += bytes;
+        Ok(())
+    }
+}
+
+/// What the other side may still send.
+#[derive(Debug)]
+pub(super) struct ReceiveWindow {
+    size: u64,
+    available: u64,
+}
+
+impl ReceiveWindow {
+    pub(super) fn new(size: u64) -> Self {
+        Self {
+            size,
+            available: size,
+        }
+    }
+
+    /// The other side sent something.
+    pub(super) fn take(&mut self, bytes: u64) -> Result<(), Misbehaviour> {
+        self.available = self
+            .available
+            .checked_sub(bytes)
+            .ok_or(Misbehaviour::CreditExceeded)?;
+        Ok(())
+    }
+
+    /// Whether so much is used that it is worth a frame to give it back.
+    ///
+    /// A quarter: rarely enough to cost nothing, often enough that the sender of a full stream never stops.
+    pub(super) fn is_due(&self) -> bool {
+        self.size - self.available >= self.size / 4
+    }
+
+    /// Gives back all that is used.
+    pub(super) fn give(&mut self) -> u64 {
+        let used = self.size - self.available;
+        self.available = self.size;
+        used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_is_never_more_than_the_window() {
+        let mut sender = SendWindow::new(100);
+        let mut receiver = ReceiveWindow::new(100);
+        assert!(sender.take(100) && !sender.take(1));
+        assert_eq!(receiver.take(100), Ok(()));
+        assert_eq!(receiver.take(1), Err(Misbehaviour::CreditExceeded));
+        assert_eq!(sender.give(receiver.give()), Ok(()));
+        assert_eq!(sender.give(1), Err(Misbehaviour::CreditOverflow));
+    }
+
+    #[test]
+    fn credit_is_due_after_a_quarter() {
+        let mut window = ReceiveWindow::new(100);
+        window.take(24).unwrap();
+        assert!(!window.is_due());
+        window.take(1).unwrap();
+        assert!(window.is_due());
+        assert_eq!(window.give(), 25);
+        assert!(!window.is_due());
+    }
+}

@@ -1,0 +1,95 @@
+//! Values: what calls carry, as CBOR (RFC 8949), and the one place that knows how a type looks on the wire.
+//!
+//! Nothing in here knows of peers, links or frames; nothing outside of here knows CBOR.
+//!
+//! A Rust value goes to bytes and back through serde ([`encode`], [`decode`]) without a tree in between. What serde has
+//! no word for (a UUID, a date, a set, a big integer) is a type of this module, written with a tag (see [`tags`]), so
+//! that it arrives as what it was in either language. [`Value`] holds whatever comes when the type is not known.
+//!
+//! | Rust | on the wire | Python |
+//! |---|---|---|
+//! | integers, `i128` and [`BigInt`] beyond 64 bits | integer, bignum | `int` |
+//! | `f32`, `f64` | 64-bit float | `float` |
+//! | `String`, `char`, unit variant of an enum | text | `str` |
+//! | `Vec`, slice | array | `list` |
+//! | tuple, `[T; N]`, tuple struct | array with the tuple's tag | `tuple` |
+//! | map, struct | map | `dict` |
+//! | enum variant with data | map of one entry: name to data | `dict` |
+//! | `()`, `None`, unit struct | null | `None` |
+//! | [`Bytes`], `serde_bytes` | byte string | `bytes` |
+//! | [`Set`], [`FrozenSet`], [`Uuid`], [`DateTime`], [`Decimal`], … | tagged | `set`, `frozenset`, `UUID`, `datetime`, `Decimal`, … |
+//!
+//! When decoding, a tag that the Rust type does not ask for is passed over, so a Python tuple fits a `Vec` and a list
+//! fits a Rust tuple. An integer fits a float; a float never fits an integer.
+//!
+//! # Examples
+//!
+//! ```
+//! let mut bytes = Vec::new();
+//! net::value::encode(&("answer", 42), &mut bytes)?;
+//! let (name, number): (String, u8) = net::value::decode(&bytes)?;
+//! assert_eq!((name.as_str(), number), ("answer", 42));
+//!
+//! let untyped: net::value::Value = net::value::decode(&bytes)?;
+//! assert_eq!(untyped.to_string(), "('answer', 42)");
+//! # Ok::<(), net::value::ValueError>(())
+//! ```
+
+pub mod cbor;
+pub mod tags;
+
+mod arguments;
+mod check;
+mod de;
+mod error;
+mod json;
+mod number;
+mod ser;
+mod time;
+mod types;
+mod untyped;
+
+pub use arguments::{
+    ArgumentParts, Arguments, Keywords, encode_arguments, encode_array_head, encode_keywords,
+    encode_map_head, encode_tuple_head, split_arguments,
+};
+pub use check::{check, check_sequence};
+pub use error::{ForFunction, ValueError, ValueErrorKind};
+pub use json::{arguments_to_json, from_json, to_json, to_json_lossy};
+pub use number::{BigInt, Decimal};
+pub use time::{Date, DateTime, NaiveDateTime, Time, TimeDelta};
+pub use types::{Bytes, Complex, FrozenSet, Set, Uuid};
+pub use untyped::Value;
+
+use serde::{Deserialize, Serialize};
+
+/// How deep values may nest, in both directions; each array, map and meaningful tag is a level.
+///
+/// Deep enough for any data people write, shallow enough that the recursion of a decoder (ours, a derived one, Python's)
+/// stays far from the end of a thread's stack.
+pub const MAX_DEPTH: usize = 128;
+
+/// Appends the CBOR of `value` to `out`.
+///
+/// # Errors
+///
+/// When the value's own `Serialize` fails or it nests deeper than [`MAX_DEPTH`]; `out` is then as it was before.
+pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), ValueError> {
+    let start = out.len();
+    value
+        .serialize(&mut ser::Serializer::new(out))
+        .inspect_err(|_| out.truncate(start))
+}
+
+/// Builds a `T` from `bytes`, which must be exactly one CBOR value.
+///
+/// # Errors
+///
+/// When the bytes are not well-formed, hold another type than `T` asks for, nest deeper than [`MAX_DEPTH`], or go on
+/// after the value. The error's text has the path to the place.
+pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ValueError> {
+    let mut reader = cbor::Reader::new(bytes);
+    let value = T::deserialize(&mut de::Deserializer::new(&mut reader))?;
+    reader.finish()?;
+    Ok(value)
+}
