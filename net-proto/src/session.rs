@@ -202,16 +202,17 @@ impl<C> Session<C> {
             return Ok(false);
         };
         let header = Header::read(header)?;
-        let kind = header.kind()?;
+        let kind = header.known_kind()?;
         if let Stage::AwaitingHello { .. } = self.stage {
             // Judged before it is waited for: a stranger gets no larger buffer than a HELLO needs.
             match kind {
                 Some(Kind::Hello) if header.length <= MAX_HELLO => {}
-                Some(Kind::Hello) | None => {
+                Some(Kind::Hello) => {
                     let (length, limit) = (header.length, MAX_HELLO);
                     return Err(Misbehaviour::FrameTooLong { length, limit }.into());
                 }
                 Some(other) => return Err(Misbehaviour::NotHello(other).into()),
+                None => return Err(Misbehaviour::UnknownKind(header.kind).into()),
             }
         }
         let missing = (HEADER + header.length).saturating_sub(input.len());
