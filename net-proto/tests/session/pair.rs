@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use net_proto::{
-    CallId, CallRefused, Event, Hello, Incoming, InstanceId, Limits, Outcome, Outgoing, Payload,
-    ProtocolError, Session, Side, Transmit,
+    CallId, CallRefused, Event, Hello, Incoming, InstanceId, Limits, MAGIC, Outcome, Outgoing,
+    Payload, ProtocolError, Session, Side, Transmit,
 };
 
 pub(crate) const CALL: u8 = 0x02;
@@ -44,7 +44,6 @@ pub(crate) struct End {
     pub(crate) sent: Vec<Sent>,
     /// Whether calls are answered at once with what they were called with.
     pub(crate) echoes: bool,
-    sent_rest: Vec<u8>,
     input: BytesMut,
     arriving: VecDeque<(Instant, Vec<u8>)>,
     transmit: Transmit,
@@ -143,7 +142,6 @@ impl End {
             failed: None,
             sent: Vec::new(),
             echoes: false,
-            sent_rest: Vec::new(),
             input: BytesMut::new(),
             arriving: VecDeque::new(),
             transmit: Transmit::default(),
@@ -175,53 +173,48 @@ impl End {
         }
     }
 
-    /// The bytes of one transmit.
+    /// The bytes of one transmit, taken in writes that end anywhere, as a socket's do.
     pub(crate) fn write_once(&mut self, now: Instant) -> Vec<u8> {
         self.session.transmit(now, &mut self.transmit);
         let mut bytes = Vec::with_capacity(self.transmit.len());
         while !self.transmit.is_empty() {
             let mut slices = [IoSlice::new(&[]); 3];
             let used = self.transmit.slices(&mut slices);
-            let first = &slices[..used.min(2)];
-            let written = first.iter().map(|slice| slice.len()).sum::<usize>();
-            // A short write now and then, as a socket does.
-            let written = if written > 100 { written - 1 } else { written };
-            let all: Vec<u8> = first
-                .iter()
-                .flat_map(|slice| slice.iter().copied())
-                .collect();
-            bytes.extend_from_slice(&all[..written]);
-            self.transmit.advance(written);
+            let start = bytes.len();
+            for slice in &slices[..used] {
+                bytes.extend_from_slice(slice);
+            }
+            let short = bytes.len() % 3;
+            if bytes.len() - start > short {
+                bytes.truncate(bytes.len() - short);
+            }
+            self.transmit.advance(bytes.len() - start);
         }
         self.log(&bytes);
         bytes
     }
 
     fn log(&mut self, bytes: &[u8]) {
-        self.sent_rest.extend_from_slice(bytes);
-        let mut rest = &self.sent_rest[..];
-        if rest.starts_with(&net_proto::MAGIC) {
-            rest = &rest[8..];
-        }
-        while rest.len() >= 16 {
-            let length = u32::from_le_bytes(rest[..4].try_into().unwrap()) as usize;
-            let Some(next) = rest.get(16 + length..) else {
-                break;
-            };
+        let mut rest = bytes.strip_prefix(&MAGIC).map_or(bytes, |rest| &rest[2..]);
+        while !rest.is_empty() {
+            let mut header = rest;
+            let length = header.get_u32_le() as usize;
+            let (kind, flags, _) = (header.get_u8(), header.get_u8(), header.get_u16_le());
+            let stream = header.get_u64_le();
             self.sent.push(Sent {
-                kind: rest[4],
-                flags: rest[5],
-                stream: u64::from_le_bytes(rest[8..16].try_into().unwrap()),
+                kind,
+                flags,
+                stream,
                 length,
             });
-            rest = next;
+            rest = &header[length..];
         }
-        self.sent_rest = rest.to_vec();
     }
 
     fn read(&mut self, now: Instant, piece: usize) {
-        while self.arriving.front().is_some_and(|(time, _)| *time <= now) {
-            let (_, bytes) = self.arriving.pop_front().unwrap();
+        while self.next_arrival().is_some_and(|time| time <= now)
+            && let Some((_, bytes)) = self.arriving.pop_front()
+        {
             for piece in bytes.chunks(piece.min(bytes.len())) {
                 self.receive(now, piece);
             }
@@ -321,5 +314,8 @@ pub(crate) fn outgoing<'a>(tag: &'a str, body: &'a [u8]) -> Outgoing<'a> {
 
 /// A body that differs from place to place.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|index| (index % 251) as u8).collect()
+    let period: Vec<u8> = (0..=250).collect();
+    let mut body = period.repeat(length / period.len() + 1);
+    body.truncate(length);
+    body
 }
