@@ -460,3 +460,6 @@ impl Fields {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
