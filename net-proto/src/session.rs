@@ -423,10 +423,9 @@ impl<C> Session<C> {
 
     /// Moves what is to be written next to `out`: every small frame, and large bodies up to a budget.
     ///
-    /// `out` must be empty; otherwise nothing happens. [`poll`](Session::poll) after it: room may have come of it.
-    pub fn transmit(&mut self, now: Instant, out: &mut Transmit) {
-        // Nothing here depends on time yet; a pace for large bodies would.
-        let _ = now;
+    /// `out` must be empty; otherwise nothing happens. It can be empty after. [`poll`](Session::poll) then: room may have
+    /// come of it.
+    pub fn transmit(&mut self, _now: Instant, out: &mut Transmit) {
         if !out.is_empty() {
             return;
         }

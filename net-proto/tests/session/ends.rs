@@ -311,6 +311,22 @@ fn a_process_that_was_asleep_asks_before_it_blames_its_peer() {
 }
 
 #[test]
+fn times_that_make_no_sense_do_no_harm() {
+    for time in [Duration::ZERO, Duration::MAX] {
+        let limits = Limits {
+            keep_alive: time,
+            silence: time,
+            handshake_time: Duration::MAX,
+            ..Limits::default()
+        };
+        let mut pair = Pair::connected_with(limits.clone(), limits);
+        pair.network.delay = Duration::from_micros(10);
+        pair.pass(seconds(1.0));
+        assert_eq!((&pair.dialer.failed, &pair.acceptor.failed), (&None, &None));
+    }
+}
+
+#[test]
 fn a_peer_that_never_says_hello_is_given_up() {
     let mut pair = Pair::new(Limits::default(), Limits::default());
     pair.network.delay = Duration::from_secs(1000);

@@ -271,10 +271,12 @@ fn hello() -> Vec<u8> {
 #[test]
 fn more_than_the_credit_is_refused() {
     let limits = Limits {
-        link_window: 1 << 18,
+        link_window: 1 << 19,
         ..Limits::default()
     };
-    let flood: Vec<u8> = (0..5).flat_map(|n| call(2 * n + 1, &[0; 60_000])).collect();
+    let flood: Vec<u8> = (0..10)
+        .flat_map(|n| call(2 * n + 1, &[0; 60_000]))
+        .collect();
     assert_eq!(
         judge_with(limits.clone(), &flood),
         Some(Misbehaviour::CreditExceeded)
@@ -319,7 +321,7 @@ fn a_caller_that_takes_no_answers_cannot_fill_our_memory() {
     };
     let mut pair = Pair::connected_with(
         Limits {
-            link_window: 1 << 18,
+            link_window: 1 << 19,
             ..Limits::default()
         },
         limits,

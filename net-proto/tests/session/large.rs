@@ -119,7 +119,7 @@ fn credit_bounds_what_is_under_way() {
 fn credit_comes_back_as_bytes_are_taken_in() {
     let limits = Limits {
         link_window: 1 << 20,
-        stream_window: 1 << 18,
+        stream_window: 1 << 19,
         ..Limits::default()
     };
     let mut pair = Pair::connected_with(limits.clone(), limits);
@@ -139,26 +139,29 @@ fn credit_comes_back_as_bytes_are_taken_in() {
 #[test]
 fn a_call_without_credit_waits_for_room() {
     let limits = Limits {
-        link_window: 1 << 18,
+        link_window: 1 << 19,
         high_water: 1 << 30,
         ..Limits::default()
     };
     let mut pair = Pair::connected_with(limits.clone(), limits);
     let body = [0; 50_000];
-    for token in 0..5 {
+    for token in 0..10 {
         pair.dialer.call(pair.now, "a.f", &body, token);
     }
-    let refused = pair.dialer.try_call(pair.now, "a.f", &body, 5).unwrap_err();
+    let refused = pair
+        .dialer
+        .try_call(pair.now, "a.f", &body, 10)
+        .unwrap_err();
     assert_eq!(refused.why, WhyRefused::Blocked);
     pair.flow();
     assert!(matches!(pair.dialer.events.pop_front(), Some(Event::Room)));
-    pair.dialer.call(pair.now, "a.f", &body, 5);
+    pair.dialer.call(pair.now, "a.f", &body, 10);
 }
 
 #[test]
 fn answers_without_credit_wait_in_order_and_go_before_calls() {
     let limits = Limits {
-        link_window: 1 << 18,
+        link_window: 1 << 19,
         ..Limits::default()
     };
     let mut pair = Pair::connected_with(limits.clone(), limits);
@@ -174,7 +177,7 @@ fn answers_without_credit_wait_in_order_and_go_before_calls() {
     }
     let refused = pair.acceptor.try_call(pair.now, "b.g", b"", 9).unwrap_err();
     assert_eq!(refused.why, WhyRefused::Blocked);
-    assert_eq!(pair.acceptor.session.serving(), 16, "four had credit");
+    assert_eq!(pair.acceptor.session.serving(), 12, "eight had credit");
 
     pair.flow();
     for token in 0..20 {
@@ -195,29 +198,29 @@ fn new_calls_are_turned_away_while_too_many_answers_wait() {
         ..Limits::default()
     };
     let caller = Limits {
-        link_window: 1 << 18,
+        link_window: 1 << 19,
         ..Limits::default()
     };
     let mut pair = Pair::connected_with(caller, callee);
-    for token in 0..7 {
+    for token in 0..11 {
         pair.dialer.call(pair.now, "a.f", b"", token);
     }
     pair.flow();
-    for _ in 0..7 {
+    for _ in 0..11 {
         let call = pair.acceptor.expect_call();
         pair.acceptor
             .session
             .reply(pair.now, call.id, vec![0; 60_000].into());
     }
-    pair.dialer.call(pair.now, "a.f", b"", 7);
+    pair.dialer.call(pair.now, "a.f", b"", 11);
     let bytes = pair.dialer.write_once(pair.now);
     pair.acceptor.receive(pair.now, &bytes);
     assert!(pair.acceptor.events.is_empty(), "it is not served");
     pair.flow();
-    for token in 0..7 {
+    for token in 0..11 {
         assert!(matches!(pair.dialer.expect_end(token), Outcome::Reply(_)));
     }
-    let Outcome::Error(error) = pair.dialer.expect_end(7) else {
+    let Outcome::Error(error) = pair.dialer.expect_end(11) else {
         panic!("served");
     };
     assert_eq!(error.code, ErrorCode::Busy);

@@ -161,7 +161,7 @@ proptest! {
         // Small limits, so that all of them are run into.
         let limits = Limits {
             max_calls,
-            link_window: 1 << 18,
+            link_window: 1 << 19,
             stream_window: 1 << 17,
             max_value: 600_000,
             max_arriving: 1_000_000,
