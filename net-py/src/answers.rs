@@ -25,7 +25,9 @@ pub(crate) fn queue(_attached: Python<'_>) -> PyResult<Sender<Notice>> {
         return Ok(queue.clone());
     }
     let (sender, receiver) = channel();
-    thread::Builder::new().name("net-answers".into()).spawn(move || run(&receiver))?;
+    thread::Builder::new()
+        .name("net-answers".into())
+        .spawn(move || run(&receiver))?;
     Ok(queue.insert(sender).clone())
 }
 

@@ -28,11 +28,15 @@ fn prepare(
     let py = target.py();
     let remote = remote::resolve(target)?;
     let mut body = Vec::with_capacity(USUAL_BODY);
-    convert::encode_arguments(args, kwargs, &mut body).map_err(|fault| error::bad_value(py, *fault))?;
+    convert::encode_arguments(args, kwargs, &mut body)
+        .map_err(|fault| error::bad_value(py, *fault))?;
     let call = remote.call_raw(tag.to_owned(), body);
-    let Some(seconds) = time_out else { return Ok(call) };
-    let time = Duration::try_from_secs_f64(seconds)
-        .map_err(|_| PyValueError::new_err(format!("time_out is a number of seconds, not {seconds}")))?;
+    let Some(seconds) = time_out else {
+        return Ok(call);
+    };
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| {
+        PyValueError::new_err(format!("time_out is a number of seconds, not {seconds}"))
+    })?;
     Ok(call.timeout(time))
 }
 
@@ -93,7 +97,13 @@ impl Pending {
     /// Cancels the call, there too. False if its answer was here before; who waits is then told of that.
     fn cancel(&self) -> bool {
         let cancelled = self.decide();
-        if cancelled && let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if cancelled
+            && let Some(task) = self
+                .task
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        {
             apart(|| task.abort());
         }
         cancelled
@@ -101,8 +111,17 @@ impl Pending {
 
     /// The call's result, once, when its answer is here.
     fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
-        result(py, outcome.ok_or_else(|| PyRuntimeError::new_err("the call has no answer yet, or it was taken"))?)
+        let outcome = self
+            .outcome
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        result(
+            py,
+            outcome.ok_or_else(|| {
+                PyRuntimeError::new_err("the call has no answer yet, or it was taken")
+            })?,
+        )
     }
 }
 
@@ -120,19 +139,36 @@ pub(crate) fn begin(
     let call = prepare(target, tag, args, kwargs, time_out)?;
     let runtime = call.remote().local().runtime().clone();
     let queue = answers::queue(py)?;
-    let pending =
-        Py::new(py, Pending { decided: AtomicBool::new(false), outcome: Mutex::default(), task: Mutex::default() })?;
+    let pending = Py::new(
+        py,
+        Pending {
+            decided: AtomicBool::new(false),
+            outcome: Mutex::default(),
+            task: Mutex::default(),
+        },
+    )?;
     let waiting = pending.clone_ref(py);
     let answered = async move {
         let outcome = outcome(call).await;
         if waiting.get().decide() {
-            *waiting.get().outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            *waiting
+                .get()
+                .outcome
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             // Fails only when the interpreter has ended.
-            let _ = queue.send(Notice { callback: on_answer, argument: Some(waiting.into_any()) });
+            let _ = queue.send(Notice {
+                callback: on_answer,
+                argument: Some(waiting.into_any()),
+            });
         }
     };
     let task = apart(|| runtime.spawn(answered));
-    *pending.get().task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+    *pending
+        .get()
+        .task
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
     Ok(pending)
 }
 
@@ -145,12 +181,24 @@ pub(crate) fn call_here<'py>(py: Python<'py>, tag: &str) -> PyResult<Bound<'py, 
     let connection = peer.registry().find(tag).ok_or_else(|| {
         error::call_error(
             py,
-            CallError::NoSuchConnection { peer: peer.name().to_owned(), tag: tag.to_owned(), near: Vec::new() },
+            CallError::NoSuchConnection {
+                peer: peer.name().to_owned(),
+                tag: tag.to_owned(),
+                near: Vec::new(),
+            },
         )
     })?;
-    let caller =
-        Caller::Peer { id: peer.id(), name: peer.name().into(), group: peer.group().map(std::sync::Arc::from) };
-    let incoming = Incoming { body: Bytes::from_static(NO_ARGUMENTS), peer, caller, time_left: None };
+    let caller = Caller::Peer {
+        id: peer.id(),
+        name: peer.name().into(),
+        group: peer.group().map(std::sync::Arc::from),
+    };
+    let incoming = Incoming {
+        body: Bytes::from_static(NO_ARGUMENTS),
+        peer,
+        caller,
+        time_left: None,
+    };
     let answer = py.detach(|| match connection.handler.call(incoming) {
         Handled::Ready(answer) => answer,
         Handled::Later(later) => net::blocking::block_on(later),

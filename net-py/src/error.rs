@@ -33,8 +33,14 @@ pub(crate) fn call_error(py: Python<'_>, error: CallError) -> PyErr {
         CallError::Refused { .. } => "Refused",
         CallError::Value(_) | CallError::TooLarge { .. } => "BadValue",
         CallError::Remote(remote) => {
-            let of_its_type = of_errors(py, "remote_error")
-                .and_then(|make| make.call1((&remote.kind, &remote.message, &remote.traceback, &remote.peer)));
+            let of_its_type = of_errors(py, "remote_error").and_then(|make| {
+                make.call1((
+                    &remote.kind,
+                    &remote.message,
+                    &remote.traceback,
+                    &remote.peer,
+                ))
+            });
             return match of_its_type {
                 Ok(error) => PyErr::from_value(error),
                 Err(error) => error,
@@ -71,13 +77,21 @@ pub(crate) fn plain(py: Python<'_>, text: String) -> PyErr {
 
 /// Writes `text` to the log of the program, as an error.
 pub(crate) fn log(py: Python<'_>, text: &str) {
-    let logged = py.import("net._environment").and_then(|module| module.getattr("LOGGER")?.call_method1("error", (text,)));
+    let logged = py
+        .import("net._environment")
+        .and_then(|module| module.getattr("LOGGER")?.call_method1("error", (text,)));
     if let Err(error) = logged {
         error.write_unraisable(py, None);
     }
 }
 
 /// What the other side is told of an exception: its type's name, its text, its traceback. Logs it here too.
-pub(crate) fn describe(py: Python<'_>, tag: &str, error: PyErr) -> PyResult<(String, String, String)> {
-    of_errors(py, "describe")?.call1((tag, error.into_value(py)))?.extract()
+pub(crate) fn describe(
+    py: Python<'_>,
+    tag: &str,
+    error: PyErr,
+) -> PyResult<(String, String, String)> {
+    of_errors(py, "describe")?
+        .call1((tag, error.into_value(py)))?
+        .extract()
 }

@@ -31,7 +31,11 @@ impl Handler for Function {
     fn call(&self, call: Incoming) -> Handled {
         attach(|py| self.run(py, &call)).unwrap_or_else(|| {
             // The interpreter is ending. The link goes down with it, so nobody may ever read this.
-            Handled::Ready(Answer::refused(ErrorCode::Cancelled, "net.Cancelled", "the peer's program is ending"))
+            Handled::Ready(Answer::refused(
+                ErrorCode::Cancelled,
+                "net.Cancelled",
+                "the peer's program is ending",
+            ))
         })
     }
 }
@@ -59,7 +63,8 @@ fn answer(py: Python<'_>, tag: &str, returned: PyResult<Bound<'_, PyAny>>) -> An
             return Ok(Answer::Flag(flag));
         }
         let mut out = Vec::with_capacity(USUAL_RESULT);
-        convert::encode(&result, "result", &mut out).map_err(|fault| error::bad_value(py, *fault))?;
+        convert::encode(&result, "result", &mut out)
+            .map_err(|fault| error::bad_value(py, *fault))?;
         Ok(Answer::Value(Bytes::from(out)))
     });
     written.unwrap_or_else(|error| {
@@ -73,10 +78,16 @@ fn answer(py: Python<'_>, tag: &str, returned: PyResult<Bound<'_, PyAny>>) -> An
 
 /// The name of the flag that a result is: a text that is registered as one.
 fn flag(result: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    let Ok(text) = result.cast::<PyString>() else { return Ok(None) };
+    let Ok(text) = result.cast::<PyString>() else {
+        return Ok(None);
+    };
     static FLAGS: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
     let flags = FLAGS.import(result.py(), "net._flags", "FLAGS")?;
-    Ok(if flags.contains(text)? { Some(text.to_str()?.to_owned()) } else { None })
+    Ok(if flags.contains(text)? {
+        Some(text.to_str()?.to_owned())
+    } else {
+        None
+    })
 }
 
 /// Runs `f` with the interpreter, or not at all if that is ending.
@@ -88,7 +99,8 @@ fn attach<R>(f: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     }
     KEPT.with(|kept| {
         // SAFETY: asks only whether this thread has a state.
-        let is_new = !kept.0.get() && unsafe { pyo3::ffi::PyGILState_GetThisThreadState() }.is_null();
+        let is_new =
+            !kept.0.get() && unsafe { pyo3::ffi::PyGILState_GetThisThreadState() }.is_null();
         Python::try_attach(|py| {
             if is_new {
                 // SAFETY: the interpreter is held. One more count on this thread's state keeps it alive between calls; it is taken back on drop.
@@ -108,7 +120,9 @@ impl Drop for KeptState {
         if self.0.get() {
             Python::try_attach(|_| {
                 // SAFETY: takes back the count that `attach` added. Attaching just now added another, so the state is freed after this closure.
-                unsafe { pyo3::ffi::PyGILState_Release(pyo3::ffi::PyGILState_STATE::PyGILState_LOCKED) };
+                unsafe {
+                    pyo3::ffi::PyGILState_Release(pyo3::ffi::PyGILState_STATE::PyGILState_LOCKED)
+                };
             });
         }
     }
@@ -127,9 +141,15 @@ impl Running {
         let py = coroutine.py();
         let begin = BEGIN.import(py, "net._loop", "begin")?;
         let (sender, answer) = oneshot::channel();
-        let done = Done { tag: tag.to_owned(), answer: Mutex::new(Some(sender)) };
+        let done = Done {
+            tag: tag.to_owned(),
+            answer: Mutex::new(Some(sender)),
+        };
         let cancel = begin.call1((coroutine, Py::new(py, done)?))?.unbind();
-        Ok(Self { answer, cancel: Some((answers::queue(py)?, cancel)) })
+        Ok(Self {
+            answer,
+            cancel: Some((answers::queue(py)?, cancel)),
+        })
     }
 }
 
@@ -140,7 +160,11 @@ impl Future for Running {
         let answer = ready!(Pin::new(&mut self.answer).poll(cx));
         self.cancel = None;
         Poll::Ready(answer.unwrap_or_else(|_| {
-            Answer::refused(ErrorCode::Cancelled, "net.Cancelled", "the loop on which the function ran has ended")
+            Answer::refused(
+                ErrorCode::Cancelled,
+                "net.Cancelled",
+                "the loop on which the function ran has ended",
+            )
         }))
     }
 }
@@ -149,7 +173,10 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some((queue, callback)) = self.cancel.take() {
             // Fails only when the interpreter has ended.
-            let _ = queue.send(Notice { callback, argument: None });
+            let _ = queue.send(Notice {
+                callback,
+                argument: None,
+            });
         }
     }
 }
@@ -164,7 +191,14 @@ struct Done {
 #[pymethods]
 impl Done {
     fn __call__(&self, py: Python<'_>, result: Bound<'_, PyAny>, raised: Option<Bound<'_, PyAny>>) {
-        let Some(sender) = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Some(sender) = self
+            .answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        else {
+            return;
+        };
         if sender.is_closed() {
             return;
         }
@@ -179,7 +213,10 @@ type Parameter = (String, String, Option<String>, Option<String>);
 
 /// Offers `function` to other peers under `tag`.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "what other peers are told of a function, from one place to one place")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what other peers are told of a function, from one place to one place"
+)]
 pub(crate) fn register(
     py: Python<'_>,
     function: Py<PyAny>,
@@ -192,8 +229,22 @@ pub(crate) fn register(
     is_async: bool,
 ) -> PyResult<()> {
     let params = parameters.into_iter().map(param).collect::<PyResult<_>>()?;
-    let handler = Arc::new(Function { tag: tag.clone(), function, is_async });
-    node::offer(py, Connection { tag, name, module, doc, signature: Signature { params, returns }, handler })
+    let handler = Arc::new(Function {
+        tag: tag.clone(),
+        function,
+        is_async,
+    });
+    node::offer(
+        py,
+        Connection {
+            tag,
+            name,
+            module,
+            doc,
+            signature: Signature { params, returns },
+            handler,
+        },
+    )
 }
 
 fn param((name, kind, annotation, default): Parameter) -> PyResult<Param> {
@@ -202,7 +253,16 @@ fn param((name, kind, annotation, default): Parameter) -> PyResult<Param> {
         "keyword_only" => ParamKind::KeywordOnly,
         "var_positional" => ParamKind::VarPositional,
         "var_keyword" => ParamKind::VarKeyword,
-        other => return Err(PyValueError::new_err(format!("no kind of parameter is called {other:?}"))),
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "no kind of parameter is called {other:?}"
+            )));
+        }
     };
-    Ok(Param { name, kind, annotation, default })
+    Ok(Param {
+        name,
+        kind,
+        annotation,
+        default,
+    })
 }

@@ -38,16 +38,21 @@ static NODE: Mutex<Option<Arc<Node>>> = Mutex::new(None);
 impl Node {
     /// Starts a peer on threads of its own, as the environment says.
     fn start() -> std::io::Result<Arc<Self>> {
-        let node = Arc::new(Self { stage: watch::Sender::new(Stage::Starting), early: Mutex::default() });
+        let node = Arc::new(Self {
+            stage: watch::Sender::new(Stage::Starting),
+            early: Mutex::default(),
+        });
         let starting = Arc::clone(&node);
-        thread::Builder::new().name("net-start".into()).spawn(move || match net::blocking::start() {
-            Ok(peer) => starting.run(peer),
-            Err(why) => {
-                let why = format!("this process's peer could not be started: {why}");
-                Python::try_attach(|py| error::log(py, &why));
-                starting.stage.send_replace(Stage::Failed(why.into()));
-            }
-        })?;
+        thread::Builder::new().name("net-start".into()).spawn(
+            move || match net::blocking::start() {
+                Ok(peer) => starting.run(peer),
+                Err(why) => {
+                    let why = format!("this process's peer could not be started: {why}");
+                    Python::try_attach(|py| error::log(py, &why));
+                    starting.stage.send_replace(Stage::Failed(why.into()));
+                }
+            },
+        )?;
         Ok(node)
     }
 
@@ -88,12 +93,20 @@ pub(crate) fn peer(py: Python<'_>) -> PyResult<Peer> {
         return Ok(peer.clone());
     }
     let mut stage = node.stage.subscribe();
-    let started = wait(py, async move { stage.wait_for(|stage| !matches!(stage, Stage::Starting)).await.map(|stage| stage.clone()) })?;
+    let started = wait(py, async move {
+        stage
+            .wait_for(|stage| !matches!(stage, Stage::Starting))
+            .await
+            .map(|stage| stage.clone())
+    })?;
     match started {
         Ok(Stage::Running(peer)) => Ok(peer),
         Ok(Stage::Failed(why)) => Err(error::plain(py, why.to_string())),
         // The node, which sends, is held above.
-        Ok(Stage::Starting) | Err(_) => Err(error::plain(py, "this process's peer went away while it started".into())),
+        Ok(Stage::Starting) | Err(_) => Err(error::plain(
+            py,
+            "this process's peer went away while it started".into(),
+        )),
     }
 }
 
@@ -142,7 +155,9 @@ pub(crate) fn stop(py: Python<'_>, grace: f64) {
         Stage::Running(peer) => peer.clone(),
         Stage::Starting | Stage::Failed(_) => return,
     };
-    py.detach(|| net::blocking::block_on(running.shutdown_within(Duration::from_secs_f64(grace.max(0.0)))));
+    py.detach(|| {
+        net::blocking::block_on(running.shutdown_within(Duration::from_secs_f64(grace.max(0.0))))
+    });
 }
 
 /// What this process's peer is.

@@ -88,13 +88,23 @@ impl Remote {
     /// Whether it runs on this host, as far as its addresses tell.
     #[getter]
     fn on_host(&self) -> bool {
-        self.remote.addresses().iter().any(|address| address.starts_with("unix:"))
-            || self.host().and_then(|host| host.parse::<std::net::IpAddr>().ok()).is_some_and(|ip| ip.is_loopback())
+        self.remote
+            .addresses()
+            .iter()
+            .any(|address| address.starts_with("unix:"))
+            || self
+                .host()
+                .and_then(|host| host.parse::<std::net::IpAddr>().ok())
+                .is_some_and(|ip| ip.is_loopback())
     }
 }
 
 fn first_address(remote: &net::Remote) -> String {
-    remote.addresses().into_iter().next().unwrap_or_else(|| remote.to_string())
+    remote
+        .addresses()
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| remote.to_string())
 }
 
 /// The peer that `target` names: a handle, this process's own `net.Peer()`, an instance id, `host:port`, `(host, port)`, or an id of 0.3.
@@ -114,12 +124,16 @@ pub(crate) fn resolve(target: &Bound<'_, PyAny>) -> PyResult<net::Remote> {
     } else if target.is_instance_of::<PyTuple>() || target.is_instance_of::<PyList>() {
         let (host, port) = pair(target)?;
         address(&host, port)
-    } else if let (Some(host), Some(port)) = (target.getattr_opt("host")?, target.getattr_opt("port")?) {
+    } else if let (Some(host), Some(port)) =
+        (target.getattr_opt("host")?, target.getattr_opt("port")?)
+    {
         address(&host.extract::<String>()?, port.extract()?)
     } else {
         return Err(no_peer(target));
     };
-    node::peer(py)?.remote(&text).map_err(|error| error::call_error(py, error))
+    node::peer(py)?
+        .remote(&text)
+        .map_err(|error| error::call_error(py, error))
 }
 
 fn pair(target: &Bound<'_, PyAny>) -> PyResult<(String, u16)> {
@@ -128,21 +142,36 @@ fn pair(target: &Bound<'_, PyAny>) -> PyResult<(String, u16)> {
     }
     let host = target.get_item(0)?;
     let host = match host.cast::<PyBytes>() {
-        Ok(bytes) => std::str::from_utf8(bytes.as_bytes()).map_err(|_| no_peer(target))?.to_owned(),
+        Ok(bytes) => std::str::from_utf8(bytes.as_bytes())
+            .map_err(|_| no_peer(target))?
+            .to_owned(),
         Err(_) => host.extract::<String>().map_err(|_| no_peer(target))?,
     };
-    let port = target.get_item(1)?.extract::<i64>().map_err(|_| no_peer(target))?;
-    let port = u16::try_from(port).map_err(|_| PyValueError::new_err(format!("a port is a number from 0 to 65535, not {port}")))?;
+    let port = target
+        .get_item(1)?
+        .extract::<i64>()
+        .map_err(|_| no_peer(target))?;
+    let port = u16::try_from(port).map_err(|_| {
+        PyValueError::new_err(format!("a port is a number from 0 to 65535, not {port}"))
+    })?;
     Ok((host, port))
 }
 
 fn no_peer(target: &Bound<'_, PyAny>) -> PyErr {
-    let shown = target.repr().map_or_else(|_| "this".to_owned(), |text| text.to_string());
-    PyTypeError::new_err(format!("{shown} names no peer: pass a handle, an instance id, \"host:port\" or (host, port)"))
+    let shown = target
+        .repr()
+        .map_or_else(|_| "this".to_owned(), |text| text.to_string());
+    PyTypeError::new_err(format!(
+        "{shown} names no peer: pass a handle, an instance id, \"host:port\" or (host, port)"
+    ))
 }
 
 fn address(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 /// Text as the core takes it. An id of 0.3 is base64 of `host:port -> group`, which has no colon and so is no address.
@@ -151,7 +180,11 @@ fn of_text(text: &str) -> String {
         let decoded = String::from_utf8(STANDARD.decode(text).ok()?).ok()?;
         Some(decoded.split_once(" -> ")?.0.to_owned())
     };
-    if text.contains(':') { text.to_owned() } else { of_old().unwrap_or_else(|| text.to_owned()) }
+    if text.contains(':') {
+        text.to_owned()
+    } else {
+        of_old().unwrap_or_else(|| text.to_owned())
+    }
 }
 
 /// The peers that are there; `refresh` looks anew first.
@@ -159,32 +192,15 @@ fn of_text(text: &str) -> String {
 pub(crate) fn peers(py: Python<'_>, refresh: bool) -> PyResult<Vec<Remote>> {
     let peer = node::peer(py)?;
     let runtime = peer.runtime().clone();
-    let looking = runtime.spawn(async move { if refresh { peer.refresh().await } else { peer.peers().await } });
+    let looking = runtime.spawn(async move {
+        if refresh {
+            peer.refresh().await
+        } else {
+            peer.peers().await
+        }
+    });
     match wait(py, looking)? {
         Ok(found) => Ok(found.into_iter().map(Remote::from).collect()),
         Err(_) => Err(error::call_error(py, net::CallError::ShutDown)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_of_the_old_line_is_its_address() {
-        assert_eq!(of_text(&STANDARD.encode("10.0.0.1:3010 -> None")), "10.0.0.1:3010");
-    }
-
-    #[test]
-    fn other_text_is_left_as_it_is() {
-        for text in ["host:3010", "unix:/run/x", "0123456789abcdef0123456789abcdef", "nonsense"] {
-            assert_eq!(of_text(text), text);
-        }
-    }
-
-    #[test]
-    fn an_address_with_colons_is_put_in_brackets() {
-        assert_eq!(address("::1", 3010), "[::1]:3010");
-        assert_eq!(address("[::1]", 3010), "[::1]:3010");
     }
 }

@@ -91,8 +91,10 @@ where
 /// gone, print a traceback first; no other call of Python's does.
 pub(crate) fn stay_if_ending(py: Python<'_>) {
     if crate::node::is_ending() && !IS_MAIN.get() {
-        py.detach(|| loop {
-            thread::park();
+        py.detach(|| {
+            loop {
+                thread::park();
+            }
         });
     }
 }
@@ -102,5 +104,9 @@ pub(crate) fn stay_if_ending(py: Python<'_>) {
 /// A connected function runs on a thread of the runtime. A task that is made ready there waits for that very thread, where others
 /// cannot take it away: if the function then waits for what the task does, it waits for ever.
 pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
-    if tokio::runtime::Handle::try_current().is_ok() { tokio::task::block_in_place(f) } else { f() }
+    if tokio::runtime::Handle::try_current().is_ok() {
+        tokio::task::block_in_place(f)
+    } else {
+        f()
+    }
 }

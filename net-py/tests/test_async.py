@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, wait
 
-import net
 import pytest
 import served
-from conftest import PATIENCE, Served
+from harness import PATIENCE, Served
+
+import net
 
 
 def test_aio_awaits_the_answer(there: Served) -> None:

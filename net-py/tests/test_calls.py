@@ -6,12 +6,13 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-import net
 import pytest
 import served
-from conftest import Served
+from harness import Served
 from hypothesis import given
 from values import same, values
+
+import net
 
 
 def test_the_same_call_here_and_there(there: Served) -> None:

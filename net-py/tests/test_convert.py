@@ -13,12 +13,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import net
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from net._net import decode, encode
 from values import same, values
+
+import net
+from net._net import decode, encode
 
 
 @given(values)
@@ -144,10 +145,44 @@ def test_an_offset_with_seconds_travels_as_the_same_moment() -> None:
     assert decode(encode(moment)) == moment
 
 
-def test_a_finer_fraction_than_python_has_is_cut_off() -> None:
-    text = b"2026-01-02T03:04:05.123456789Z"
-    read = decode(b"\xc0\x78" + bytes([len(text)]) + text)
-    assert read == datetime.datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=datetime.timezone.utc)
+def of_text(text: str) -> Any:
+    """Read ``text`` as a datetime with an offset: tag 0."""
+    return decode(b"\xc0" + encode(text))
+
+
+@pytest.mark.parametrize(
+    ("fraction", "microseconds"), [("", 0), (".5", 500_000), (".000001999", 1), (".123456789", 123456)]
+)
+def test_a_finer_fraction_than_python_has_is_cut_off(fraction: str, microseconds: int) -> None:
+    assert of_text(f"2026-01-02T03:04:05{fraction}Z").microsecond == microseconds
+
+
+@pytest.mark.parametrize(("offset", "minutes"), [("Z", 0), ("z", 0), ("+00:00", 0), ("-01:30", -90), ("+05:45", 345)])
+def test_an_offset_is_minutes_east_of_utc(offset: str, minutes: int) -> None:
+    assert of_text(f"2026-01-02 03:04:05{offset}").utcoffset() == datetime.timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026",
+        "2026-1-02T00:00:00Z",
+        "2026-01-02T00:00Z",
+        "2026-01-02T00:00:00.Z",
+        "2026-01-02T00:00:00+0100",
+        "NaT",
+    ],
+)
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(net.BadValue, match="is no date or time"):
+        of_text(text)
+
+
+@pytest.mark.parametrize("text", ["2026-02-30T00:00:00Z", "0000-01-01T00:00:00Z", "2026-01-02T24:00:00Z"])
+def test_a_moment_that_python_does_not_have_is_refused(text: str) -> None:
+    with pytest.raises(net.BadValue, match="ValueError"):
+        of_text(text)
 
 
 def test_a_dict_that_another_thread_changes_is_sent_or_refused() -> None:

@@ -7,10 +7,11 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-import net
 import pytest
 import served
-from conftest import PATIENCE, Served
+from harness import PATIENCE, Served
+
+import net
 
 
 def test_a_remote_error_is_of_its_own_type_too(there: Served) -> None:

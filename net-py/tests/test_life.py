@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 
-import net
 import pytest
 import served
-from conftest import HERE, PATIENCE, Served, run
+from harness import HERE, PATIENCE, Served, run
+
+import net
 
 
 def test_other_threads_run_while_a_call_blocks(there: Served) -> None:

@@ -6,10 +6,11 @@ import inspect
 import pydoc
 from collections.abc import Callable
 
-import net
 import pytest
 import served
-from conftest import Served
+from harness import Served
+
+import net
 
 
 def test_one_object_is_iterated_indexed_and_a_mapping(there: Served) -> None:

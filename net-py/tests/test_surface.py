@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import net
 import pytest
 import served
-from conftest import HERE, run
+from harness import HERE, run
+
+import net
 
 
 def test_the_forms_of_the_decorator() -> None:

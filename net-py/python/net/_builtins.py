@@ -17,18 +17,18 @@ _HANDLERS = "net.defaults.handlers."
 
 
 def info(*, peer: Target = None, time_out: float | None = None) -> dict[str, Any]:
-    """Return what a peer says of itself: host, port, group, hub, user, executable, connections, subscriptions, flags."""
+    """Return what a peer says of itself: host, port, group, hub, user, executable, connections and more."""
     answer: dict[str, Any] = _ask("info", peer, time_out)
     return answer
 
 
 def connections(*, peer: Target = None, time_out: float | None = None) -> Any:
-    """Return what a peer has connected: by tag its name, module, doc and signature. An original peer answers with a text."""
+    """Return what a peer has connected: by tag name, module, doc and signature. An original answers with a text."""
     return _ask("connections", peer, time_out)
 
 
 def pass_through(*args: Any, peer: Target = None, time_out: float | None = None, **kwargs: Any) -> Any:
-    """Return the argument as it came, or ``(args, kwargs)`` where there is not just one: to see what a trip does to it."""
+    """Return the one argument as it came, or else ``(args, kwargs)``: to see what a trip does to a value."""
     if peer:
         return call_on(peer, _HANDLERS + "pass_through", args, kwargs, time_out)
     return args[0] if len(args) == 1 and not kwargs else (args, kwargs)

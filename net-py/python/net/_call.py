@@ -28,7 +28,9 @@ def call_on(peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any
     return process_flags(name, tag, peer)
 
 
-async def await_on(peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any], time_out: float | None) -> Any:
+async def await_on(
+    peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any], time_out: float | None
+) -> Any:
     """Call and await the answer; cancelling the task cancels the call on the other side too."""
     # Here and not above: most programs that use no asyncio should not pay for importing it.
     from asyncio import get_running_loop
@@ -54,7 +56,9 @@ async def await_on(peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[s
     return _result(pending, tag, peer)
 
 
-def submit_on(peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any], time_out: float | None) -> Future[Any]:
+def submit_on(
+    peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any], time_out: float | None
+) -> Future[Any]:
     """Call and return at once; cancelling the future cancels the call on the other side too."""
     future: Future[Any] = Future()
 

@@ -62,7 +62,9 @@ class AsyncConnected(Protocol[P, R]):
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
     @overload
-    def __call__(self, *args: Any, peer: Target, time_out: float | None = None, **kwargs: Any) -> Coroutine[Any, Any, R]: ...
+    def __call__(
+        self, *args: Any, peer: Target, time_out: float | None = None, **kwargs: Any
+    ) -> Coroutine[Any, Any, R]: ...
 
     @overload
     def aio(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
@@ -97,8 +99,8 @@ def connect(tag: Any = None) -> Any:
     known to other peers as ``<module>.<name>``; with one it is known as that, whatever it is called and wherever it
     lives, and under the other name too.
 
-    The function is called as before, and then runs here. ``peer=`` has it run on that peer, and the call is as though it
-    ran here: its result is returned, what it raises is raised. ``time_out=`` is how many seconds the call may take.
+    The function is called as before, and then runs here. ``peer=`` has it run on that peer, and the call is as though
+    it ran here: its result is returned, what it raises is raised. ``time_out=`` is how many seconds it may take.
     ``.aio(…)`` is the same as a coroutine, ``.submit(…)`` as a future.
     """
     if callable(tag):

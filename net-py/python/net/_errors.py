@@ -181,7 +181,7 @@ def _known(kind: str) -> type[Exception] | None:
 
 
 def describe(tag: str, error: BaseException) -> tuple[str, str, str]:
-    """Return type, text and traceback of what a connected function raised: what its caller is told. Logs it here too."""
+    """Return type, text and traceback of what a connected function raised, for its caller, and log it here."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     LOGGER.error("%s failed:\n%s", tag, text.rstrip())
     if isinstance(error, RemoteError):

@@ -1,4 +1,4 @@
-"""The life of this process's peer: begun when ``net`` is imported, begun anew in a forked child, ended with the interpreter.
+"""The life of this process's peer: from the import of ``net``, or the fork of a child, to the interpreter's end.
 
 Not here: what a peer does in between.
 """

@@ -17,7 +17,7 @@ _loop: asyncio.AbstractEventLoop | None = None
 
 
 def begin(coroutine: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
-    """Run ``coroutine`` and call ``done(result, error)`` on the loop's thread. Return what cancels it, from any thread."""
+    """Run ``coroutine``, then call ``done(result, error)`` on the loop's thread. What is returned cancels it."""
     loop = _running()
     task: asyncio.Task[Any] | None = None
     given_up = False

@@ -17,7 +17,7 @@ __all__ = ["Peers", "RemoteFunction", "RemotePeer", "get_peers", "peer_group", "
 
 
 class RemoteFunction(Protocol):
-    """A function of another peer, from ``handle.function``: an ordinary function, with its signature and documentation."""
+    """A function of another peer, as an attribute of its handle: with its signature and documentation."""
 
     __name__: str
     __module__: str
@@ -30,7 +30,7 @@ class RemoteFunction(Protocol):
 
 
 def _remote_function(peer: RemotePeer, tag: str, described: dict[str, Any]) -> RemoteFunction:
-    """Return the function that calls ``tag`` on ``peer``. A real function, so that ``help()`` and editors know it as one."""
+    """Return what calls ``tag`` on ``peer``: a real function, so that ``help()`` and editors know it as one."""
 
     def function(*args: Any, time_out: float | None = None, **kwargs: Any) -> Any:
         return call_on(peer, tag, args, kwargs, time_out)
@@ -102,8 +102,8 @@ class RemotePeer(_net.Remote):
 class Peers:
     """The peers that were seen: iterated and indexed they are handles, and by name they are a mapping.
 
-    ``peers["peers"]`` has every handle by its key, ``peers[group]`` is the list of those in that group; peers without one
-    are under ``"None"``.
+    ``peers["peers"]`` has every handle by its key, ``peers[group]`` is the list of those in that group; peers without
+    one are under ``"None"``.
     """
 
     def __init__(self, handles: Iterable[RemotePeer]) -> None:
@@ -160,8 +160,8 @@ def peers(
 ) -> Peers:
     """Return the peers that are there, of this peer's own group if no ``groups`` are named.
 
-    They are known all along, so this answers from memory; ``refresh=True`` looks again first. ``on_host`` leaves those on
-    this host, ``hubs_only`` the hubs.
+    They are known all along, so this answers from memory; ``refresh=True`` looks again first. ``on_host`` leaves those
+    on this host, ``hubs_only`` the hubs.
     """
     if groups is None:
         wanted = {_net.local().group}

@@ -4,8 +4,8 @@ use net::value::cbor::Writer;
 use net::value::{MAX_DEPTH, tags};
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMemoryView, PySet,
-    PyString, PyTuple, PyType,
+    PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList,
+    PyMemoryView, PySet, PyString, PyTuple, PyType,
 };
 
 use super::fault::{Fault, Step};
@@ -16,17 +16,25 @@ type Written = Result<(), Box<Fault>>;
 
 /// Appends `object` to `out`; `root` is what the path in a fault begins with.
 pub(crate) fn value(object: &Bound<'_, PyAny>, root: &str, out: &mut Vec<u8>) -> Written {
-    Encoder::new(out).value(object).map_err(|fault| fault.within(Step::Root(root.to_owned())))
+    Encoder::new(out)
+        .value(object)
+        .map_err(|fault| fault.within(Step::Root(root.to_owned())))
 }
 
 /// Appends the body of a call to `out`: the positional arguments, then the keywords if there are any.
-pub(crate) fn arguments(args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>, out: &mut Vec<u8>) -> Written {
+pub(crate) fn arguments(
+    args: &Bound<'_, PyTuple>,
+    kwargs: Option<&Bound<'_, PyDict>>,
+    out: &mut Vec<u8>,
+) -> Written {
     let mut encoder = Encoder::new(out);
     encoder.out.array(args.len());
     for (index, argument) in args.iter_borrowed().enumerate() {
-        encoder
-            .value(&argument)
-            .map_err(|fault| fault.within(Step::Index(index)).within(Step::Root("args".to_owned())))?;
+        encoder.value(&argument).map_err(|fault| {
+            fault
+                .within(Step::Index(index))
+                .within(Step::Root("args".to_owned()))
+        })?;
     }
     if let Some(kwargs) = kwargs.filter(|kwargs| !kwargs.is_empty()) {
         encoder.out.map(kwargs.len());
@@ -43,7 +51,10 @@ struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out: Writer::new(out), depth: 0 }
+        Self {
+            out: Writer::new(out),
+            depth: 0,
+        }
     }
 
     fn value(&mut self, object: &Bound<'_, PyAny>) -> Written {
@@ -92,14 +103,23 @@ impl<'a> Encoder<'a> {
             return Ok(());
         }
         if let Ok(view) = object.cast::<PyMemoryView>() {
-            self.out.bytes(view.call_method0("tobytes")?.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes());
+            self.out.bytes(
+                view.call_method0("tobytes")?
+                    .cast::<PyBytes>()
+                    .map_err(PyErr::from)?
+                    .as_bytes(),
+            );
             return Ok(());
         }
         if let Ok(set) = object.cast::<PySet>() {
-            return self.tagged(tags::SET, |encoder| encoder.members(set.as_any(), set.len()));
+            return self.tagged(tags::SET, |encoder| {
+                encoder.members(set.as_any(), set.len())
+            });
         }
         if let Ok(set) = object.cast::<PyFrozenSet>() {
-            return self.tagged(tags::FROZENSET, |encoder| encoder.members(set.as_any(), set.len()));
+            return self.tagged(tags::FROZENSET, |encoder| {
+                encoder.members(set.as_any(), set.len())
+            });
         }
         if let Ok(number) = object.cast::<PyComplex>() {
             return self.tagged(tags::COMPLEX, |encoder| {
@@ -124,7 +144,9 @@ impl<'a> Encoder<'a> {
             let text = iso(object)?;
             return match moment::clock(&text) {
                 Some(clock) if clock.offset.is_none() => self.tagged_text(tags::TIME, &text),
-                Some(_) => Err(Fault::unfit("a time with a time zone cannot be sent; send a datetime, or the time and the zone apart")),
+                Some(_) => Err(Fault::unfit(
+                    "a time with a time zone cannot be sent; send a datetime, or the time and the zone apart",
+                )),
                 None => Err(no_such_moment(object, &text)),
             };
         }
@@ -169,7 +191,11 @@ impl<'a> Encoder<'a> {
             self.out.bytes(bytes.as_bytes());
             return Ok(());
         }
-        Err(Fault::unfit(format!("{} cannot be sent; {}", article(object)?, remedy(object, types)?)))
+        Err(Fault::unfit(format!(
+            "{} cannot be sent; {}",
+            article(object)?,
+            remedy(object, types)?
+        )))
     }
 
     fn text(&mut self, text: &Bound<'_, PyString>) -> Written {
@@ -179,9 +205,13 @@ impl<'a> Encoder<'a> {
                 Ok(())
             }
             // The only way for a str to have no UTF-8, short of memory running out.
-            Err(error) if error.is_instance_of::<pyo3::exceptions::PyUnicodeEncodeError>(text.py()) => Err(Fault::unfit(
-                "a str with a lone surrogate cannot be sent, since it has no UTF-8; send bytes, as of os.fsencode()",
-            )),
+            Err(error)
+                if error.is_instance_of::<pyo3::exceptions::PyUnicodeEncodeError>(text.py()) =>
+            {
+                Err(Fault::unfit(
+                    "a str with a lone surrogate cannot be sent, since it has no UTF-8; send bytes, as of os.fsencode()",
+                ))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -201,7 +231,11 @@ impl<'a> Encoder<'a> {
     fn big(&mut self, number: &Bound<'_, PyInt>) -> Written {
         let negative = number.lt(0)?;
         // What is written of a negative n is -1-n, which is ~n.
-        let magnitude = if negative { number.call_method0("__invert__")? } else { number.clone().into_any() };
+        let magnitude = if negative {
+            number.call_method0("__invert__")?
+        } else {
+            number.clone().into_any()
+        };
         if let Ok(magnitude) = magnitude.extract::<u64>() {
             if negative {
                 self.out.nint(magnitude);
@@ -213,7 +247,11 @@ impl<'a> Encoder<'a> {
         let bits = magnitude.call_method0("bit_length")?.extract::<usize>()?;
         let bytes = magnitude.call_method1("to_bytes", (bits.div_ceil(8), "big"))?;
         let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
-        let tag = if negative { tags::NEGATIVE_BIGNUM } else { tags::POSITIVE_BIGNUM };
+        let tag = if negative {
+            tags::NEGATIVE_BIGNUM
+        } else {
+            tags::POSITIVE_BIGNUM
+        };
         self.tagged(tag, |encoder| {
             encoder.out.bytes(bytes.as_bytes());
             Ok(())
@@ -227,9 +265,15 @@ impl<'a> Encoder<'a> {
             for index in 0..length {
                 // Another thread, or a property of an element, may shorten the list on the way.
                 let element = list.get_item(index).map_err(|_| changed("list"))?;
-                encoder.value(&element).map_err(|fault| fault.within(Step::Index(index)))?;
+                encoder
+                    .value(&element)
+                    .map_err(|fault| fault.within(Step::Index(index)))?;
             }
-            if list.len() == length { Ok(()) } else { Err(changed("list")) }
+            if list.len() == length {
+                Ok(())
+            } else {
+                Err(changed("list"))
+            }
         })
     }
 
@@ -238,7 +282,9 @@ impl<'a> Encoder<'a> {
             encoder.nested(|encoder| {
                 encoder.out.array(tuple.len());
                 for (index, element) in tuple.iter_borrowed().enumerate() {
-                    encoder.value(&element).map_err(|fault| fault.within(Step::Index(index)))?;
+                    encoder
+                        .value(&element)
+                        .map_err(|fault| fault.within(Step::Index(index)))?;
                 }
                 Ok(())
             })
@@ -250,8 +296,17 @@ impl<'a> Encoder<'a> {
             encoder.out.map(dict.len());
             encoder.entries(
                 dict,
-                |encoder, key| encoder.value(key).map_err(|fault| fault.within(Step::Member)),
-                |key| Step::Key(key.repr().map_or_else(|_| "…".to_owned(), |text| text.to_string())),
+                |encoder, key| {
+                    encoder
+                        .value(key)
+                        .map_err(|fault| fault.within(Step::Member))
+                },
+                |key| {
+                    Step::Key(
+                        key.repr()
+                            .map_or_else(|_| "…".to_owned(), |text| text.to_string()),
+                    )
+                },
             )
         })
     }
@@ -272,7 +327,8 @@ impl<'a> Encoder<'a> {
             }
             let (key, value) = entries.next().ok_or_else(|| changed("dict"))?;
             write_key(self, &key)?;
-            self.value(&value).map_err(|fault| fault.within(step(&key)))?;
+            self.value(&value)
+                .map_err(|fault| fault.within(step(&key)))?;
         }
         Ok(())
     }
@@ -281,7 +337,9 @@ impl<'a> Encoder<'a> {
         self.nested(|encoder| {
             encoder.out.array(length);
             for member in set.try_iter()? {
-                encoder.value(&member?).map_err(|fault| fault.within(Step::Member))?;
+                encoder
+                    .value(&member?)
+                    .map_err(|fault| fault.within(Step::Member))?;
             }
             Ok(())
         })
@@ -294,7 +352,8 @@ impl<'a> Encoder<'a> {
             Some(_) => self.tagged_text(tags::NAIVE_DATETIME, &text),
             // Offsets with seconds, as of local mean times of old, have no form in RFC 3339: the same moment in UTC has.
             None if !object.getattr("tzinfo")?.is_none() => {
-                let text = iso(&object.call_method1("astimezone", (types.utc.bind(object.py()),))?)?;
+                let text =
+                    iso(&object.call_method1("astimezone", (types.utc.bind(object.py()),))?)?;
                 match moment::day_and_clock(&text) {
                     Some(_) => self.tagged_text(tags::DATETIME, &text),
                     None => Err(no_such_moment(object, &text)),
@@ -328,8 +387,15 @@ impl<'a> Encoder<'a> {
             _ => return self.tagged_text(tags::SPECIAL_DECIMAL, &object.str()?.to_string()),
         };
         // Scaled by its own exponent a decimal is a whole number; through text, since arithmetic rounds to the context.
-        let digits: String = parts.getattr("digits")?.try_iter()?.map(|digit| digit?.extract::<u8>().map(|digit| char::from(b'0' + digit))).collect::<PyResult<_>>()?;
-        let mantissa = object.py().get_type::<PyInt>().call1((format!("{}{digits}", if negative { "-" } else { "" }),))?;
+        let digits: String = parts
+            .getattr("digits")?
+            .try_iter()?
+            .map(|digit| digit?.extract::<u8>().map(|digit| char::from(b'0' + digit)))
+            .collect::<PyResult<_>>()?;
+        let mantissa = object
+            .py()
+            .get_type::<PyInt>()
+            .call1((format!("{}{digits}", if negative { "-" } else { "" }),))?;
         self.tagged(tags::DECIMAL, |encoder| {
             encoder.out.array(2);
             encoder.out.int(exponent);
@@ -369,12 +435,16 @@ fn iso(object: &Bound<'_, PyAny>) -> PyResult<String> {
 }
 
 fn changed(what: &str) -> Box<Fault> {
-    Fault::unfit(format!("the {what} changed while it was being sent; send a copy"))
+    Fault::unfit(format!(
+        "the {what} changed while it was being sent; send a copy"
+    ))
 }
 
 fn no_such_moment(object: &Bound<'_, PyAny>, text: &str) -> Box<Fault> {
     match article(object) {
-        Ok(class) => Fault::unfit(format!("{class} that reads {text:?} cannot be sent; it is no date or time of RFC 3339")),
+        Ok(class) => Fault::unfit(format!(
+            "{class} that reads {text:?} cannot be sent; it is no date or time of RFC 3339"
+        )),
         Err(error) => error.into(),
     }
 }
@@ -383,27 +453,33 @@ fn no_such_moment(object: &Bound<'_, PyAny>, text: &str) -> Box<Fault> {
 fn article(object: &Bound<'_, PyAny>) -> PyResult<String> {
     let class = object.get_type();
     let name = class.fully_qualified_name()?.to_string();
-    let an = if name.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+    let an = if name.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) {
+        "an"
+    } else {
+        "a"
+    };
     Ok(format!("{an} {name}"))
 }
 
 /// What to send in place of `object`.
 fn remedy(object: &Bound<'_, PyAny>, types: &Types) -> PyResult<&'static str> {
-    Ok(if object.is_instance(types.enumeration.bind(object.py()))? {
-        "send its .value"
-    } else if object.hasattr("__dataclass_fields__")? {
-        "send dataclasses.asdict() of it"
-    } else if object.hasattr("__next__")? || object.hasattr("__await__")? {
-        "send what it yields, as list() of it"
-    } else if object.hasattr("__index__")? {
-        "send int() of it"
-    } else if object.hasattr("__float__")? {
-        "send float() of it"
-    } else if object.is_callable() {
-        "connect the function and send its tag"
-    } else if object.hasattr("__iter__")? {
-        "send list() or dict() of it"
-    } else {
-        "send its fields as a dict"
-    })
+    Ok(
+        if object.is_instance(types.enumeration.bind(object.py()))? {
+            "send its .value"
+        } else if object.hasattr("__dataclass_fields__")? {
+            "send dataclasses.asdict() of it"
+        } else if object.hasattr("__next__")? || object.hasattr("__await__")? {
+            "send what it yields, as list() of it"
+        } else if object.hasattr("__index__")? {
+            "send int() of it"
+        } else if object.hasattr("__float__")? {
+            "send float() of it"
+        } else if object.is_callable() {
+            "connect the function and send its tag"
+        } else if object.hasattr("__iter__")? {
+            "send list() or dict() of it"
+        } else {
+            "send its fields as a dict"
+        },
+    )
 }

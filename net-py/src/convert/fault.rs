@@ -54,12 +54,19 @@ impl Fault {
     pub(crate) fn explain(self, py: Python<'_>) -> PyResult<(String, Option<PyErr>)> {
         let (why, cause) = match self.why {
             Why::Unfit(why) => (why, None),
-            Why::Raised(error) if !error.is_instance_of::<PyException>(py) || error.is_instance_of::<PyMemoryError>(py) => {
+            Why::Raised(error)
+                if !error.is_instance_of::<PyException>(py)
+                    || error.is_instance_of::<PyMemoryError>(py) =>
+            {
                 return Err(error);
             }
             Why::Raised(error) => (error.to_string(), Some(error)),
         };
-        let text = if self.steps.is_empty() { why } else { format!("{}: {why}", path(&self.steps)) };
+        let text = if self.steps.is_empty() {
+            why
+        } else {
+            format!("{}: {why}", path(&self.steps))
+        };
         Ok((text, cause))
     }
 }

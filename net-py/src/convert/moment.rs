@@ -70,7 +70,13 @@ fn take_clock(rest: &mut &[u8]) -> Option<Clock> {
             _ => None,
         }
     };
-    Some(Clock { hour, minute, second, microsecond, offset })
+    Some(Clock {
+        hour,
+        minute,
+        second,
+        microsecond,
+        offset,
+    })
 }
 
 fn take(rest: &mut &[u8], any_of: &[u8]) -> bool {
@@ -113,30 +119,4 @@ fn fraction(rest: &mut &[u8]) -> Option<u32> {
         microsecond = microsecond * 10 + head.get(place).map_or(0, |digit| u32::from(digit - b'0'));
     }
     Some(microsecond)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fraction_is_read_to_the_microsecond() {
-        for (text, expected) in [("01:02:03.5", 500_000), ("01:02:03.000001999", 1), ("01:02:03", 0)] {
-            assert_eq!(clock(text).map(|clock| clock.microsecond), Some(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_offset_is_seconds_east_of_utc() {
-        for (text, expected) in [("00:00:00Z", Some(0)), ("00:00:00-01:30", Some(-5400)), ("00:00:00", None)] {
-            assert_eq!(clock(text).map(|clock| clock.offset), Some(expected), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_time_is_refused() {
-        for text in ["", "2026", "2026-1-02T00:00:00", "2026-01-02T00:00", "2026-01-02T00:00:00.", "2026-01-02T00:00:00+0100", "NaT"] {
-            assert_eq!(day_and_clock(text), None, "{text}");
-        }
-    }
 }

@@ -24,7 +24,11 @@ impl Types {
         static TYPES: PyOnceLock<Types> = PyOnceLock::new();
         TYPES.get_or_try_init(py, || {
             let class = |module: &str, name: &str| -> PyResult<Py<PyType>> {
-                Ok(py.import(module)?.getattr(name)?.cast_into::<PyType>()?.unbind())
+                Ok(py
+                    .import(module)?
+                    .getattr(name)?
+                    .cast_into::<PyType>()?
+                    .unbind())
             };
             Ok(Self {
                 datetime: class("datetime", "datetime")?,
@@ -32,7 +36,11 @@ impl Types {
                 time: class("datetime", "time")?,
                 timedelta: class("datetime", "timedelta")?,
                 timezone: class("datetime", "timezone")?,
-                utc: py.import("datetime")?.getattr("timezone")?.getattr("utc")?.unbind(),
+                utc: py
+                    .import("datetime")?
+                    .getattr("timezone")?
+                    .getattr("utc")?
+                    .unbind(),
                 decimal: class("decimal", "Decimal")?,
                 uuid: class("uuid", "UUID")?,
                 enumeration: class("enum", "Enum")?,
