@@ -219,29 +219,20 @@ pub fn sniff(first: &[u8]) -> Option<Sniffed> {
 impl Dialect {
     /// Reads a request. Nothing in it says where it ends, so that is where its JSON or its base64 is whole.
     ///
+    /// It may be longer than the [`MESSAGE_LIMIT`] bytes that an original peer would read: an original caller sends any
+    /// length, so how much to read is for the driver to say.
+    ///
     /// The keyword arguments `peer` and `time_out` are dropped: 0.6 sends them along, and they are not for the
     /// function. A missing `args` or `kwargs` counts as empty.
     ///
     /// # Errors
     ///
-    /// [`OriginalError::TooLong`] as soon as the request cannot end within [`MESSAGE_LIMIT`] bytes,
     /// [`OriginalError::NotFinite`] and [`OriginalError::IntegerTooLarge`] for numbers that would arrive as others,
     /// and [`OriginalError::Malformed`] for all else.
     pub fn parse_request(self, bytes: &[u8]) -> Result<Parsed<Request>, OriginalError> {
-        let too_long = OriginalError::TooLong {
-            size: bytes.len(),
-            limit: MESSAGE_LIMIT,
-        };
-        if bytes.len() > MESSAGE_LIMIT {
-            return Err(too_long);
-        }
-        let parsed = match self {
-            Dialect::V03 => v03::parse_request(bytes)?,
-            Dialect::V06 => v06::parse_request(bytes)?,
-        };
-        match parsed {
-            Parsed::Incomplete if bytes.len() == MESSAGE_LIMIT => Err(too_long),
-            parsed => Ok(parsed),
+        match self {
+            Dialect::V03 => v03::parse_request(bytes),
+            Dialect::V06 => v06::parse_request(bytes),
         }
     }
 

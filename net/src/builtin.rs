@@ -9,7 +9,9 @@ use serde_json::{Value as Json, json};
 
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
-use crate::registry::{Answer, Connection, Incoming, Param, ParamKind, Registry, Signature};
+use crate::registry::{
+    Answer, Connection, Incoming, Param, ParamKind, Registered, Registry, Signature,
+};
 use crate::value;
 
 /// The tag of [`info`].
@@ -157,7 +159,7 @@ fn user() -> String {
 }
 
 fn described(registry: &Registry) -> std::collections::BTreeMap<String, Described> {
-    let describe = |c: &Arc<Connection>| Described {
+    let describe = |c: &Arc<Registered>| Described {
         name: c.name.clone(),
         module: c.module.clone(),
         doc: c.doc.clone(),

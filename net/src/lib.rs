@@ -50,7 +50,8 @@ pub use net_macros::connect;
 pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
 pub use registry::{
-    Answer, Caller, Connection, Handled, Handler, Incoming, Param, ParamKind, Registry, Signature,
+    Answer, Caller, Connection, Handled, Handler, Incoming, Param, ParamKind, Registered, Registry,
+    Signature,
 };
 pub use remote::{Remote, Speaks};
 pub use value::Value;

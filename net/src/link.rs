@@ -74,6 +74,8 @@ struct State {
     writing: bool,
     /// The socket took no more; the keeper goes on when it does.
     full: bool,
+    /// Nothing more will be said on either side: what is left is to write, then to close.
+    drained: bool,
     /// Until when the keeper sleeps.
     armed: Option<Instant>,
     /// Callers that wait for room on the link.
@@ -212,18 +214,23 @@ impl Link {
         self.core.link_closed();
     }
 
-    /// Writes what is there to be written, unless another thread is at it or the socket is full.
-    fn flush(&self) {
+    /// Writes what is there to be written, unless another thread is at it or the socket is full. Says
+    /// whether the keeper was woken for the rest.
+    fn flush(&self) -> bool {
         let mut state = self.state();
         if state.writing || state.full {
-            return;
+            return false;
         }
         state.writing = true;
         for _ in 0..WRITE_ROUNDS {
             if state.out.is_empty() {
                 if !state.session.wants_write() {
                     state.writing = false;
-                    return;
+                    if state.drained {
+                        // The other side does the same; the reader closes the link when it sees the end.
+                        self.write.finish();
+                    }
+                    return false;
                 }
                 let State { session, out, .. } = &mut *state;
                 session.transmit(Instant::now(), out);
@@ -240,18 +247,19 @@ impl Link {
                     state.writing = false;
                     state.full = true;
                     self.keeper.notify_one();
-                    return;
+                    return true;
                 }
                 Err(error) => {
                     state.writing = false;
                     drop(state);
                     self.close(&error.to_string());
-                    return;
+                    return true;
                 }
             }
         }
         state.writing = false;
         self.keeper.notify_one();
+        true
     }
 
     fn write_out(&self, out: &mut Transmit) -> io::Result<()> {

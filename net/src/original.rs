@@ -26,6 +26,9 @@ use crate::value::{self, ValueError};
 
 /// How long an original may take to send its whole request: it sends it in one piece.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// The longest request that is read. An original caller sends any length, though an original peer would read only the
+/// first 1,024 bytes of it.
+const REQUEST_MOST: usize = 1024 * 1024;
 /// The longest answer that is read from an original.
 const ANSWER_MOST: usize = 64 * 1024 * 1024;
 /// Read at a time.
@@ -61,6 +64,12 @@ async fn read_request(
     loop {
         if let Parsed::Complete(request) = dialect.parse_request(read)? {
             return Ok(request);
+        }
+        if read.len() > REQUEST_MOST {
+            return Err(OriginalError::TooLong {
+                size: read.len(),
+                limit: REQUEST_MOST,
+            });
         }
         read.reserve(READ);
         match poll_fn(|cx| socket.read.poll_read(cx, read)).await {

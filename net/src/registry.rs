@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -31,6 +32,40 @@ pub struct Connection {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Connection({}{})", self.tag, self.signature)
+    }
+}
+
+/// A [`Connection`] in a [`Registry`], and how it has behaved so far.
+#[derive(Debug)]
+pub struct Registered {
+    connection: Connection,
+    /// Whether its last run kept its thread for long.
+    keeps_thread: AtomicBool,
+}
+
+/// From this on a function is one that keeps its thread: some hundred times what handing it to another costs.
+const LONG: Duration = Duration::from_millis(1);
+
+impl Registered {
+    /// Whether it is to run on a thread of its own: its last run took long, so the next may.
+    pub(crate) fn keeps_thread(&self) -> bool {
+        self.keeps_thread.load(Ordering::Relaxed)
+    }
+
+    /// Learns from a run.
+    pub(crate) fn ran_for(&self, time: Duration) {
+        let long = time >= LONG;
+        if self.keeps_thread() != long {
+            self.keeps_thread.store(long, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Deref for Registered {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
     }
 }
 
@@ -194,20 +229,26 @@ impl Answer {
 /// The functions of one peer, by tag.
 #[derive(Default)]
 pub struct Registry {
-    connections: RwLock<HashMap<Arc<str>, Arc<Connection>>>,
+    connections: RwLock<HashMap<Arc<str>, Arc<Registered>>>,
     /// Counts changes, so that a link can keep what it looked up until there is one.
     version: AtomicU64,
 }
 
 impl Registry {
     /// Registers a function under its tag. One that was there under this tag is replaced and given back.
-    pub fn register(&self, connection: Connection) -> Option<Arc<Connection>> {
+    pub fn register(&self, connection: Connection) -> Option<Arc<Registered>> {
         let tag: Arc<str> = connection.tag.as_str().into();
-        self.register_as(&tag, Arc::new(connection))
+        self.register_as(
+            &tag,
+            Arc::new(Registered {
+                connection,
+                keeps_thread: AtomicBool::new(false),
+            }),
+        )
     }
 
     /// Registers a function under one more tag.
-    pub fn register_as(&self, tag: &str, connection: Arc<Connection>) -> Option<Arc<Connection>> {
+    pub fn register_as(&self, tag: &str, connection: Arc<Registered>) -> Option<Arc<Registered>> {
         let mut connections = self
             .connections
             .write()
@@ -219,7 +260,7 @@ impl Registry {
 
     /// The function under `tag`.
     #[must_use]
-    pub fn find(&self, tag: &str) -> Option<Arc<Connection>> {
+    pub fn find(&self, tag: &str) -> Option<Arc<Registered>> {
         self.connections
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -229,7 +270,7 @@ impl Registry {
 
     /// All tags with their functions, sorted by tag.
     #[must_use]
-    pub fn all(&self) -> Vec<(Arc<str>, Arc<Connection>)> {
+    pub fn all(&self) -> Vec<(Arc<str>, Arc<Registered>)> {
         let connections = self
             .connections
             .read()

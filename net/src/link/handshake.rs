@@ -96,6 +96,7 @@ async fn greet(
             out,
             writing: false,
             full: false,
+            drained: false,
             armed: None,
             waiting: Vec::new(),
         }),

@@ -1,8 +1,9 @@
 //! The keeper of a link: what must wait for a clock (pings, deadlines) or for room to write. It runs no function and
 //! reads nothing, so that nothing can keep it from its pings.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use super::Link;
@@ -35,7 +36,7 @@ impl Link {
             tokio::select! {
                 () = self.keeper.notified() => {
                     // After all that is ready to run now, so that what it has to send goes out in the same write.
-                    tokio::task::yield_now().await;
+                    step_back().await;
                     self.flush();
                 }
                 result = self.write.writable(), if full => {
@@ -66,4 +67,20 @@ impl Link {
         }
         self.flush();
     }
+}
+
+/// Goes to the end of the queue of tasks that are ready.
+///
+/// Not [`tokio::task::yield_now`]: that puts the task aside on its thread until the thread has nothing else to do, where no
+/// other thread can take it, and a function that blocks this thread would keep the link from writing.
+async fn step_back() {
+    let mut stepped = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut stepped, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -114,6 +114,10 @@ impl WriteHalf for Writer {
         }))
     }
 
+    fn finish(&self) {
+        self.ours.close();
+    }
+
     fn shutdown(&self) {
         self.ours.close();
         self.theirs.close();

@@ -15,7 +15,7 @@ use net_proto::{Event, Incoming, Tag};
 
 use super::socket::ReadHalf;
 use super::{Finished, Link, Slot};
-use crate::registry::{Connection, Registry};
+use crate::registry::{Registered, Registry};
 
 /// What one read can take in: a full frame of the largest chunk, or some thousand small calls.
 pub(super) const READ_SIZE: usize = 64 * 1024;
@@ -29,7 +29,7 @@ pub(super) struct Input {
     /// A call that was taken out of the session and not yet run.
     next: Option<Incoming>,
     /// The functions behind the tag numbers of this link, as of `version` of the registry.
-    connections: Vec<Option<Arc<Connection>>>,
+    connections: Vec<Option<Arc<Registered>>>,
     version: u64,
 }
 
@@ -45,7 +45,7 @@ impl Input {
     }
 
     /// The function under `tag`: by its number, or by name the first time and after each change of the registry.
-    fn connection(&mut self, tag: &Tag, registry: &Registry) -> Option<Arc<Connection>> {
+    fn connection(&mut self, tag: &Tag, registry: &Registry) -> Option<Arc<Registered>> {
         let version = registry.version();
         if version != self.version {
             self.connections.clear();
@@ -126,10 +126,9 @@ impl Link {
                     }
                     let connection = input.connection(&call.tag, &self.core.registry);
                     drop(input);
-                    woke = self.serve(call, connection, number, now);
-                    now = Instant::now();
+                    woke = self.serve(call, connection, number, &mut now);
                     if now.duration_since(flushed) > ANSWERS_WAIT {
-                        self.flush();
+                        woke |= self.flush();
                         flushed = now;
                     }
                 }
@@ -139,7 +138,7 @@ impl Link {
                     self.on_event(event);
                 }
                 Ok(None) => {
-                    self.flush();
+                    woke |= self.flush();
                     let Input { read, buf, .. } = &mut *input;
                     buf.reserve(READ_SIZE);
                     let read = match read.poll_read(cx, buf) {
@@ -197,8 +196,8 @@ impl Link {
                 self.keeper.notify_one();
             }
             Event::Drained => {
+                self.state().drained = true;
                 self.flush();
-                self.close("drained");
             }
             // Connected came in the handshake; calls are the reader's.
             Event::Connected { .. } | Event::Call(_) => {}

@@ -12,7 +12,7 @@ use net_proto::{CallId, ErrorBody, ErrorCode, Payload};
 
 use super::Link;
 use super::watch::Watched;
-use crate::registry::{Answer, Connection, Handled, Incoming};
+use crate::registry::{Answer, Handled, Incoming, Registered};
 
 /// Near misses named to a caller that asks for what is not there.
 const NEAR: usize = 5;
@@ -20,13 +20,14 @@ const NEAR: usize = 5;
 type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 impl Link {
-    /// Runs one call. Says whether a task was made ready that may wait for this thread.
+    /// Runs one call, which began at `now`; sets it to when it ended. Says whether a task was made ready that may wait
+    /// for this thread.
     pub(super) fn serve(
         self: &Arc<Self>,
         call: net_proto::Incoming,
-        connection: Option<Arc<Connection>>,
+        connection: Option<Arc<Registered>>,
         reader: u64,
-        now: Instant,
+        now: &mut Instant,
     ) -> bool {
         let id = call.id;
         let Some(connection) = connection else {
@@ -46,12 +47,17 @@ impl Link {
             time_left: call.time_left,
         };
         // The last thread of the runtime is kept for heartbeats: beyond the permits, functions run on the pool.
-        let Some(permit) = self.core.inline.permit() else {
+        let permit = if connection.keeps_thread() {
+            None
+        } else {
+            self.core.inline.permit()
+        };
+        let Some(permit) = permit else {
             self.run_on_pool(id, connection, incoming);
-            return true;
+            return false;
         };
         let handled = {
-            let _watched = Watched::enter(self, reader, now);
+            let _watched = Watched::enter(self, reader, *now);
             caught(|| match connection.handler.call(incoming) {
                 Handled::Ready(answer) => Handled::Ready(answer),
                 Handled::Later(mut later) => {
@@ -64,6 +70,9 @@ impl Link {
             })
         };
         drop(permit);
+        let ended = Instant::now();
+        connection.ran_for(ended.duration_since(*now));
+        *now = ended;
         match handled {
             Handled::Ready(answer) => {
                 self.answer(id, answer);
@@ -76,10 +85,13 @@ impl Link {
         }
     }
 
-    fn run_on_pool(self: &Arc<Self>, id: CallId, connection: Arc<Connection>, incoming: Incoming) {
+    fn run_on_pool(self: &Arc<Self>, id: CallId, connection: Arc<Registered>, incoming: Incoming) {
         let link = Arc::clone(self);
         self.core.runtime.spawn_blocking(move || {
-            match caught(|| connection.handler.call(incoming)) {
+            let start = Instant::now();
+            let handled = caught(|| connection.handler.call(incoming));
+            connection.ran_for(start.elapsed());
+            match handled {
                 Handled::Ready(answer) => {
                     link.answer(id, answer);
                     link.flush();

@@ -23,6 +23,9 @@ pub(crate) trait WriteHalf: Send + Sync {
     /// Ends when there is room to write again.
     fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>>;
 
+    /// Says that nothing more will be written; what was written still arrives, and reading goes on.
+    fn finish(&self);
+
     /// Ends both directions, so that a reader that waits sees the end.
     fn shutdown(&self);
 }
@@ -82,8 +85,12 @@ macro_rules! halves {
                 Box::pin(<$write>::writable(self))
             }
 
+            // An error of either says that the other side was quicker.
+            fn finish(&self) {
+                let _ = socket2::SockRef::from(self.as_ref()).shutdown(std::net::Shutdown::Write);
+            }
+
             fn shutdown(&self) {
-                // An error says that the other side was quicker.
                 let _ = socket2::SockRef::from(self.as_ref()).shutdown(std::net::Shutdown::Both);
             }
         }
