@@ -44,11 +44,12 @@ pub(crate) struct Args {
     /// Its arguments: JSON or plain words, name=value to pass by name (--help tells more)
     #[arg(allow_negative_numbers = true)]
     args: Vec<String>,
-    /// The peer: its id or the beginning of it, its name as `app-net peers` shows it, host:port or unix:/path; without
-    /// it, the only peer that has the function
+    /// Its peer: id, name, host:port or unix:/path [default: the only peer that has the function]
+    ///
+    /// Of an id the beginning is enough. Ids and names are those that `app-net peers` shows.
     #[arg(long)]
     peer: Option<Target>,
-    /// End the call when no answer has come after so long; without it, wait for the answer
+    /// End the call when no answer has come after so long [default: wait for it]
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     timeout: Option<Duration>,
 }

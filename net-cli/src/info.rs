@@ -13,8 +13,9 @@ use crate::target::{self, Target};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Its id or the beginning of it, its name as `app-net peers` shows it, host:port or unix:/path; without it, the
-    /// only peer there is
+    /// The peer: id, name, host:port or unix:/path [default: the only peer there is]
+    ///
+    /// Of an id the beginning is enough. Ids and names are those that `app-net peers` shows.
     peer: Option<Target>,
 }
 

@@ -1,6 +1,7 @@
 //! The built binary, run against peers of the test process that meet in a directory of the test's own.
 
 #![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::unwrap_used, reason = "all of it runs in tests")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
