@@ -12,16 +12,20 @@ import signal
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-from actor import ROOT, Actor, environment
+from actor import ORIGINAL_PYTHON, PYTHON, ROOT, Actor, environment
 
 PROGRAMS = ROOT / "examples" / "demo"
-TARGET = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
-RUST = f"{TARGET}/debug/demo-peer"
+RUST = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "debug", "demo-peer")
 
 
 def main() -> int:
     began = time.monotonic()
+    for needed in (RUST, PYTHON, ORIGINAL_PYTHON):
+        if not needed.exists():
+            print(f"error: {needed} is missing\nhint: `make demo` makes it", file=sys.stderr)
+            return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with contextlib.ExitStack() as stack:
         runtime_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="net-"))
@@ -73,12 +77,12 @@ def perform(cast: list[Actor]) -> int:
 
 
 def shown(answer: dict[str, object], wanted: str) -> str:
-    """An answer in a few words: of an error, which comes with its traceback, the end of the line that says what it was."""
+    """An answer in a few words: of an error, which comes with its traceback, its kind and message."""
     if "result" in answer:
         return str(answer["result"])
     text = answer["error"]["text"]
     before, found, _ = text.rpartition(wanted)
-    return "raised " + (before.rpartition("\n")[2] + found if found else text)
+    return f"raised {before.split()[-1]} {found}" if before.strip() else f"raised {text}"
 
 
 def say(what: str) -> None:

@@ -21,8 +21,8 @@ def serve(functions):
 def answer(request, functions):
     """What came of one request: a result, or the error's types (its own first) and text."""
     address = tuple(request["address"])
-    call = WAYS[request["way"]](functions, address, request["tag"])
     try:
+        call = WAYS[request["way"]](functions, address, request["tag"])
         return {"result": call(*request["args"], **request["kwargs"])}
     except Exception as error:
         types = [kind.__name__ for kind in type(error).__mro__]
@@ -40,8 +40,11 @@ def by_execute(_functions, address, tag):
 
 
 def by_handle(_functions, address, tag):
-    """`Peer(host=…, port=…).function(…)`: a handle made from an address and what is known to be there."""
-    handle = net.Peer(host=address[0], port=address[1], connections=[tag])
+    """`handle.function(…)`, on a handle made from an address; an original must also be told what is there."""
+    if hasattr(net, "RemotePeer"):
+        handle = net.RemotePeer(address)
+    else:
+        handle = net.Peer(host=address[0], port=address[1], connections=[tag])
     return getattr(handle, tag.rpartition(".")[2])
 
 

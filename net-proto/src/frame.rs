@@ -139,7 +139,7 @@ impl fmt::Display for Kind {
 pub(crate) struct Header {
     /// Bytes of the payload, at most [`MAX_PAYLOAD`].
     pub(crate) length: usize,
-    kind: u8,
+    pub(crate) kind: u8,
     flags: u8,
     pub(crate) stream: u64,
 }
@@ -168,7 +168,7 @@ impl Header {
     }
 
     /// What the frame is; `None` for one that may be skipped.
-    pub(crate) fn kind(&self) -> Result<Option<Kind>, Misbehaviour> {
+    pub(crate) fn known_kind(&self) -> Result<Option<Kind>, Misbehaviour> {
         match Kind::from_number(self.kind) {
             Some(kind) if self.flags & !kind.known_flags() != 0 => {
                 let flags = self.flags;
@@ -460,3 +460,6 @@ impl Fields {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,8 @@
 //! A [`Session`] is one side of one link. Its driver owns the socket and the clock and keeps to this:
 //!
 //! - **Bytes in.** What is read from the socket is appended to a buffer and given to [`Session::receive`] until that returns
-//!   `None`. An error means that the link is over.
+//!   `None`. An error means that the link is over; what is left to write should be written even so, for the other side may have to
+//!   read from it that no version is common to both.
 //! - **Bytes out.** While [`Session::wants_write`], a [`Transmit`] is filled by [`Session::transmit`], written to the
 //!   socket from its [`slices`](Transmit::slices) and emptied by [`advance`](Transmit::advance), before it is filled again.
 //! - **Time.** At [`Session::timeout`], [`Session::handle_timeout`] is called, after what has come in was received.

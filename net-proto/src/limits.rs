@@ -62,9 +62,9 @@ pub const MAX_ERROR_NAME: usize = 256;
 /// Most bytes of the payload of any frame: a body with everything that can stand before it in a CALL.
 pub const MAX_PAYLOAD: usize = MAX_BODY + MAX_METADATA + MAX_TAG + 64;
 
-/// Least link window a side may announce. A window is given back a quarter at a time, so three quarters of it must always
-/// hold the largest frame and the quarter that is kept for small frames.
-pub const MIN_LINK_WINDOW: u64 = 256 * 1024;
+/// Least link window a side may announce. A window is given back a quarter at a time, and a quarter is kept for small
+/// frames; so a quarter has to hold the largest frame.
+pub const MIN_LINK_WINDOW: u64 = 512 * 1024;
 
 /// Least stream window a side may announce: three quarters of it hold a whole chunk.
 pub const MIN_STREAM_WINDOW: u64 = 128 * 1024;
@@ -110,7 +110,7 @@ pub struct Limits {
     /// 1.25 GiB: one value of the largest size, and room for ordinary answers beside it.
     pub max_unsent: u64,
 
-    /// Bytes of large call bodies that wait here to be sent, above which a further large call is refused as Blocked.
+    /// Bytes of large bodies that wait here to be sent, above which a further large call is refused as Blocked.
     ///
     /// 64 MiB: enough to keep any link busy; the rest waits where it was made. One body of any size may always go.
     pub max_leaving: u64,
@@ -160,6 +160,12 @@ impl Default for Limits {
     }
 }
 
+/// Less between two pings would be nothing but pings.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// A year: never, but can be added to any time.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 impl Limits {
     /// These limits with each that would stop the protocol from working raised to the least that works.
     pub(crate) fn workable(mut self) -> Self {
@@ -167,7 +173,10 @@ impl Limits {
         self.stream_window = self.stream_window.max(MIN_STREAM_WINDOW);
         self.chunk_budget = self.chunk_budget.max(1);
         self.high_water = self.high_water.max(1);
-        self.silence = self.silence.max(self.keep_alive);
+        // A body lies in one piece of memory.
+        self.max_value = self.max_value.min(isize::MAX as u64);
+        self.keep_alive = self.keep_alive.clamp(SHORTEST, LONGEST);
+        self.silence = self.silence.clamp(2 * self.keep_alive, 2 * LONGEST);
         self
     }
 }

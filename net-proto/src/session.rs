@@ -202,16 +202,17 @@ impl<C> Session<C> {
             return Ok(false);
         };
         let header = Header::read(header)?;
-        let kind = header.kind()?;
+        let kind = header.known_kind()?;
         if let Stage::AwaitingHello { .. } = self.stage {
             // Judged before it is waited for: a stranger gets no larger buffer than a HELLO needs.
             match kind {
                 Some(Kind::Hello) if header.length <= MAX_HELLO => {}
-                Some(Kind::Hello) | None => {
+                Some(Kind::Hello) => {
                     let (length, limit) = (header.length, MAX_HELLO);
                     return Err(Misbehaviour::FrameTooLong { length, limit }.into());
                 }
                 Some(other) => return Err(Misbehaviour::NotHello(other).into()),
+                None => return Err(Misbehaviour::UnknownKind(header.kind).into()),
             }
         }
         let missing = (HEADER + header.length).saturating_sub(input.len());
@@ -422,10 +423,9 @@ impl<C> Session<C> {
 
     /// Moves what is to be written next to `out`: every small frame, and large bodies up to a budget.
     ///
-    /// `out` must be empty; otherwise nothing happens. [`poll`](Session::poll) after it: room may have come of it.
-    pub fn transmit(&mut self, now: Instant, out: &mut Transmit) {
-        // Nothing here depends on time yet; a pace for large bodies would.
-        let _ = now;
+    /// `out` must be empty; otherwise nothing happens. It can be empty after. [`poll`](Session::poll) then: room may have
+    /// come of it.
+    pub fn transmit(&mut self, _now: Instant, out: &mut Transmit) {
         if !out.is_empty() {
             return;
         }

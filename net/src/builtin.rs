@@ -7,12 +7,10 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::body::{self, Parts};
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
 use crate::registry::{Answer, Connection, Incoming, Param, ParamKind, Registry, Signature};
-use crate::value::cbor::Writer;
-use crate::value::tags;
+use crate::value;
 
 /// The tag of [`info`].
 pub(crate) const INFO: &str = "net.defaults.handlers.info";
@@ -149,25 +147,18 @@ fn described(registry: &Registry) -> std::collections::BTreeMap<String, Describe
 }
 
 fn pass_through(call: &Incoming) -> Answer {
-    match body::split(&call.body) {
-        Ok(Parts {
-            positional,
-            keywords: None,
-        }) if positional.len() == 1 => Answer::Value(call.body.slice_ref(positional[0])),
-        Ok(Parts {
-            positional,
-            keywords,
-        }) => {
+    match value::split_arguments(&call.body) {
+        Ok(parts) if parts.count == 1 && parts.keywords.is_none() => {
+            Answer::Value(call.body.slice_ref(parts.items))
+        }
+        Ok(parts) => {
             let mut out = Vec::with_capacity(call.body.len() + 16);
-            let mut writer = Writer::new(&mut out);
-            writer.tag(tags::TUPLE);
-            writer.array(2);
-            writer.tag(tags::TUPLE);
-            writer.array(positional.len());
-            out.extend(positional.concat());
-            match keywords {
+            value::encode_tuple_head(2, &mut out);
+            value::encode_tuple_head(parts.count, &mut out);
+            out.extend_from_slice(parts.items);
+            match parts.keywords {
                 Some(keywords) => out.extend_from_slice(keywords),
-                None => Writer::new(&mut out).map(0),
+                None => value::encode_map_head(0, &mut out),
             }
             Answer::Value(Bytes::from(out))
         }

@@ -23,7 +23,6 @@
 //! [`value`] how values travel, [`Registry`] what a peer offers. The protocol itself is in `net_proto`, which does no
 //! I/O; this crate is where sockets, tasks and clocks are.
 
-mod body;
 mod builtin;
 mod call;
 mod config;

@@ -9,11 +9,13 @@ pub(crate) mod dial;
 mod handshake;
 mod keeper;
 #[cfg(test)]
-pub(crate) mod memory;
+mod memory;
 mod reader;
 mod serve;
 mod slot;
 pub(crate) mod socket;
+#[cfg(test)]
+mod tests;
 pub(crate) mod watch;
 
 use std::collections::HashMap;

@@ -14,7 +14,6 @@ use net_proto::{ErrorBody, ErrorCode};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::body::to_json_arguments;
 use crate::builtin;
 use crate::error::CallError;
 use crate::link::dial::Address;
@@ -122,12 +121,12 @@ async fn answer(core: &Arc<Core>, request: &Request) -> original::Answer {
 
 fn encode_request(request: &Request) -> Result<Vec<u8>, ValueError> {
     let mut body = Vec::with_capacity(64);
-    Writer::new(&mut body).array(request.args.len());
+    value::encode_array_head(request.args.len(), &mut body);
     for argument in &request.args {
         value::from_json(argument, &mut body)?;
     }
     if !request.kwargs.is_empty() {
-        Writer::new(&mut body).map(request.kwargs.len());
+        value::encode_map_head(request.kwargs.len(), &mut body);
         for (name, argument) in &request.kwargs {
             Writer::new(&mut body).text(name);
             value::from_json(argument, &mut body)?;
@@ -143,7 +142,7 @@ pub(crate) async fn ask(
     tag: &str,
     body: &[u8],
 ) -> Result<Answer, CallError> {
-    let (args, kwargs) = to_json_arguments(body)?;
+    let (args, kwargs) = value::arguments_to_json(body)?;
     let request = Request {
         args,
         kwargs,

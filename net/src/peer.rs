@@ -86,7 +86,7 @@ impl Core {
         self.link_closed.notify_waiters();
     }
 
-    fn open_links(&self) -> Vec<Arc<Link>> {
+    pub(crate) fn open_links(&self) -> Vec<Arc<Link>> {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         links
             .iter()

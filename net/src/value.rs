@@ -49,10 +49,13 @@ mod time;
 mod types;
 mod untyped;
 
-pub use arguments::{Arguments, Keywords, encode_arguments, encode_keywords};
+pub use arguments::{
+    ArgumentParts, Arguments, Keywords, encode_arguments, encode_array_head, encode_keywords,
+    encode_map_head, encode_tuple_head, split_arguments,
+};
 pub use check::{check, check_sequence};
 pub use error::{ForFunction, ValueError, ValueErrorKind};
-pub use json::{from_json, to_json, to_json_lossy};
+pub use json::{arguments_to_json, from_json, to_json, to_json_lossy};
 pub use number::{BigInt, Decimal};
 pub use time::{Date, DateTime, NaiveDateTime, Time, TimeDelta};
 pub use types::{Bytes, Complex, FrozenSet, Set, Uuid};

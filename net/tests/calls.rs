@@ -1,5 +1,7 @@
 //! Calls between two peers of one process: results, errors, deadlines, cancelling, many and large ones.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::sync::Arc;

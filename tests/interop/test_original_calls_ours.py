@@ -79,5 +79,7 @@ def test_an_error_too_long_for_it_is_shortened_and_still_an_error(original: Acto
     assert "ValueError" in error["text"]
 
 
-def test_a_request_too_long_for_an_original_is_read_whole_by_ours(original: Actor, ours: Actor) -> None:
-    assert original.ask("length", "x" * 5000, to=ours) == {"result": 5000}
+def test_a_request_too_long_for_an_original_is_answered_by_an_error_that_says_so(original: Actor, ours: Actor) -> None:
+    error = original.ask("length", "x" * 1500, to=ours)["error"]
+    assert error["text"].startswith("RemoteError")
+    assert "1024" in error["text"].replace(",", "")

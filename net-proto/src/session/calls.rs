@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::error::Misbehaviour;
 use crate::frame::{Body, CallHead, Kind, call_length, write_call, write_frame};
 use crate::limits::{MAX_BODY, MAX_METADATA, MAX_TAG};
-use crate::session::chunks::Arriving;
+use crate::session::chunks::{Arriving, Progress};
 use crate::session::{
     CallId, CallRefused, Event, Outcome, Outgoing, Payload, PeerLimits, Session, WhyRefused,
 };
@@ -211,15 +211,12 @@ impl<C> Session<C> {
         let Some(arriving) = call.arriving() else {
             return Err(Misbehaviour::BadChunk(stream));
         };
-        let was_due = arriving.credit_is_due();
-        let whole = arriving.add(stream, bytes, last)?;
-        if !was_due && arriving.credit_is_due() {
-            self.credit_due.push(stream);
-        }
-        if let Some(body) = whole
-            && let Some(token) = self.end_own(stream)
-        {
-            self.report(token, Outcome::Reply(body));
+        match arriving.add(stream, bytes, last)? {
+            Progress::Partial => {}
+            Progress::CreditDue => self.credit_due.push(stream),
+            Progress::Whole(body) => {
+                return self.on_answer(Kind::Reply, stream, Outcome::Reply(body));
+            }
         }
         Ok(())
     }

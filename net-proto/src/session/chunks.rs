@@ -12,9 +12,6 @@ use crate::session::credit::{ReceiveWindow, SendWindow};
 use crate::session::ids::IdHash;
 use crate::transmit::Transmit;
 
-/// Memory that is taken for an arriving body before any of it has come, however long it says it is.
-const FIRST_CAPACITY: u64 = 1024 * 1024;
-
 /// The large bodies that leave on one link.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
@@ -136,15 +133,18 @@ pub(super) struct Arriving {
     bytes: Vec<u8>,
     total: u64,
     window: ReceiveWindow,
+    credit_is_due: bool,
 }
 
 impl Arriving {
     /// `total` has been held against the limits.
     pub(super) fn new(total: u64, window: u64) -> Self {
         Self {
-            bytes: Vec::with_capacity(total.min(FIRST_CAPACITY) as usize),
+            // Grows with what comes: no memory is taken on the word of the sender.
+            bytes: Vec::new(),
             total,
             window: ReceiveWindow::new(window),
+            credit_is_due: false,
         }
     }
 
@@ -152,13 +152,13 @@ impl Arriving {
         self.total
     }
 
-    /// Takes a chunk in; the whole body when it was the last.
+    /// Takes a chunk in.
     pub(super) fn add(
         &mut self,
         id: CallId,
         chunk: &[u8],
         last: bool,
-    ) -> Result<Option<Bytes>, Misbehaviour> {
+    ) -> Result<Progress, Misbehaviour> {
         self.window.take(chunk.len() as u64)?;
         let length = (self.bytes.len() + chunk.len()) as u64;
         if chunk.is_empty() || length > self.total || last != (length == self.total) {
@@ -171,16 +171,31 @@ impl Arriving {
                 .reserve_exact(capacity as usize - self.bytes.len());
         }
         self.bytes.extend_from_slice(chunk);
-        Ok(last.then(|| Bytes::from(std::mem::take(&mut self.bytes))))
+        if last {
+            return Ok(Progress::Whole(std::mem::take(&mut self.bytes).into()));
+        }
+        let missing = self.total - length;
+        if !self.credit_is_due && self.window.is_due() && missing > self.window.available() {
+            self.credit_is_due = true;
+            return Ok(Progress::CreditDue);
+        }
+        Ok(Progress::Partial)
     }
 
-    /// Whether credit is to be given back.
-    pub(super) fn credit_is_due(&self) -> bool {
-        // Towards the end the sender has enough to finish.
-        self.window.is_due()
-    }
-
+    /// The credit that is due.
     pub(super) fn give_credit(&mut self) -> u64 {
+        self.credit_is_due = false;
         self.window.give()
     }
+}
+
+/// What a chunk brings about.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// The body is whole.
+    Whole(Bytes),
+    /// The sender needs credit to go on. Said once, until it is given.
+    CreditDue,
+    /// More has to come.
+    Partial,
 }

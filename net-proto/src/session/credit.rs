@@ -62,6 +62,10 @@ impl ReceiveWindow {
         }
     }
 
+    pub(super) fn available(&self) -> u64 {
+        self.available
+    }
+
     /// The other side sent something.
     pub(super) fn take(&mut self, bytes: u64) -> Result<(), Misbehaviour> {
         self.available = self

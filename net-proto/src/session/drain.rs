@@ -1,5 +1,7 @@
 //! The orderly end of a link: goodbye from both sides, calls under way finish, then it is drained.
 
+use std::time::Instant;
+
 use crate::answer::head;
 use crate::frame::{Kind, write_frame};
 use crate::limits::MAX_REASON;
@@ -27,7 +29,7 @@ impl Drain {
 impl<C> Session<C> {
     /// Ends the link in order: no new calls are made by either side, calls under way finish, then
     /// [`Event::Drained`] comes. The other side's session answers by itself. Said twice it does nothing.
-    pub fn goodbye(&mut self, _now: std::time::Instant, reason: &str) {
+    pub fn goodbye(&mut self, _now: Instant, reason: &str) {
         if self.drain.reason.is_none() {
             self.drain.reason = Some(head(reason, MAX_REASON).to_owned());
             self.say_goodbye();

@@ -9,7 +9,7 @@ use crate::answer::{ErrorBody, ErrorCode};
 use crate::error::Misbehaviour;
 use crate::frame::{Body, CallHead, HEADER, Kind, MORE, write_frame};
 use crate::limits::{MAX_BODY, MAX_FLAG};
-use crate::session::chunks::Arriving;
+use crate::session::chunks::{Arriving, Progress};
 use crate::session::unsent::UnsentAnswer;
 use crate::session::{CallId, Event, Incoming, Payload, Session, Tag};
 
@@ -261,12 +261,16 @@ impl<C> Session<C> {
             Stage::Unsent => return Ok(()),
             Stage::Running | Stage::Leaving => return Err(Misbehaviour::BadChunk(stream)),
         };
-        let was_due = arriving.body.credit_is_due();
-        let whole = arriving.body.add(stream, bytes, last)?;
-        if !was_due && arriving.body.credit_is_due() {
-            self.credit_due.push(stream);
+        match arriving.body.add(stream, bytes, last)? {
+            Progress::Partial => {}
+            Progress::CreditDue => self.credit_due.push(stream),
+            Progress::Whole(body) => self.on_call_whole(now, stream, body),
         }
-        if let Some(body) = whole
+        Ok(())
+    }
+
+    fn on_call_whole(&mut self, now: Instant, stream: u64, body: Bytes) {
+        if let Some(call) = self.peer_calls.get_mut(&stream)
             && let Stage::Arriving(arrived) = std::mem::replace(&mut call.stage, Stage::Running)
         {
             self.arriving -= arrived.body.total();
@@ -278,7 +282,6 @@ impl<C> Session<C> {
                 body,
             }));
         }
-        Ok(())
     }
 
     /// The caller does not want the answer. One that comes too late for that is ignored.

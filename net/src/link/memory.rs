@@ -127,7 +127,7 @@ impl Drop for Writer {
 }
 
 /// Two sockets, each the other's far end.
-pub(crate) fn pair() -> (Socket, Socket) {
+pub(super) fn pair() -> (Socket, Socket) {
     let (a, b) = (SharedPipe::default(), SharedPipe::default());
     let end = |ours: &SharedPipe, theirs: &SharedPipe| Socket {
         read: Box::new(Reader(theirs.clone())),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cbor::{Item, Reader, Writer};
 use super::error::{Step, ValueError, ValueErrorKind};
-use super::{decode, ser};
+use super::{decode, ser, tags};
 
 /// The arguments of one call, one slice of CBOR for each parameter, not yet decoded.
 ///
@@ -39,24 +39,19 @@ impl<'de, const N: usize> Arguments<'de, N> {
     pub fn parse(body: &'de [u8], names: &'static [&'static str; N]) -> Result<Self, ValueError> {
         let mut reader = Reader::new(body);
         let mut given = [None; N];
-        let mut position = 0;
-        let mut left = match reader.next()? {
-            Item::Array(length) => length,
-            _ => return Err(ValueErrorKind::NotArguments.into()),
-        };
-        while more(&mut reader, &mut left) {
+        let count = array_head(&mut reader)?;
+        for position in 0..count {
             let value = reader
                 .skip()
                 .map_err(|error| error.inside(Step::Index(position)).inside(Step::Arguments))?;
             if let Some(slot) = given.get_mut(position) {
                 *slot = Some(value);
             }
-            position += 1;
         }
-        if position > N {
+        if count > N {
             return Err(ValueErrorKind::TooManyArguments {
                 takes: N,
-                given: position,
+                given: count,
             }
             .into());
         }
@@ -109,15 +104,8 @@ fn keywords<'de>(
     names: &[&'static str],
     given: &mut [Option<&'de [u8]>],
 ) -> Result<(), ValueError> {
-    let Item::Map(mut left) = reader.next()? else {
-        return Err(ValueError::custom(
-            "keyword arguments must be a map of names to values",
-        ));
-    };
-    while more(reader, &mut left) {
-        let Item::Text(name) = reader.next()? else {
-            return Err(ValueError::custom("keywords must be text"));
-        };
+    for _ in 0..map_head(reader)? {
+        let name = keyword(reader)?;
         let value = reader
             .skip()
             .map_err(|error| error.inside(Step::Argument(Cow::Owned(name.clone().into_owned()))))?;
@@ -137,16 +125,90 @@ fn keywords<'de>(
     Ok(())
 }
 
-/// Whether one more element is there; `left` is `None` where the end is marked by a break.
-fn more(reader: &mut Reader<'_>, left: &mut Option<usize>) -> bool {
-    match left {
-        Some(0) => false,
-        Some(left) => {
-            *left -= 1;
-            true
-        }
-        None => !reader.eat_break(),
+/// A call's body, taken apart at the seam between positional and keyword arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArgumentParts<'de> {
+    /// How many positional arguments there are.
+    pub count: usize,
+    /// The positional arguments, one value after the other, without the array's head.
+    pub items: &'de [u8],
+    /// The map of keyword arguments, with its head.
+    pub keywords: Option<&'de [u8]>,
+}
+
+/// Takes a call's body apart, for a function that takes whatever comes.
+///
+/// # Errors
+///
+/// When the body is not well-formed, or a keyword is not text.
+pub fn split_arguments(body: &[u8]) -> Result<ArgumentParts<'_>, ValueError> {
+    let mut reader = Reader::new(body);
+    let count = array_head(&mut reader)?;
+    let start = reader.position();
+    for position in 0..count {
+        reader
+            .skip()
+            .map_err(|error| error.inside(Step::Index(position)).inside(Step::Arguments))?;
     }
+    let items = reader.since(start);
+    let keywords = match &body[reader.position()..] {
+        [] => None,
+        keywords => {
+            for _ in 0..map_head(&mut reader)? {
+                keyword(&mut reader)?;
+                reader.skip()?;
+            }
+            reader.finish()?;
+            Some(keywords)
+        }
+    };
+    Ok(ArgumentParts {
+        count,
+        items,
+        keywords,
+    })
+}
+
+fn array_head(reader: &mut Reader<'_>) -> Result<usize, ValueError> {
+    match reader.next()? {
+        Item::Array(Some(length)) => Ok(length),
+        _ => Err(ValueErrorKind::NotArguments.into()),
+    }
+}
+
+fn map_head(reader: &mut Reader<'_>) -> Result<usize, ValueError> {
+    match reader.next()? {
+        Item::Map(Some(length)) => Ok(length),
+        _ => Err(ValueError::custom(
+            "keyword arguments must be a map of known length",
+        )),
+    }
+}
+
+fn keyword<'de>(reader: &mut Reader<'de>) -> Result<Cow<'de, str>, ValueError> {
+    match reader.next()? {
+        Item::Text(name) => Ok(name),
+        _ => Err(ValueError::custom(
+            "the name of a keyword argument must be text",
+        )),
+    }
+}
+
+/// Appends the head of an array of `length` values; the values follow.
+pub fn encode_array_head(length: usize, out: &mut Vec<u8>) {
+    Writer::new(out).array(length);
+}
+
+/// Appends the head of a tuple of `length` values; the values follow.
+pub fn encode_tuple_head(length: usize, out: &mut Vec<u8>) {
+    let mut writer = Writer::new(out);
+    writer.tag(tags::TUPLE);
+    writer.array(length);
+}
+
+/// Appends the head of a map of `length` pairs; keys and values follow by turns.
+pub fn encode_map_head(length: usize, out: &mut Vec<u8>) {
+    Writer::new(out).map(length);
 }
 
 /// Appends the array of positional arguments: `arguments` is a tuple, a slice or array, or `()` for none.

@@ -54,6 +54,22 @@ mod major {
     pub(super) const SIMPLE: u8 = 7;
 }
 
+/// By initial byte, how many bytes a value takes that is an integer, a float, a boolean or null; 0 for the rest.
+const SCALAR_WIDTH: [u8; 256] = {
+    let mut widths = [0; 256];
+    let mut info = 0;
+    while info < 28 {
+        let width = if info < 24 { 1 } else { 1 + (1 << (info - 24)) };
+        widths[(major::UINT << 5) as usize | info] = width;
+        widths[(major::NINT << 5) as usize | info] = width;
+        if (info >= 20 && info < 24) || info > 24 {
+            widths[(major::SIMPLE << 5) as usize | info] = width;
+        }
+        info += 1;
+    }
+    widths
+};
+
 /// An initial byte and its argument; `None`: indefinite length (31).
 struct Head {
     major: u8,
@@ -88,6 +104,7 @@ impl<'de> Reader<'de> {
     ///
     /// When the bytes end or are not well-formed. A length that the input cannot hold is refused here, before anyone
     /// makes room for it.
+    #[inline]
     #[expect(
         clippy::should_implement_trait,
         reason = "fallible, and its end is an error: not an iterator"
@@ -142,6 +159,17 @@ impl<'de> Reader<'de> {
         is_break
     }
 
+    /// A 64-bit float, if that is next: what a list of numbers is made of.
+    #[inline]
+    pub(crate) fn eat_float(&mut self) -> Option<f64> {
+        let bytes: &[u8; 9] = self.input[self.at..].first_chunk()?;
+        let [0xfb, bits @ ..] = *bytes else {
+            return None;
+        };
+        self.at += bytes.len();
+        Some(f64::from_be_bytes(bits))
+    }
+
     /// Passes over one whole value and returns its bytes.
     ///
     /// # Errors
@@ -167,6 +195,13 @@ impl<'de> Reader<'de> {
 
     fn skip_nested(&mut self, depth: usize) -> Result<(), ValueError> {
         let start = self.at;
+        if let Some(&initial) = self.input.get(start) {
+            let width = usize::from(SCALAR_WIDTH[usize::from(initial)]);
+            if width > 0 && width <= self.input.len() - start {
+                self.at += width;
+                return Ok(());
+            }
+        }
         let head = self.head()?;
         if matches!(head.major, major::ARRAY | major::MAP | major::TAG) && depth >= MAX_DEPTH {
             return Err(ValueErrorKind::TooDeep { limit: MAX_DEPTH }.into());
@@ -240,6 +275,7 @@ impl<'de> Reader<'de> {
         })
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], ValueError> {
         let Some(&bytes) = self.input[self.at..].first_chunk() else {
             return Err(self.truncated());
@@ -248,6 +284,7 @@ impl<'de> Reader<'de> {
         Ok(bytes)
     }
 
+    #[inline]
     fn take(&mut self, length: u64) -> Result<&'de [u8], ValueError> {
         let rest = &self.input[self.at..];
         let length = usize::try_from(length)
@@ -295,6 +332,7 @@ impl<'de> Reader<'de> {
     }
 
     /// A number of elements, each of which takes at least `least` bytes of what is left.
+    #[inline]
     fn length(&self, argument: Option<u64>, least: usize) -> Result<Option<usize>, ValueError> {
         let Some(length) = argument else {
             return Ok(None);
@@ -320,6 +358,7 @@ fn malformed(offset: usize, what: &'static str) -> ValueError {
     ValueErrorKind::Malformed { offset, what }.into()
 }
 
+#[inline]
 fn simple(info: u8, argument: Option<u64>) -> Option<Item<'static>> {
     // The narrowing is exact: the argument was read from as many bytes.
     Some(match (info, argument) {

@@ -3,6 +3,9 @@
 //! minicbor-serde cannot serve: to it a tag that the type did not ask for is an error, so no Python tuple would fit a
 //! `Vec`; nor do bytes, pieces of text or an integer for a float; and its errors have no path.
 
+use std::borrow::Cow;
+
+use serde::de::value::SeqDeserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Unexpected, Visitor};
 
 use super::MAX_DEPTH;
@@ -69,9 +72,29 @@ impl<'r, 'de> Deserializer<'r, 'de> {
                 key: &[],
             };
             let value = visitor.visit_seq(&mut elements)?;
-            elements.finish("an array of fewer elements")?;
+            elements.finish("elements")?;
             Ok(value)
         })
+    }
+
+    fn elements<V: Visitor<'de>>(
+        &mut self,
+        item: Item<'de>,
+        sign: Option<Sign>,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        match (item, sign) {
+            (Item::Array(length), _) => self.seq(length, visitor),
+            // A byte string for a list of numbers: `Vec<u8>` is the usual one.
+            (Item::Bytes(bytes), None) => {
+                let bytes = bytes.iter().copied();
+                let mut bytes = SeqDeserializer::<_, ValueError>::new(bytes);
+                let value = visitor.visit_seq(&mut bytes)?;
+                bytes.end()?;
+                Ok(value)
+            }
+            (item, _) => Err(de::Error::invalid_type(unexpected(&item), &visitor)),
+        }
     }
 
     fn map<V: Visitor<'de>>(
@@ -87,7 +110,7 @@ impl<'r, 'de> Deserializer<'r, 'de> {
                 key: &[],
             };
             let value = visitor.visit_map(&mut entries)?;
-            entries.finish("a map of fewer entries")?;
+            entries.finish("entries")?;
             Ok(value)
         })
     }
@@ -112,17 +135,24 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
             },
             Item::Bytes(bytes) => match (sign, bytes) {
                 (Some(sign), bytes) => bignum(sign, &bytes, visitor),
-                (None, std::borrow::Cow::Borrowed(bytes)) => visitor.visit_borrowed_bytes(bytes),
-                (None, std::borrow::Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
+                (None, Cow::Borrowed(bytes)) => visitor.visit_borrowed_bytes(bytes),
+                (None, Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
             },
-            Item::Text(std::borrow::Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-            Item::Text(std::borrow::Cow::Owned(text)) => visitor.visit_string(text),
+            Item::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Item::Text(Cow::Owned(text)) => visitor.visit_string(text),
             Item::Array(length) => self.seq(length, visitor),
             Item::Map(length) => self.map(length, visitor),
             Item::Bool(value) => visitor.visit_bool(value),
             Item::Null => visitor.visit_unit(),
             Item::Float(value) => visitor.visit_f64(value),
             Item::Tag(_) | Item::Break => Err(misplaced_break(self.reader)),
+        }
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
+        match self.reader.eat_float() {
+            Some(value) => visitor.visit_f64(value),
+            None => self.deserialize_any(visitor),
         }
     }
 
@@ -136,31 +166,31 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        match self.item()? {
-            (Item::Array(length), _) => self.seq(length, visitor),
-            // A byte string for a list of numbers: `Vec<u8>` is the usual one.
-            (Item::Bytes(bytes), None) => {
-                visitor.visit_seq(de::value::SeqDeserializer::new(bytes.iter().copied()))
-            }
-            (item, _) => Err(de::Error::invalid_type(unexpected(&item), &visitor)),
-        }
+        let (item, sign) = self.item()?;
+        self.elements(item, sign, visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
         self,
-        _: usize,
+        length: usize,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        self.deserialize_seq(visitor)
+        match self.item()? {
+            // Here and not at the end, so that the error can say what the type asks for.
+            (Item::Array(Some(found)), _) if found != length => {
+                Err(de::Error::invalid_length(found, &visitor))
+            }
+            (item, sign) => self.elements(item, sign, visitor),
+        }
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: usize,
+        length: usize,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        self.deserialize_seq(visitor)
+        self.deserialize_tuple(length, visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -182,8 +212,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         // Not `deserialize_any`: serde's String would take a byte string too, and Python's str is not bytes.
         match self.item()? {
-            (Item::Text(std::borrow::Cow::Borrowed(text)), _) => visitor.visit_borrowed_str(text),
-            (Item::Text(std::borrow::Cow::Owned(text)), _) => visitor.visit_string(text),
+            (Item::Text(Cow::Borrowed(text)), _) => visitor.visit_borrowed_str(text),
+            (Item::Text(Cow::Owned(text)), _) => visitor.visit_string(text),
             (item, _) => Err(de::Error::invalid_type(unexpected(&item), &visitor)),
         }
     }
@@ -245,7 +275,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 char bytes byte_buf unit unit_struct
     }
 }
 
@@ -341,11 +371,12 @@ impl Elements<'_, '_, '_> {
         if !self.more() {
             return Ok(());
         }
-        let (expected, found) = (
-            format!("{expected} (at most {})", self.done),
-            "more".to_owned(),
-        );
-        Err(ValueErrorKind::Mismatch { expected, found }.into())
+        let expected = format!("at most {} {expected}", self.done);
+        Err(ValueErrorKind::Mismatch {
+            expected,
+            found: "more".to_owned(),
+        }
+        .into())
     }
 
     fn size_ahead(&self) -> Option<usize> {

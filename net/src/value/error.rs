@@ -47,7 +47,7 @@ impl Step {
 #[non_exhaustive]
 pub enum ValueErrorKind {
     /// The bytes end inside a value.
-    #[error("the value is cut short: its bytes end after {offset}, and more were announced")]
+    #[error("the value is cut short: {offset} bytes are there, and more were announced")]
     Truncated {
         /// How many bytes there are.
         offset: usize,
@@ -61,7 +61,7 @@ pub enum ValueErrorKind {
         what: &'static str,
     },
     /// Bytes follow after the value.
-    #[error("{extra} bytes follow after the value; exactly one was expected")]
+    #[error("the value ends before its bytes do ({extra} more); exactly one value was expected")]
     TrailingBytes {
         /// How many.
         extra: usize,
@@ -79,14 +79,6 @@ pub enum ValueErrorKind {
         expected: String,
         /// What came.
         found: String,
-    },
-    /// A tag's content is not what the tag demands.
-    #[error("tag {tag}: {what}")]
-    BadTag {
-        /// The tag's number.
-        tag: u64,
-        /// What is wrong with its content.
-        what: String,
     },
     /// JSON cannot hold it.
     #[error(
@@ -193,6 +185,12 @@ impl serde::de::Error for ValueError {
 
     fn invalid_value(found: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
         mismatch(found, expected)
+    }
+
+    fn invalid_length(length: usize, expected: &dyn serde::de::Expected) -> Self {
+        let found = format!("{length} of them");
+        let expected = expected.to_string();
+        ValueErrorKind::Mismatch { expected, found }.into()
     }
 }
 

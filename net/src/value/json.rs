@@ -1,7 +1,11 @@
 //! JSON to CBOR and back, for original peers and the command line. No other formats.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value as Json};
 
+use super::arguments::split_arguments;
+use super::cbor::Reader;
 use super::error::{Step, ValueError, ValueErrorKind};
 use super::{Value, decode, encode};
 
@@ -33,6 +37,33 @@ pub fn to_json(bytes: &[u8]) -> Result<Json, ValueError> {
 /// When the bytes are not one value.
 pub fn to_json_lossy(bytes: &[u8]) -> Result<Json, ValueError> {
     convert(decode(bytes)?, lossy)
+}
+
+/// The arguments in a call's body as JSON: the positional ones, and the others by name.
+///
+/// # Errors
+///
+/// As for [`to_json`]; the path begins with `args` or the keyword.
+pub fn arguments_to_json(body: &[u8]) -> Result<(Vec<Json>, Map<String, Json>), ValueError> {
+    let parts = split_arguments(body)?;
+    let mut reader = Reader::new(parts.items);
+    let mut positional = Vec::with_capacity(parts.count.min(parts.items.len()));
+    for index in 0..parts.count {
+        let value = reader.skip().and_then(to_json);
+        let value =
+            value.map_err(|error| error.inside(Step::Index(index)).inside(Step::Arguments))?;
+        positional.push(value);
+    }
+    let mut named = Map::new();
+    if let Some(Value::Map(entries)) = parts.keywords.map(decode).transpose()? {
+        for (name, value) in entries {
+            let name = key(name, strict)?;
+            let value = convert(value, strict)
+                .map_err(|error| error.inside(Step::Argument(name.clone().into())))?;
+            named.insert(name, value);
+        }
+    }
+    Ok((positional, named))
 }
 
 /// What becomes of a value that JSON has no form for.
@@ -110,7 +141,7 @@ fn no_form(what: String) -> ValueError {
 fn lossy(value: Value) -> Result<Json, ValueError> {
     Ok(match value {
         Value::Set(elements) | Value::FrozenSet(elements) => array(elements, lossy)?,
-        Value::Bytes(bytes) => Json::String(base64(&bytes)),
+        Value::Bytes(bytes) => Json::String(STANDARD.encode(bytes)),
         Value::DateTime(datetime) => Json::String(datetime.to_string()),
         Value::NaiveDateTime(datetime) => Json::String(datetime.to_string()),
         Value::Date(date) => Json::String(date.to_string()),
@@ -121,25 +152,4 @@ fn lossy(value: Value) -> Result<Json, ValueError> {
         Value::Tagged(_, content) => convert(*content, lossy)?,
         other => Json::String(other.to_string()),
     })
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits = chunk
-            .iter()
-            .fold(0, |bits, byte| bits << 8 | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = ALPHABET[(bits >> (18 - 6 * place) & 0x3f) as usize];
-            text.push(if place <= chunk.len() {
-                char::from(digit)
-            } else {
-                '='
-            });
-        }
-    }
-    text
 }

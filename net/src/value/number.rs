@@ -12,8 +12,8 @@ use super::tags::marker;
 /// Digits that are turned from or to binary at most: the effort grows with the square. Python draws the same line.
 const MOST_DIGITS: usize = 4300;
 
-/// Bytes that surely make no more than [`MOST_DIGITS`] digits.
-const MOST_BYTES: usize = 1785;
+/// The bytes that [`MOST_DIGITS`] digits take.
+const MOST_BYTES: usize = 1786;
 
 /// An integer of any size (tags 2 and 3; without a tag if it fits 64 bits and a sign).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -6,12 +6,12 @@
 //! | 2 | integer above 2^64-1 | byte string, big endian | RFC 8949, 3.4.3 |
 //! | 3 | integer below -2^64 | byte string of -1-n, big endian | RFC 8949, 3.4.3 |
 //! | 4 | Decimal, finite | array of exponent (base ten) and mantissa | RFC 8949, 3.4.4 |
-//! | 37 | UUID | byte string of 16 | IANA (lucas-clemente) |
+//! | 37 | UUID | byte string of 16 | IANA |
 //! | 64–87 | typed arrays | reserved for a later version | RFC 8746 |
-//! | 258 | set | array, no element twice | IANA (input-output-hk) |
+//! | 258 | set | array, no element twice | IANA |
 //! | 1002 | timedelta | map: 1 to whole seconds (floor), -6 to microseconds (0–999999) | RFC 9581, 4 |
 //! | 1004 | date | text, `YYYY-MM-DD` | RFC 8943 |
-//! | 43000 | complex | array of two floats: real, imaginary | IANA (Broadcom/DSP) |
+//! | 43000 | complex | array of two floats: real, imaginary | IANA |
 //! | 39810 | tuple | array | ours |
 //! | 39811 | frozenset | array, no element twice | ours |
 //! | 39812 | datetime without an offset | text, RFC 3339 without the offset | ours |

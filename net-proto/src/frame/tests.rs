@@ -1,0 +1,394 @@
+//! Each frame: the example of PROTOCOL.md, a round trip, and no panic whatever comes.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::answer::ErrorCode;
+use crate::hello::{agree, preface};
+use crate::id::InstanceId;
+use crate::limits::{MIN_LINK_WINDOW, MIN_STREAM_WINDOW};
+
+const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
+
+/// The frame of each example, its name, and its stream.
+fn examples() -> Vec<(&'static str, u64, Frame)> {
+    let hello = Hello {
+        group: Some("lab".into()),
+        hub: true,
+        name: "ada@rig:4711".into(),
+        addresses: vec!["192.0.2.7:3010".into()],
+        software: "app-net 0.1.0".into(),
+        ..Hello::new(InstanceId(
+            *b"\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xAA\xBB\xCC\xDD\xEE\xFF",
+        ))
+    };
+    let error = ErrorBody {
+        kind: "ValueError".into(),
+        traceback: "  File \"app.py\", line 3\n".into(),
+        ..ErrorBody::new(ErrorCode::Remote, "no such colour")
+    };
+    // The arguments 5 and 10: an array of two.
+    let arguments = || Body::Whole(Bytes::from_static(b"\x82\x05\x0A"));
+    let first = CallHead {
+        tag_number: 1,
+        tag: Some("app.multiply".into()),
+        time_left: NonZeroU32::new(1500),
+        metadata: Bytes::from_static(b"traceparent: 00-0af7-b7ad-01"),
+    };
+    let later = CallHead {
+        tag: None,
+        time_left: None,
+        metadata: Bytes::new(),
+        ..first.clone()
+    };
+    let chunk = Frame::Chunk {
+        bytes: Bytes::from_static(b"the end of it"),
+        last: true,
+    };
+    vec![
+        ("hello", 0, Frame::Hello(Box::new(hello))),
+        ("call-full", 1, Frame::Call(first, arguments())),
+        ("call", 3, Frame::Call(later.clone(), arguments())),
+        ("call-more", 5, Frame::Call(later, Body::More(1 << 20))),
+        (
+            "reply",
+            1,
+            Frame::Reply(Body::Whole(Bytes::from_static(b"\x18\x32"))),
+        ),
+        ("reply-more", 5, Frame::Reply(Body::More(1 << 20))),
+        ("flag", 3, Frame::Flag("NULL".into())),
+        ("error", 3, Frame::Error(Box::new(error))),
+        ("cancel", 1, Frame::Cancel),
+        ("chunk", 5, chunk),
+        ("credit", 0, Frame::Credit(4 * 1024 * 1024)),
+        ("ping", 0, Frame::Ping(1)),
+        ("pong", 0, Frame::Pong(1)),
+        ("goodbye", 0, Frame::Goodbye("shutting down".into())),
+    ]
+}
+
+/// The examples of frames that have a place on the wire but no meaning here yet.
+fn later_examples() -> Vec<(&'static str, Vec<u8>)> {
+    let frame = |kind, stream, payload: &[u8]| {
+        let mut bytes = Vec::new();
+        write_frame(&mut bytes, kind, 0, stream, payload);
+        bytes
+    };
+    let interest = b"\xA3\x00\x65alarm\x01\x19\x04\x00\x02\x00";
+    let event = b"\x07\0\0\0\0\0\0\0\x81\x18\x2A";
+    vec![
+        ("item", frame(Kind::Item, 7, b"\x01")),
+        ("end", frame(Kind::End, 7, b"")),
+        ("interest", frame(Kind::Interest, 9, interest)),
+        ("event", frame(Kind::Event, 9, event)),
+    ]
+}
+
+impl Frame {
+    fn write(&self, stream: u64, out: &mut Vec<u8>) {
+        match self {
+            Self::Hello(hello) => {
+                let mut map = Vec::new();
+                hello.encode(&mut map);
+                write_frame(out, Kind::Hello, 0, stream, &map);
+            }
+            Self::Call(head, body) => {
+                let head = CallHead {
+                    tag_number: head.tag_number,
+                    tag: head.tag.as_deref(),
+                    time_left: head.time_left,
+                    metadata: &head.metadata[..],
+                };
+                let body = match body {
+                    Body::Whole(bytes) => Body::Whole(&bytes[..]),
+                    Body::More(total) => Body::More(*total),
+                };
+                write_call(out, stream, &head, &body);
+                assert_eq!(out.len(), call_length(&head, &body));
+            }
+            Self::Reply(Body::Whole(bytes)) => write_frame(out, Kind::Reply, 0, stream, bytes),
+            Self::Reply(Body::More(total)) => {
+                write_frame(out, Kind::Reply, MORE, stream, &total.to_le_bytes());
+            }
+            Self::Flag(name) => write_frame(out, Kind::Flag, 0, stream, name.as_bytes()),
+            Self::Error(error) => {
+                let mut map = Vec::new();
+                error.encode(&mut map);
+                write_frame(out, Kind::Error, 0, stream, &map);
+            }
+            Self::Cancel => write_frame(out, Kind::Cancel, 0, stream, &[]),
+            Self::Credit(amount) => write_number(out, Kind::Credit, stream, *amount),
+            Self::Chunk { bytes, last } => {
+                let flags = if *last { LAST } else { 0 };
+                write_frame(out, Kind::Chunk, flags, stream, bytes);
+            }
+            Self::Ping(number) => write_number(out, Kind::Ping, stream, *number),
+            Self::Pong(number) => write_number(out, Kind::Pong, stream, *number),
+            Self::Goodbye(reason) => write_frame(out, Kind::Goodbye, 0, stream, reason.as_bytes()),
+        }
+    }
+}
+
+/// Reads a frame, its header included, as a session does.
+fn read(bytes: &[u8]) -> Result<Option<(u64, Frame)>, Misbehaviour> {
+    let header = Header::read(bytes.first_chunk().expect("a header"))?;
+    let Some(kind) = header.known_kind()? else {
+        return Ok(None);
+    };
+    let payload = Bytes::copy_from_slice(&bytes[HEADER..]);
+    assert_eq!(payload.len(), header.length);
+    Ok(Some((header.stream, Frame::read(kind, &header, payload)?)))
+}
+
+/// Bytes as PROTOCOL.md prints them: sixteen a line.
+fn dump(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for line in bytes.chunks(16) {
+        let digits: Vec<String> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(text, "{}", digits.join(" ")).unwrap();
+    }
+    text
+}
+
+/// The example of that name in PROTOCOL.md.
+fn documented(name: &str) -> &'static str {
+    let start = format!("```hex {name}\n");
+    let (_, rest) = PROTOCOL
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("no example {name}"));
+    rest.split_once("```").expect("an example ends").0
+}
+
+#[test]
+fn every_frame_is_as_protocol_md_shows_it() {
+    let mut written: Vec<(&str, Vec<u8>)> = later_examples();
+    written.push(("preface", preface().to_vec()));
+    for (name, stream, frame) in examples() {
+        let mut bytes = Vec::new();
+        frame.write(stream, &mut bytes);
+        assert_eq!(read(&bytes), Ok(Some((stream, frame))), "{name}");
+        written.push((name, bytes));
+    }
+    for (name, bytes) in &written {
+        assert_eq!(
+            documented(name),
+            dump(bytes),
+            "example {name} should be:\n{}",
+            dump(bytes)
+        );
+    }
+    let shown: BTreeSet<&str> = PROTOCOL
+        .lines()
+        .filter_map(|line| line.strip_prefix("```hex "))
+        .collect();
+    assert_eq!(shown, written.iter().map(|(name, _)| *name).collect());
+}
+
+#[test]
+fn frames_without_a_meaning_yet_are_refused_by_name() {
+    for (name, bytes) in later_examples() {
+        let Err(Misbehaviour::NotAgreed(kind)) = read(&bytes) else {
+            panic!("{name} was taken");
+        };
+        assert_eq!(kind.to_string().to_lowercase(), name);
+    }
+}
+
+#[test]
+fn kinds_have_the_numbers_of_their_place() {
+    for (index, kind) in Kind::ALL.into_iter().enumerate() {
+        assert_eq!(kind as usize, index + 1);
+        assert_eq!(Kind::from_number(kind as u8), Some(kind));
+    }
+    assert_eq!(Kind::from_number(0), None);
+}
+
+#[test]
+fn the_highest_common_version_is_chosen() {
+    let theirs = |low, high| {
+        let mut bytes = preface();
+        bytes[6..].copy_from_slice(&[low, high]);
+        agree(&bytes)
+    };
+    assert_eq!(theirs(1, 1), Ok(1));
+    assert_eq!(theirs(1, 200), Ok(1));
+    assert!(theirs(2, 3).is_err() && theirs(0, 1).is_err() && theirs(2, 1).is_err());
+}
+
+#[test]
+fn unknown_keys_of_a_hello_are_ignored() {
+    let hello = Hello::new(InstanceId([1; 16]));
+    let mut map = Vec::new();
+    hello.encode(&mut map);
+    assert_eq!(map[0], 0xAB, "a map of 11");
+    map[0] = 0xAD;
+    map.extend(b"\x18\x63\xA1\x01\x82\x02\x03\x19\x01\x00\x63new");
+    assert_eq!(Hello::decode(&map), Ok(hello));
+}
+
+#[test]
+fn a_hello_that_says_too_much_is_cut() {
+    let hello = Hello {
+        group: Some("é".repeat(1000)),
+        addresses: vec!["a".repeat(1000); 1000],
+        features: vec!["f".repeat(1000); 1000],
+        name: "n".repeat(1000),
+        software: "s".repeat(1000),
+        ..Hello::new(InstanceId([1; 16]))
+    };
+    let mut map = Vec::new();
+    hello.encode(&mut map);
+    assert!(map.len() <= MAX_HELLO);
+    let seen = Hello::decode(&map).unwrap();
+    assert_eq!((seen.group.unwrap().len(), seen.addresses.len()), (256, 32));
+}
+
+#[test]
+fn windows_too_small_to_work_are_refused() {
+    for (link_window, stream_window) in [
+        (MIN_LINK_WINDOW - 1, MIN_STREAM_WINDOW),
+        (MIN_LINK_WINDOW, MIN_STREAM_WINDOW - 1),
+    ] {
+        let hello = Hello {
+            link_window,
+            stream_window,
+            ..Hello::new(InstanceId([1; 16]))
+        };
+        let mut map = Vec::new();
+        hello.encode(&mut map);
+        assert!(Hello::decode(&map).is_err());
+    }
+}
+
+fn text(limit: usize) -> impl Strategy<Value = String> {
+    proptest::string::string_regex(&format!("[a-zé\u{1F980}]{{0,{}}}", limit / 4)).unwrap()
+}
+
+fn bytes(limit: usize) -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..limit).prop_map(Bytes::from)
+}
+
+fn body() -> impl Strategy<Value = Body<Bytes>> {
+    prop_oneof![
+        bytes(300).prop_map(Body::Whole),
+        (1..u64::MAX).prop_map(Body::More)
+    ]
+}
+
+prop_compose! {
+    fn hello()(
+        id: [u8; 16],
+        group in option::of(text(256)),
+        hub: bool,
+        transient: bool,
+        name in text(256),
+        addresses in vec(text(256), 0..5),
+        software in text(256),
+        max_calls: u32,
+        link_window in MIN_LINK_WINDOW..,
+        stream_window in MIN_STREAM_WINDOW..,
+        max_value: u64,
+        features in vec(text(256), 0..5),
+    ) -> Hello {
+        Hello {
+            id: InstanceId(id), group, hub, transient, name, addresses, software, max_calls,
+            link_window, stream_window, max_value, features,
+        }
+    }
+}
+
+prop_compose! {
+    fn error()(
+        code: u8,
+        kind in text(256),
+        message in text(1000),
+        traceback in text(1000),
+        names in vec(text(256), 0..5),
+    ) -> ErrorBody {
+        let code = ErrorCode::from_number(code);
+        ErrorBody { code, kind, message, traceback, names }
+    }
+}
+
+prop_compose! {
+    fn head()(
+        tag_number: u32,
+        tag in option::of(text(MAX_TAG)),
+        time_left: u32,
+        metadata in bytes(200),
+    ) -> CallHead<Arc<str>, Bytes> {
+        let (tag, time_left) = (tag.map(Arc::from), NonZeroU32::new(time_left));
+        CallHead { tag_number, tag, time_left, metadata }
+    }
+}
+
+fn frame() -> impl Strategy<Value = (u64, Frame)> {
+    let of_link = prop_oneof![
+        hello().prop_map(|hello| Frame::Hello(Box::new(hello))),
+        any::<u64>().prop_map(Frame::Ping),
+        any::<u64>().prop_map(Frame::Pong),
+        text(MAX_REASON).prop_map(Frame::Goodbye),
+        any::<u64>().prop_map(Frame::Credit),
+    ];
+    let of_stream = prop_oneof![
+        (head(), body()).prop_map(|(head, body)| Frame::Call(head, body)),
+        body().prop_map(Frame::Reply),
+        text(MAX_FLAG).prop_map(Frame::Flag),
+        error().prop_map(|error| Frame::Error(Box::new(error))),
+        Just(Frame::Cancel),
+        any::<u64>().prop_map(Frame::Credit),
+        (bytes(300), any::<bool>()).prop_map(|(bytes, last)| Frame::Chunk { bytes, last }),
+    ];
+    prop_oneof![
+        of_link.prop_map(|frame| (0, frame)),
+        (1..u64::MAX, of_stream),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_frame_is_read_as_it_was_written((stream, frame) in frame()) {
+        let mut bytes = Vec::new();
+        frame.write(stream, &mut bytes);
+        prop_assert_eq!(read(&bytes), Ok(Some((stream, frame))));
+    }
+
+    #[test]
+    fn no_payload_of_any_kind_panics(
+        kind: u8, flags: u8, stream in 0..3_u64, payload in vec(any::<u8>(), 0..200),
+    ) {
+        let mut bytes = header(Kind::Call, flags, stream, payload.len()).to_vec();
+        bytes[4] = kind % 20;
+        bytes.extend(payload);
+        let _ = read(&bytes);
+    }
+
+    #[test]
+    fn no_changed_frame_panics((stream, frame) in frame(), place: usize, value: u8, cut: bool) {
+        let mut bytes = Vec::new();
+        frame.write(stream, &mut bytes);
+        if bytes.len() > HEADER {
+            let place = HEADER + place % (bytes.len() - HEADER);
+            bytes[place] = value;
+            if cut {
+                bytes.truncate(place);
+                let length = (bytes.len() - HEADER) as u32;
+                bytes[..4].copy_from_slice(&length.to_le_bytes());
+            }
+        }
+        let _ = read(&bytes);
+    }
+
+    #[test]
+    fn no_header_panics(bytes: [u8; HEADER]) {
+        if let Ok(header) = Header::read(&bytes) {
+            prop_assert!(header.length <= MAX_PAYLOAD);
+            let _ = header.known_kind();
+        }
+    }
+}

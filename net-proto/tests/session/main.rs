@@ -1,0 +1,8 @@
+//! Scenarios of two sessions joined by a network that is not there, in virtual time.
+
+mod calls;
+mod ends;
+mod hostile;
+mod large;
+mod pair;
+mod random;
