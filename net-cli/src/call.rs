@@ -39,7 +39,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = format!("{ARGUMENTS}\n{}", crate::failure::EXIT_STATUS))]
 pub(crate) struct Args {
-    /// The function: <module>.<name>, or a name of its own; `app-net info PEER` lists them
+    /// The function: module.name, or a tag of its own; `app-net info PEER` lists them
     tag: String,
     /// Its arguments: JSON or plain words, name=value to pass by name (--help tells more)
     #[arg(allow_negative_numbers = true)]
