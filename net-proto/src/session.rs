@@ -157,7 +157,7 @@ impl<C> Session<C> {
 
     fn peer(&self) -> Option<PeerLimits> {
         match self.stage {
-            Stage::Open { peer } => Some(peer),
+            Stage::Open { peer } if self.failed.is_none() => Some(peer),
             _ => None,
         }
     }
@@ -310,7 +310,7 @@ impl<C> Session<C> {
         self.peer_calls.len()
     }
 
-    /// Whether the other side's HELLO has come, so that calls can be made.
+    /// Whether the other side's HELLO has come and the link has not failed, so that calls can be made.
     pub fn is_connected(&self) -> bool {
         self.peer().is_some()
     }

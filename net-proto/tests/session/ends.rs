@@ -419,4 +419,6 @@ fn a_failed_session_stays_failed() {
     pair.dialer.receive(pair.now, &[]);
     assert_eq!(pair.dialer.failed, Some(first.clone()));
     assert_eq!(pair.dialer.session.handle_timeout(pair.now), Err(first));
+    let refused = pair.dialer.try_call(pair.now, "a.f", b"", 9).unwrap_err();
+    assert_eq!(refused.why, WhyRefused::NotConnected);
 }
