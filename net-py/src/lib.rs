@@ -1,1 +1,54 @@
-//! The Python front of app-net.
+//! The Python front of app-net: the extension module `net._net`, a thin layer over the crate `net`.
+//!
+//! A binding function converts, releases the interpreter, calls, and wraps. What Python programs see of it is in the Python modules
+//! beside it (`python/net`); `_net.pyi` is this module's contract with them. Nothing here opens a socket or knows a frame.
+
+mod answers;
+mod call;
+mod convert;
+mod error;
+mod handler;
+mod node;
+mod remote;
+mod wait;
+
+use pyo3::prelude::*;
+
+/// What `python/net` stands on; see `_net.pyi`.
+#[pymodule(gil_used = true)]
+mod _net {
+    use pyo3::prelude::*;
+    use pyo3::types::PyBytes;
+
+    use crate::{convert, error};
+
+    #[pymodule_export]
+    use crate::call::{Pending, begin, call, call_here};
+    #[pymodule_export]
+    use crate::handler::register;
+    #[pymodule_export]
+    use crate::node::{Local, local, start, start_in_child, stop};
+    #[pymodule_export]
+    use crate::remote::{Remote, peers};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::wait::note_main_thread(module.py())?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// The bytes that stand for a value on the wire.
+    #[pyfunction]
+    fn encode<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+        let py = value.py();
+        let mut out = Vec::new();
+        convert::encode(value, "value", &mut out).map_err(|fault| error::bad_value(py, *fault))?;
+        Ok(PyBytes::new(py, &out))
+    }
+
+    /// The value that bytes of the wire stand for.
+    #[pyfunction]
+    fn decode<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        convert::decode(py, data).map_err(|fault| error::bad_value(py, *fault))
+    }
+}

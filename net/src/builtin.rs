@@ -44,7 +44,31 @@ struct Described {
     name: String,
     module: String,
     doc: String,
+    /// As written, for people.
     signature: String,
+    parameters: Vec<DescribedParam>,
+    returns: Option<String>,
+}
+
+/// What a peer tells of one parameter of one of its functions, for programs that build a signature of it.
+#[derive(Debug, Serialize)]
+struct DescribedParam {
+    name: String,
+    kind: &'static str,
+    annotation: Option<String>,
+    default: Option<String>,
+}
+
+impl From<&Param> for DescribedParam {
+    fn from(param: &Param) -> Self {
+        let kind = match param.kind {
+            ParamKind::Positional => "positional",
+            ParamKind::KeywordOnly => "keyword_only",
+            ParamKind::VarPositional => "var_positional",
+            ParamKind::VarKeyword => "var_keyword",
+        };
+        Self { name: param.name.clone(), kind, annotation: param.annotation.clone(), default: param.default.clone() }
+    }
 }
 
 /// Registers the built-in functions.
@@ -140,6 +164,8 @@ fn described(registry: &Registry) -> std::collections::BTreeMap<String, Describe
         module: c.module.clone(),
         doc: c.doc.clone(),
         signature: c.signature.to_string(),
+        parameters: c.signature.params.iter().map(DescribedParam::from).collect(),
+        returns: c.signature.returns.clone(),
     };
     registry
         .all()

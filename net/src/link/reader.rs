@@ -134,7 +134,7 @@ impl Link {
                 }
                 Ok(Some(event)) => {
                     drop(input);
-                    woke |= matches!(event, Event::Ended { .. } | Event::Room);
+                    woke |= matches!(event, Event::Ended { .. } | Event::Room | Event::Cancelled(_));
                     self.on_event(event);
                 }
                 Ok(None) => {

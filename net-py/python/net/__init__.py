@@ -1,0 +1,85 @@
+"""Call any function of yours on any machine of yours.
+
+>>> import net
+>>> @net.connect
+... def multiply(a, b=5):
+...     return a * b
+>>> multiply(5, 10)                             # here
+50
+
+With ``peer=`` the same call runs on another peer that has the function: ``multiply(5, 10, peer=net.peers()[0])``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import _life, _net
+from ._builtins import connections, info, null, pass_through
+from ._connect import connect
+from ._environment import DEV, GROUP, IS_HUB, LOGGER, PORT_RANGE, PORT_START, THREAD_LIMIT, host_ip
+from ._errors import (
+    BadValue,
+    Busy,
+    Cancelled,
+    Error,
+    Lost,
+    NoSuchConnection,
+    Refused,
+    RemoteError,
+    TimedOut,
+    Unreachable,
+)
+from ._flags import flag, invalid_connection, null_response
+from ._peer import Peer
+from ._peers import Peers, RemoteFunction, RemotePeer, get_peers, peer_group, peers
+
+__version__: str = _net.__version__
+
+__all__ = [
+    "DEV",
+    "GROUP",
+    "HOST_IP",
+    "IS_HUB",
+    "LOGGER",
+    "PORT_RANGE",
+    "PORT_START",
+    "THREAD_LIMIT",
+    "BadValue",
+    "Busy",
+    "Cancelled",
+    "Error",
+    "Lost",
+    "NoSuchConnection",
+    "Peer",
+    "Peers",
+    "Refused",
+    "RemoteError",
+    "RemoteFunction",
+    "RemotePeer",
+    "TimedOut",
+    "Unreachable",
+    "connect",
+    "connections",
+    "flag",
+    "get_peers",
+    "info",
+    "invalid_connection",
+    "null",
+    "null_response",
+    "pass_through",
+    "peer_group",
+    "peers",
+]
+
+HOST_IP: str
+
+
+def __getattr__(name: str) -> Any:
+    if name == "HOST_IP":
+        globals()[name] = host_ip()
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_life.begin()

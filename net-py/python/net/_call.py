@@ -1,0 +1,91 @@
+"""The three ways to wait for an answer from another peer: here and now, in asyncio, and by a future.
+
+Not here: what is called and how it is named (see ``_connect`` and ``_peers``); how a call travels (the extension).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+from . import _net
+from ._errors import FlagAnswer
+from ._flags import process_flags
+
+__all__ = ["Target", "await_on", "call_on", "submit_on"]
+
+#: What names a peer: a handle, ``net.Peer()``, an instance id, ``"host:port"``, ``(host, port)``, or an id as of 0.3.
+Target = Any
+
+
+def call_on(peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any], time_out: float | None) -> Any:
+    """Call and block until the answer is there."""
+    try:
+        return _net.call(peer, tag, args, kwargs, time_out)
+    except FlagAnswer as answer:
+        name = answer.name
+    return process_flags(name, tag, peer)
+
+
+async def await_on(
+    peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any], time_out: float | None
+) -> Any:
+    """Call and await the answer; cancelling the task cancels the call on the other side too."""
+    # Here and not above: most programs that use no asyncio should not pay for importing it.
+    from asyncio import get_running_loop
+
+    loop = get_running_loop()
+    answered = loop.create_future()
+
+    def wake() -> None:
+        if not answered.done():
+            answered.set_result(None)
+
+    def on_answer(_: _net.Pending) -> None:
+        # From a thread of the runtime. The loop may be closed by now, and then nobody awaits.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(wake)
+
+    pending = _net.begin(peer, tag, args, kwargs, time_out, on_answer)
+    try:
+        await answered
+    except BaseException:
+        pending.cancel()
+        raise
+    return _result(pending, tag, peer)
+
+
+def submit_on(
+    peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any], time_out: float | None
+) -> Future[Any]:
+    """Call and return at once; cancelling the future cancels the call on the other side too."""
+    future: Future[Any] = Future()
+
+    def on_answer(pending: _net.Pending) -> None:
+        # A future that runs cannot be cancelled, so this one waits to say so until its answer is here.
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            result = _result(pending, tag, peer)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    pending = _net.begin(peer, tag, args, kwargs, time_out, on_answer)
+
+    def on_done(_: Future[Any]) -> None:
+        if future.cancelled() and pending.cancel():
+            future.set_running_or_notify_cancel()
+
+    future.add_done_callback(on_done)
+    return future
+
+
+def _result(pending: _net.Pending, tag: str, peer: Target) -> Any:
+    try:
+        return pending.result()
+    except FlagAnswer as answer:
+        name = answer.name
+    return process_flags(name, tag, peer)

@@ -1,0 +1,67 @@
+"""The asyncio loop on which connected ``async def`` functions run: one for the process, on a thread of its own.
+
+Not here: loops of the program's own; a coroutine called locally runs on whichever awaits it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+__all__ = ["begin", "forget"]
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def begin(coroutine: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
+    """Run ``coroutine``, then call ``done(result, error)`` on the loop's thread. What is returned cancels it."""
+    loop = _running()
+    task: asyncio.Task[Any] | None = None
+    given_up = False
+
+    def start() -> None:
+        nonlocal task
+        if given_up:
+            coroutine.close()
+            return
+        task = loop.create_task(coroutine)
+        task.add_done_callback(finish)
+
+    def finish(task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            done(None, asyncio.CancelledError())
+        elif (error := task.exception()) is not None:
+            done(None, error)
+        else:
+            done(task.result(), None)
+
+    def stop() -> None:
+        if task is not None:
+            task.cancel()
+
+    def cancel() -> None:
+        nonlocal given_up
+        given_up = True
+        loop.call_soon_threadsafe(stop)
+
+    loop.call_soon_threadsafe(start)
+    return cancel
+
+
+def forget() -> None:
+    """Drop the loop of the process that this one was forked from: its thread is not here."""
+    global _loop, _lock
+    _loop = None
+    _lock = threading.Lock()
+
+
+def _running() -> asyncio.AbstractEventLoop:
+    global _loop
+    with _lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="net-asyncio", daemon=True).start()
+        return _loop

@@ -1,0 +1,233 @@
+"""Other peers: a handle on one, whose functions are its attributes, and the collection of those that are seen.
+
+Not here: finding peers and keeping track of them (the core does, all the time); this process's own peer (``_peer``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, ItemsView, Iterable, Iterator, KeysView, ValuesView
+from concurrent.futures import Future
+from inspect import Parameter, Signature
+from typing import Any, Protocol, cast, overload
+
+from . import _net
+from ._call import await_on, call_on, submit_on
+
+__all__ = ["Peers", "RemoteFunction", "RemotePeer", "get_peers", "peer_group", "peers"]
+
+
+class RemoteFunction(Protocol):
+    """A function of another peer, as an attribute of its handle: with its signature and documentation."""
+
+    __name__: str
+    __module__: str
+    #: The tag under which the peer has it.
+    tag: str
+
+    def __call__(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Any: ...
+    def aio(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Coroutine[Any, Any, Any]: ...
+    def submit(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Future[Any]: ...
+
+
+def _remote_function(peer: RemotePeer, tag: str, described: dict[str, Any]) -> RemoteFunction:
+    """Return what calls ``tag`` on ``peer``: a real function, so that ``help()`` and editors know it as one."""
+
+    def function(*args: Any, time_out: float | None = None, **kwargs: Any) -> Any:
+        return call_on(peer, tag, args, kwargs, time_out)
+
+    def aio(*args: Any, time_out: float | None = None, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        return await_on(peer, tag, args, kwargs, time_out)
+
+    def submit(*args: Any, time_out: float | None = None, **kwargs: Any) -> Future[Any]:
+        return submit_on(peer, tag, args, kwargs, time_out)
+
+    module, _, name = tag.rpartition(".")
+    function.__name__ = function.__qualname__ = described.get("name", name)
+    function.__module__ = described.get("module", module)
+    function.__doc__ = described.get("doc") or None
+    attributes: dict[str, Any] = {"tag": tag, "aio": aio, "submit": submit}
+    if (signature := _signature(described)) is not None:
+        attributes["__signature__"] = signature
+    vars(function).update(attributes)
+    return cast(RemoteFunction, function)
+
+
+class RemotePeer(_net.Remote):
+    """A handle on another peer: pass it as ``peer=``, or call that peer's functions as its attributes.
+
+    Made from whatever names a peer: an instance id, ``"host:port"``, ``(host, port)``. Making one reaches for nothing;
+    the first call does.
+    """
+
+    def __getattr__(self, name: str) -> RemoteFunction:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        functions = self._functions(refresh=False)
+        if name not in functions:
+            # Perhaps it was connected since.
+            functions = self._functions(refresh=True)
+        try:
+            return functions[name]
+        except KeyError:
+            known = ", ".join(sorted({function.__name__ for function in functions.values()}))
+            raise AttributeError(f"{self!r} has no connection {name!r}; it has: {known}") from None
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._functions(refresh=True)})
+
+    def _functions(self, *, refresh: bool) -> dict[str, RemoteFunction]:
+        """Return the peer's functions by tag and by name, asked of it once, or again on ``refresh``."""
+        known: dict[str, RemoteFunction] | None = vars(self).get("_known")
+        if known is None or refresh:
+            functions = [_remote_function(self, tag, described) for tag, described in self._describe().items()]
+            # A tag is exact, so it goes before another function's name.
+            known = {function.__name__: function for function in functions}
+            known.update((function.tag, function) for function in functions)
+            vars(self)["_known"] = known
+        return known
+
+    def _describe(self) -> dict[str, dict[str, Any]]:
+        described = call_on(self, "net.defaults.handlers.connections", (), {}, None)
+        if isinstance(described, dict):
+            return described
+        # An original peer says it in words here, and elsewhere names the tags alone.
+        info = call_on(self, "net.defaults.handlers.info", (), {}, None)
+        return {str(tag): {} for tag in info["connections"]}
+
+    def __repr__(self) -> str:
+        group = f" of {self.group}" if self.group else ""
+        return f"<net.RemotePeer {self.address}{group}>"
+
+
+class Peers:
+    """The peers that were seen: iterated and indexed they are handles, and by name they are a mapping.
+
+    ``peers["peers"]`` has every handle by its key, ``peers[group]`` is the list of those in that group; peers without
+    one are under ``"None"``.
+    """
+
+    def __init__(self, handles: Iterable[RemotePeer]) -> None:
+        self._handles = list(handles)
+        self._mapping: dict[str, Any] = {"peers": {handle.id or handle.address: handle for handle in self._handles}}
+        for handle in self._handles:
+            self._mapping.setdefault(str(handle.group), []).append(handle)
+
+    def __iter__(self) -> Iterator[RemotePeer]:
+        return iter(self._handles)
+
+    def __len__(self) -> int:
+        return len(self._handles)
+
+    @overload
+    def __getitem__(self, key: int) -> RemotePeer: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[RemotePeer]: ...
+    @overload
+    def __getitem__(self, key: str | None) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, (int, slice)):
+            return self._handles[key]
+        return self._mapping[str(key)]
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._handles if isinstance(item, RemotePeer) else str(item) in self._mapping
+
+    def get(self, key: str | None, default: Any = None) -> Any:
+        """Return what is under ``key``, as a mapping's ``get``."""
+        return self._mapping.get(str(key), default)
+
+    def keys(self) -> KeysView[str]:
+        """Return ``"peers"`` and the groups."""
+        return self._mapping.keys()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the handles by key, then each group's list."""
+        return self._mapping.values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return the pairs of both."""
+        return self._mapping.items()
+
+    def __repr__(self) -> str:
+        return f"<net.Peers {self._handles!r}>"
+
+
+def peers(
+    groups: str | Iterable[str | None] | None = None,
+    refresh: bool = False,
+    on_host: bool = False,
+    hubs_only: bool = False,
+) -> Peers:
+    """Return the peers that are there, of this peer's own group if no ``groups`` are named.
+
+    They are known all along, so this answers from memory; ``refresh=True`` looks again first. ``on_host`` leaves those
+    on this host, ``hubs_only`` the hubs.
+    """
+    if groups is None:
+        wanted = {_net.local().group}
+    else:
+        wanted = {_group(group) for group in ([groups] if isinstance(groups, str) else groups)}
+    return Peers(
+        handle
+        for handle in map(RemotePeer, _net.peers(refresh))
+        if handle.group in wanted and (handle.hub or not hubs_only) and (handle.on_host or not on_host)
+    )
+
+
+def get_peers(
+    groups: str | Iterable[str | None] | None = None,
+    refresh: bool = False,
+    on_host: bool = False,
+    hubs_only: bool = False,
+) -> Peers:
+    """Return the peers that are there: ``peers`` by its older name."""
+    return peers(groups, refresh, on_host, hubs_only)
+
+
+def peer_group(name: str | None = None, hubs_only: bool = False, on_host: bool = False) -> list[RemotePeer]:
+    """Return the handles of a group's peers, of this peer's own group if none is named."""
+    return list(peers(None if name is None else [name], hubs_only=hubs_only, on_host=on_host))
+
+
+def _group(name: str | None) -> str | None:
+    """Return a group's name as the core has it: in the older mapping peers without a group are under ``"None"``."""
+    return None if name in (None, "None") else name
+
+
+_KINDS = {
+    "positional": Parameter.POSITIONAL_OR_KEYWORD,
+    "var_positional": Parameter.VAR_POSITIONAL,
+    "keyword_only": Parameter.KEYWORD_ONLY,
+    "var_keyword": Parameter.VAR_KEYWORD,
+}
+
+
+class _Default:
+    """A default that is known as text alone."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _signature(described: dict[str, Any]) -> Signature | None:
+    """Return what ``help()`` shows, or ``None`` where the peer's account of it is none that Python has."""
+    try:
+        parameters = [
+            Parameter(
+                parameter["name"],
+                _KINDS[parameter["kind"]],
+                annotation=_or_empty(parameter["annotation"]),
+                default=Parameter.empty if parameter["default"] is None else _Default(parameter["default"]),
+            )
+            for parameter in described["parameters"]
+        ]
+        return Signature(parameters, return_annotation=_or_empty(described["returns"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _or_empty(annotation: str | None) -> Any:
+    return Parameter.empty if annotation is None else annotation

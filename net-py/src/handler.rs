@@ -1,0 +1,268 @@
+//! A Python function as other peers call it: on the thread that read the call, or, if it is `async def`, on the loop of `net._loop`.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use net::{Answer, Connection, ErrorCode, Handled, Handler, Incoming, Param, ParamKind, Signature};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString};
+use tokio::sync::oneshot;
+
+use crate::answers::{self, Notice};
+use crate::{convert, error, node};
+
+/// Room for a usual result.
+const USUAL_RESULT: usize = 128;
+
+/// A function of the program.
+struct Function {
+    tag: String,
+    function: Py<PyAny>,
+    is_async: bool,
+}
+
+impl Handler for Function {
+    fn call(&self, call: Incoming) -> Handled {
+        attach(|py| self.run(py, &call)).unwrap_or_else(|| {
+            // The interpreter is ending. The link goes down with it, so nobody may ever read this.
+            Handled::Ready(Answer::refused(
+                ErrorCode::Cancelled,
+                "net.Cancelled",
+                "the peer's program is ending",
+            ))
+        })
+    }
+}
+
+impl Function {
+    fn run(&self, py: Python<'_>, call: &Incoming) -> Handled {
+        let returned = convert::decode_arguments(py, &call.body)
+            .map_err(|fault| error::bad_value(py, *fault))
+            .and_then(|(args, kwargs)| self.function.bind(py).call(args, kwargs.as_ref()));
+        let begun = match returned {
+            Ok(coroutine) if self.is_async => Running::begin(&self.tag, &coroutine),
+            returned => return Handled::Ready(answer(py, &self.tag, returned)),
+        };
+        match begun {
+            Ok(running) => Handled::Later(Box::pin(running)),
+            Err(error) => Handled::Ready(answer(py, &self.tag, Err(error))),
+        }
+    }
+}
+
+/// What the caller is sent for what the function returned or raised.
+fn answer(py: Python<'_>, tag: &str, returned: PyResult<Bound<'_, PyAny>>) -> Answer {
+    let written = returned.and_then(|result| {
+        if let Some(flag) = flag(&result)? {
+            return Ok(Answer::Flag(flag));
+        }
+        let mut out = Vec::with_capacity(USUAL_RESULT);
+        convert::encode(&result, "result", &mut out)
+            .map_err(|fault| error::bad_value(py, *fault))?;
+        Ok(Answer::Value(Bytes::from(out)))
+    });
+    written.unwrap_or_else(|error| {
+        let described = error::describe(py, tag, error);
+        described.map_or_else(
+            |error| Answer::failed("Exception", error.to_string(), ""),
+            |(kind, message, traceback)| Answer::failed(kind, message, traceback),
+        )
+    })
+}
+
+/// The name of the flag that a result is: a text that is registered as one.
+fn flag(result: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let Ok(text) = result.cast::<PyString>() else {
+        return Ok(None);
+    };
+    static FLAGS: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let flags = FLAGS.import(result.py(), "net._flags", "FLAGS")?;
+    Ok(if flags.contains(text)? {
+        Some(text.to_str()?.to_owned())
+    } else {
+        None
+    })
+}
+
+/// Runs `f` with the interpreter, or not at all if that is ending.
+///
+/// A thread of the runtime keeps the state that Python makes for it: making one for each call costs more than a small call.
+fn attach<R>(f: impl FnOnce(Python<'_>) -> R) -> Option<R> {
+    thread_local! {
+        static KEPT: KeptState = const { KeptState(std::cell::Cell::new(false)) };
+    }
+    KEPT.with(|kept| {
+        // SAFETY: asks only whether this thread has a state.
+        let is_new =
+            !kept.0.get() && unsafe { pyo3::ffi::PyGILState_GetThisThreadState() }.is_null();
+        Python::try_attach(|py| {
+            if is_new {
+                // SAFETY: the interpreter is held. One more count on this thread's state keeps it alive between calls; it is taken back on drop.
+                unsafe { pyo3::ffi::PyGILState_Ensure() };
+                kept.0.set(true);
+            }
+            f(py)
+        })
+    })
+}
+
+/// Whether this thread holds its own Python state back from being freed.
+struct KeptState(std::cell::Cell<bool>);
+
+impl Drop for KeptState {
+    fn drop(&mut self) {
+        if self.0.get() {
+            Python::try_attach(|_| {
+                // SAFETY: takes back the count that `attach` added. Attaching just now added another, so the state is freed after this closure.
+                unsafe {
+                    pyo3::ffi::PyGILState_Release(pyo3::ffi::PyGILState_STATE::PyGILState_LOCKED)
+                };
+            });
+        }
+    }
+}
+
+/// A coroutine that runs on the loop. Dropped before its end, it is cancelled.
+struct Running {
+    answer: oneshot::Receiver<Answer>,
+    /// What cancels it, and the thread that may call it.
+    cancel: Option<(Sender<Notice>, Py<PyAny>)>,
+}
+
+impl Running {
+    fn begin(tag: &str, coroutine: &Bound<'_, PyAny>) -> PyResult<Self> {
+        static BEGIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = coroutine.py();
+        let begin = BEGIN.import(py, "net._loop", "begin")?;
+        let (sender, answer) = oneshot::channel();
+        let done = Done {
+            tag: tag.to_owned(),
+            answer: Mutex::new(Some(sender)),
+        };
+        let cancel = begin.call1((coroutine, Py::new(py, done)?))?.unbind();
+        Ok(Self {
+            answer,
+            cancel: Some((answers::queue(py)?, cancel)),
+        })
+    }
+}
+
+impl Future for Running {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(cx));
+        self.cancel = None;
+        Poll::Ready(answer.unwrap_or_else(|_| {
+            Answer::refused(
+                ErrorCode::Cancelled,
+                "net.Cancelled",
+                "the loop on which the function ran has ended",
+            )
+        }))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some((queue, callback)) = self.cancel.take() {
+            // Fails only when the interpreter has ended.
+            let _ = queue.send(Notice {
+                callback,
+                argument: None,
+            });
+        }
+    }
+}
+
+/// What the loop calls with a coroutine's result or with what it raised.
+#[pyclass(frozen)]
+struct Done {
+    tag: String,
+    answer: Mutex<Option<oneshot::Sender<Answer>>>,
+}
+
+#[pymethods]
+impl Done {
+    fn __call__(&self, py: Python<'_>, result: Bound<'_, PyAny>, raised: Option<Bound<'_, PyAny>>) {
+        let Some(sender) = self
+            .answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        else {
+            return;
+        };
+        if sender.is_closed() {
+            return;
+        }
+        let returned = raised.map_or(Ok(result), |raised| Err(PyErr::from_value(raised)));
+        // Fails only if the caller gave up meanwhile.
+        let _ = sender.send(answer(py, &self.tag, returned));
+    }
+}
+
+/// Name, kind, annotation and default of a parameter, as `_connect.py` writes them.
+type Parameter = (String, String, Option<String>, Option<String>);
+
+/// Offers `function` to other peers under `tag`.
+#[pyfunction]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what other peers are told of a function, from one place to one place"
+)]
+pub(crate) fn register(
+    py: Python<'_>,
+    function: Py<PyAny>,
+    tag: String,
+    name: String,
+    module: String,
+    doc: String,
+    parameters: Vec<Parameter>,
+    returns: Option<String>,
+    is_async: bool,
+) -> PyResult<()> {
+    let params = parameters.into_iter().map(param).collect::<PyResult<_>>()?;
+    let handler = Arc::new(Function {
+        tag: tag.clone(),
+        function,
+        is_async,
+    });
+    node::offer(
+        py,
+        Connection {
+            tag,
+            name,
+            module,
+            doc,
+            signature: Signature { params, returns },
+            handler,
+        },
+    )
+}
+
+fn param((name, kind, annotation, default): Parameter) -> PyResult<Param> {
+    let kind = match kind.as_str() {
+        "positional" => ParamKind::Positional,
+        "keyword_only" => ParamKind::KeywordOnly,
+        "var_positional" => ParamKind::VarPositional,
+        "var_keyword" => ParamKind::VarKeyword,
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "no kind of parameter is called {other:?}"
+            )));
+        }
+    };
+    Ok(Param {
+        name,
+        kind,
+        annotation,
+        default,
+    })
+}

@@ -1,0 +1,199 @@
+//! This process's peer: started in the background, waited for by those who need it, made anew in a forked child.
+//!
+//! Not here: what is called on it (see `call`), the functions it offers (see `handler`).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use net::{Connection, Peer};
+use pyo3::prelude::*;
+use tokio::sync::watch;
+
+use crate::wait::wait;
+use crate::{answers, error};
+
+/// How far the peer is.
+#[derive(Clone)]
+enum Stage {
+    Starting,
+    Running(Peer),
+    Failed(Arc<str>),
+}
+
+/// A peer on its way into being, and after.
+struct Node {
+    stage: watch::Sender<Stage>,
+    /// What was registered before there was a peer to register it with.
+    early: Mutex<Vec<Connection>>,
+}
+
+/// Whether the interpreter is ending.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// The node of this process. Locked only while the interpreter is held, so a fork never finds it locked.
+static NODE: Mutex<Option<Arc<Node>>> = Mutex::new(None);
+
+impl Node {
+    /// Starts a peer on threads of its own, as the environment says.
+    fn start() -> std::io::Result<Arc<Self>> {
+        let node = Arc::new(Self {
+            stage: watch::Sender::new(Stage::Starting),
+            early: Mutex::default(),
+        });
+        let starting = Arc::clone(&node);
+        thread::Builder::new().name("net-start".into()).spawn(
+            move || match net::blocking::start() {
+                Ok(peer) => starting.run(peer),
+                Err(why) => {
+                    let why = format!("this process's peer could not be started: {why}");
+                    Python::try_attach(|py| error::log(py, &why));
+                    starting.stage.send_replace(Stage::Failed(why.into()));
+                }
+            },
+        )?;
+        Ok(node)
+    }
+
+    fn run(&self, peer: Peer) {
+        let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        for connection in early.drain(..) {
+            peer.registry().register(connection);
+        }
+        // Under the lock: who registers next finds the peer.
+        self.stage.send_replace(Stage::Running(peer));
+    }
+
+    fn register(&self, connection: Connection) {
+        let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*self.stage.borrow() {
+            Stage::Running(peer) => {
+                peer.registry().register(connection);
+            }
+            // Of a peer that could not be started everybody who needs it is told.
+            Stage::Starting | Stage::Failed(_) => early.push(connection),
+        }
+    }
+}
+
+fn node(py: Python<'_>) -> PyResult<Arc<Node>> {
+    let node = NODE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    node.ok_or_else(|| error::plain(py, "this process's peer was not started".into()))
+}
+
+/// This process's peer, once it runs.
+///
+/// # Errors
+///
+/// `net.Error` if it could not be started.
+pub(crate) fn peer(py: Python<'_>) -> PyResult<Peer> {
+    let node = node(py)?;
+    if let Stage::Running(peer) = &*node.stage.borrow() {
+        return Ok(peer.clone());
+    }
+    let mut stage = node.stage.subscribe();
+    let started = wait(py, async move {
+        stage
+            .wait_for(|stage| !matches!(stage, Stage::Starting))
+            .await
+            .map(|stage| stage.clone())
+    })?;
+    match started {
+        Ok(Stage::Running(peer)) => Ok(peer),
+        Ok(Stage::Failed(why)) => Err(error::plain(py, why.to_string())),
+        // The node, which sends, is held above.
+        Ok(Stage::Starting) | Err(_) => Err(error::plain(
+            py,
+            "this process's peer went away while it started".into(),
+        )),
+    }
+}
+
+/// Offers a function to other peers, now or as soon as there is a peer.
+pub(crate) fn offer(py: Python<'_>, connection: Connection) -> PyResult<()> {
+    let node = node(py)?;
+    // Registering takes the registry's lock, which a thread may hold that waits for the interpreter.
+    py.detach(|| node.register(connection));
+    Ok(())
+}
+
+/// Whether the interpreter is ending, and with it every thread but the main one.
+pub(crate) fn is_ending() -> bool {
+    ENDING.load(Ordering::Acquire)
+}
+
+/// Starts this process's peer in the background, if it has none.
+#[pyfunction]
+pub(crate) fn start(_py: Python<'_>) -> PyResult<()> {
+    let mut node = NODE.lock().unwrap_or_else(PoisonError::into_inner);
+    if node.is_none() {
+        *node = Some(Node::start()?);
+    }
+    Ok(())
+}
+
+/// Starts a peer of its own for a forked child. The parent's lives on in the parent; its threads and locks are not to be touched here.
+#[pyfunction]
+pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
+    let of_parent = NODE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    // Dropped, it would close sockets that it shares with the parent and wait for threads that are not here.
+    std::mem::forget(of_parent);
+    answers::after_fork(py);
+    net::after_fork();
+    crate::wait::note_main_thread(py)?;
+    start(py)
+}
+
+/// Takes leave of other peers and lets calls in flight end, for at most `grace` seconds.
+#[pyfunction]
+pub(crate) fn stop(py: Python<'_>, grace: f64) {
+    ENDING.store(true, Ordering::Release);
+    let node = NODE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(node) = node else { return };
+    let running = match &*node.stage.borrow() {
+        Stage::Running(peer) => peer.clone(),
+        Stage::Starting | Stage::Failed(_) => return,
+    };
+    py.detach(|| {
+        net::blocking::block_on(running.shutdown_within(Duration::from_secs_f64(grace.max(0.0))))
+    });
+}
+
+/// What this process's peer is.
+#[pyclass(frozen, module = "net._net")]
+pub(crate) struct Local(Peer);
+
+#[pymethods]
+impl Local {
+    #[getter]
+    fn id(&self) -> String {
+        self.0.id().to_string()
+    }
+
+    #[getter]
+    fn host(&self) -> &str {
+        self.0.host()
+    }
+
+    #[getter]
+    fn port(&self) -> Option<u16> {
+        self.0.port()
+    }
+
+    #[getter]
+    fn group(&self) -> Option<&str> {
+        self.0.group()
+    }
+
+    #[getter]
+    fn hub(&self) -> bool {
+        self.0.hub()
+    }
+}
+
+/// This process's peer, once it runs.
+#[pyfunction]
+pub(crate) fn local(py: Python<'_>) -> PyResult<Local> {
+    peer(py).map(Local)
+}

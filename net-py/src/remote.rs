@@ -1,0 +1,206 @@
+//! A handle to another peer, and all the ways in which a program can say which peer it means.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+
+use crate::wait::wait;
+use crate::{error, node};
+
+/// A handle to another peer. Two are equal if they were made for the same instance, or for the same address while no instance was known.
+#[pyclass(frozen, subclass, eq, hash, module = "net._net")]
+pub(crate) struct Remote {
+    remote: net::Remote,
+    /// What it is equal by. Fixed when the handle is made: the instance behind an address becomes known later.
+    key: String,
+}
+
+impl PartialEq for Remote {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl std::hash::Hash for Remote {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl From<net::Remote> for Remote {
+    fn from(remote: net::Remote) -> Self {
+        let key = match remote.id() {
+            Some(id) => id.to_string(),
+            None => first_address(&remote),
+        };
+        Self { remote, key }
+    }
+}
+
+#[pymethods]
+impl Remote {
+    #[new]
+    #[pyo3(signature = (target, /))]
+    fn new(target: &Bound<'_, PyAny>) -> PyResult<Self> {
+        resolve(target).map(Self::from)
+    }
+
+    /// The instance's id, 32 hex digits, once known.
+    #[getter]
+    fn id(&self) -> Option<String> {
+        self.remote.id().map(|id| id.to_string())
+    }
+
+    /// Where it is dialled first.
+    #[getter]
+    fn address(&self) -> String {
+        first_address(&self.remote)
+    }
+
+    #[getter]
+    fn host(&self) -> Option<String> {
+        self.remote.host_port().map(|(host, _)| host)
+    }
+
+    #[getter]
+    fn port(&self) -> Option<u16> {
+        self.remote.host_port().map(|(_, port)| port)
+    }
+
+    #[getter]
+    fn group(&self) -> Option<String> {
+        self.remote.group()
+    }
+
+    #[getter]
+    fn hub(&self) -> bool {
+        self.remote.hub()
+    }
+
+    /// What it calls itself, once known.
+    #[getter]
+    fn name(&self) -> Option<String> {
+        self.remote.name()
+    }
+
+    /// Whether it runs on this host, as far as its addresses tell.
+    #[getter]
+    fn on_host(&self) -> bool {
+        self.remote
+            .addresses()
+            .iter()
+            .any(|address| address.starts_with("unix:"))
+            || self
+                .host()
+                .and_then(|host| host.parse::<std::net::IpAddr>().ok())
+                .is_some_and(|ip| ip.is_loopback())
+    }
+}
+
+fn first_address(remote: &net::Remote) -> String {
+    remote
+        .addresses()
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| remote.to_string())
+}
+
+/// The peer that `target` names: a handle, this process's own `net.Peer()`, an instance id, `host:port`, `(host, port)`, or an id of 0.3.
+///
+/// # Errors
+///
+/// `TypeError` if it names none, `net.Unreachable` if it is text that is no address.
+pub(crate) fn resolve(target: &Bound<'_, PyAny>) -> PyResult<net::Remote> {
+    if let Ok(handle) = target.cast::<Remote>() {
+        return Ok(handle.get().remote.clone());
+    }
+    let py = target.py();
+    let text = if let Ok(text) = target.cast::<PyString>() {
+        of_text(text.to_str()?)
+    } else if let Ok(bytes) = target.cast::<PyBytes>() {
+        of_text(std::str::from_utf8(bytes.as_bytes()).map_err(|_| no_peer(target))?)
+    } else if target.is_instance_of::<PyTuple>() || target.is_instance_of::<PyList>() {
+        let (host, port) = pair(target)?;
+        address(&host, port)
+    } else if let (Some(host), Some(port)) =
+        (target.getattr_opt("host")?, target.getattr_opt("port")?)
+    {
+        address(&host.extract::<String>()?, port.extract()?)
+    } else {
+        return Err(no_peer(target));
+    };
+    node::peer(py)?
+        .remote(&text)
+        .map_err(|error| error::call_error(py, error))
+}
+
+fn pair(target: &Bound<'_, PyAny>) -> PyResult<(String, u16)> {
+    if target.len()? != 2 {
+        return Err(no_peer(target));
+    }
+    let host = target.get_item(0)?;
+    let host = match host.cast::<PyBytes>() {
+        Ok(bytes) => std::str::from_utf8(bytes.as_bytes())
+            .map_err(|_| no_peer(target))?
+            .to_owned(),
+        Err(_) => host.extract::<String>().map_err(|_| no_peer(target))?,
+    };
+    let port = target
+        .get_item(1)?
+        .extract::<i64>()
+        .map_err(|_| no_peer(target))?;
+    let port = u16::try_from(port).map_err(|_| {
+        PyValueError::new_err(format!("a port is a number from 0 to 65535, not {port}"))
+    })?;
+    Ok((host, port))
+}
+
+fn no_peer(target: &Bound<'_, PyAny>) -> PyErr {
+    let shown = target
+        .repr()
+        .map_or_else(|_| "this".to_owned(), |text| text.to_string());
+    PyTypeError::new_err(format!(
+        "{shown} names no peer: pass a handle, an instance id, \"host:port\" or (host, port)"
+    ))
+}
+
+fn address(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// Text as the core takes it. An id of 0.3 is base64 of `host:port -> group`, which has no colon and so is no address.
+fn of_text(text: &str) -> String {
+    let of_old = || {
+        let decoded = String::from_utf8(STANDARD.decode(text).ok()?).ok()?;
+        Some(decoded.split_once(" -> ")?.0.to_owned())
+    };
+    if text.contains(':') {
+        text.to_owned()
+    } else {
+        of_old().unwrap_or_else(|| text.to_owned())
+    }
+}
+
+/// The peers that are there; `refresh` looks anew first.
+#[pyfunction]
+pub(crate) fn peers(py: Python<'_>, refresh: bool) -> PyResult<Vec<Remote>> {
+    let peer = node::peer(py)?;
+    let runtime = peer.runtime().clone();
+    let looking = runtime.spawn(async move {
+        if refresh {
+            peer.refresh().await
+        } else {
+            peer.peers().await
+        }
+    });
+    match wait(py, looking)? {
+        Ok(found) => Ok(found.into_iter().map(Remote::from).collect()),
+        Err(_) => Err(error::call_error(py, net::CallError::ShutDown)),
+    }
+}

@@ -1,0 +1,148 @@
+"""The functions that tests call, here and in the process of ``conftest.Served``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+import net
+
+
+class Misfit(Exception):
+    """An exception of a module of the program's own, whose constructor asks for more than a text."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@net.connect
+def multiply(a: int, b: int = 5) -> int:
+    """Multiply two numbers."""
+    return a * b
+
+
+@net.connect()
+def echo(*args: Any, **kwargs: Any) -> Any:
+    return args, kwargs
+
+
+@net.connect("Renamed")
+def named_otherwise(text: str) -> str:
+    return text.upper()
+
+
+@net.connect
+def process_id() -> int:
+    return os.getpid()
+
+
+@net.connect
+def fail(kind: str, text: str = "") -> None:
+    if kind == "Misfit":
+        raise Misfit(3, text)
+    if kind == "Nested":
+        raise type("Nested", (ValueError,), {})(text)
+    raise {"KeyError": KeyError, "OSError": OSError, "SystemExit": SystemExit}[kind](text)
+
+
+@net.connect
+def divide(a: float, b: float) -> float:
+    return a / b
+
+
+@net.connect
+def unsendable() -> Any:
+    return {"x": [1, object()]}
+
+
+@net.connect
+def null_flag() -> str:
+    return net.Peer().get_flag("NULL")
+
+
+@net.connect
+def own_flag() -> str:
+    return net.Peer().get_flag("TEST_FLAG")
+
+
+@net.flag("TEST_FLAG")
+def on_test_flag(connection: str, peer: Any) -> tuple[str, bool]:
+    return connection, peer is not None
+
+
+@net.connect
+async def nap(seconds: float, result: Any = None) -> Any:
+    await asyncio.sleep(seconds)
+    return result
+
+
+@net.connect
+async def fail_later(text: str) -> None:
+    await asyncio.sleep(0)
+    raise ValueError(text)
+
+
+@net.connect
+def block(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+_gate = threading.Event()
+_cancelled = threading.Event()
+
+
+@net.connect
+def open_gate() -> None:
+    _gate.set()
+
+
+@net.connect
+def pass_gate() -> bool:
+    """Block until somebody opens the gate."""
+    opened = _gate.wait(30)
+    _gate.clear()
+    return opened
+
+
+@net.connect
+async def until_cancelled() -> None:
+    """Print a line, then wait to be cancelled; ``was_cancelled`` tells of it."""
+    print("waiting", flush=True)
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        _cancelled.set()
+        raise
+
+
+@net.connect
+def was_cancelled() -> bool:
+    return _cancelled.wait(10)
+
+
+@net.connect
+def own_peer() -> str:
+    return net.Peer().instance_id
+
+
+@net.connect
+def call_on(peer: str | None, target: str) -> int:
+    """Call back, or onward: a function that is itself a caller."""
+    return process_id(peer=target)
+
+
+@net.connect
+def relay_failure(target: str) -> None:
+    divide(1, 0, peer=target)
+
+
+def main() -> None:
+    peer = net.Peer()
+    print(peer.instance_id, peer.port, flush=True)
+    sys.stdin.read()

@@ -1,0 +1,127 @@
+"""What ``net`` offers by name: the decorator's forms, the environment, this process's peer, the stubs."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import served
+from harness import HERE, run
+
+import net
+
+
+def test_the_forms_of_the_decorator() -> None:
+    @net.connect
+    def plain(a: int) -> int:
+        """Double."""
+        return a * 2
+
+    @net.connect()
+    def called(a: int) -> int:
+        return a * 2
+
+    @net.connect("Tagged")
+    def tagged(a: int) -> int:
+        return a * 2
+
+    assert plain(2) == called(2) == tagged(2) == 4
+    assert (plain.tag, called.tag, tagged.tag) == ("test_surface.plain", "test_surface.called", "Tagged")
+    assert plain.__doc__ == "Double."
+    assert str(inspect.signature(plain)) == "(a: 'int') -> 'int'"
+    registered = net.Peer().registered_connections
+    assert registered["Tagged"] is registered["test_surface.tagged"] is tagged.__wrapped__
+    assert net.Peer().tagged(3) == net.Peer().Tagged(3) == 6
+
+
+def test_a_connected_function_is_pickled_by_its_name() -> None:
+    assert pickle.loads(pickle.dumps(served.multiply)) is served.multiply
+
+
+def test_parameters_called_as_ours_are_filled_here() -> None:
+    @net.connect
+    def waits(time_out: float = 1.0) -> float:
+        return time_out
+
+    assert waits() == 1.0
+    assert waits(time_out=2.0) == 2.0
+
+
+def test_the_peer_is_one() -> None:
+    peer = net.Peer()
+    assert peer is net.Peer()
+    assert (peer.host, peer.group, peer.hub) == ("127.0.0.1", None, False)
+    assert peer.server.port == peer.port
+    assert peer.port is not None
+    assert peer.server.ping(peer.port)
+    assert peer.decode_id(peer.id) == {"host": peer.host, "port": peer.port, "group": None}
+    assert peer.friendly_id == f"127.0.0.1:{peer.port} -> None"
+    assert peer.server.request("127.0.0.1", peer.port, "served.multiply", [2, 3], {}) == 6
+    with pytest.raises(AttributeError, match="no attribute or connection 'nothing'"):
+        _ = peer.nothing
+
+
+def test_the_constants_are_read_when_net_is_imported() -> None:
+    code = """
+import os
+os.environ.update(NET_GROUP="app", NET_IS_HUB="1", NET_THREAD_LIMIT="7", NET_PORT_RANGE="3", NET_DEV="1")
+import logging, net
+print(net.GROUP, net.IS_HUB, net.THREAD_LIMIT, net.PORT_START, net.PORT_RANGE, net.DEV)
+print(net.LOGGER is logging.getLogger("net"), net.LOGGER.level == logging.DEBUG)
+print(net.Peer().group, net.Peer().hub, net.Peer().server.ports(), bool(net.HOST_IP))
+"""
+    ended = run(code)
+    assert ended.stdout.splitlines() == ["app True 7 0 3 1", "True True", "app True [0, 1, 2] True"], ended.stderr
+
+
+def test_a_setting_that_is_no_number_is_named() -> None:
+    ended = run("import net", NET_PORT="many")
+    assert "NET_PORT must be a whole number, and is 'many'" in ended.stderr
+
+
+def test_the_stub_is_the_module() -> None:
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "net._net"], cwd=HERE, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_package_and_its_callers_pass_a_type_checker(tmp_path: Path) -> None:
+    program = tmp_path / "typed_program.py"
+    program.write_text("""
+import net
+
+@net.connect
+def multiply(a: int, b: int = 5) -> int:
+    return a * b
+
+@net.connect("Later")
+async def later(a: int) -> str:
+    return str(a)
+
+here: int = multiply(5, 10)
+there: int = multiply(5, 10, peer=net.peers()[0], time_out=2.0)
+submitted: int = multiply.submit(5, peer="host:3010").result()
+
+async def main() -> None:
+    awaited: int = await multiply.aio(5, peer=("host", 3010))
+    text: str = await later(5)
+    far: str = await later(5, peer=net.RemotePeer("host:3010"))
+    print(awaited, text, far)
+
+multiply("x")  # type: ignore[call-overload]
+print(net.Peer().port, here, there, submitted)
+""")
+    package = Path(net.__file__).parent
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(program), str(package)],
+        cwd=package.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
