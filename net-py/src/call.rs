@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyTuple};
 use tokio::task::AbortHandle;
 
 use crate::answers::{self, Notice};
-use crate::wait::{apart, stay_if_ending, wait};
+use crate::wait::{stay_if_ending, wait};
 use crate::{convert, error, node, remote};
 
 /// Room for the arguments of a usual call.
@@ -104,7 +104,7 @@ impl Pending {
                 .unwrap_or_else(PoisonError::into_inner)
                 .take()
         {
-            apart(|| task.abort());
+            net::blocking::apart(|| task.abort());
         }
         cancelled
     }
@@ -163,7 +163,7 @@ pub(crate) fn begin(
             });
         }
     };
-    let task = apart(|| runtime.spawn(answered));
+    let task = net::blocking::apart(|| runtime.spawn(answered));
     *pending
         .get()
         .task
