@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::answers::{self, Notice};
 use crate::call::{self, Outcome};
-use crate::wait::apart;
+use net::blocking::apart;
 
 /// How far a call is.
 enum Stage {

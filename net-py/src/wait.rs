@@ -61,7 +61,7 @@ where
                 if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                     return Some(output);
                 }
-                apart(|| {
+                net::blocking::apart(|| {
                     let asleep_since = Instant::now();
                     loop {
                         if !is_main {
@@ -96,17 +96,5 @@ pub(crate) fn stay_if_ending(py: Python<'_>) {
                 thread::park();
             }
         });
-    }
-}
-
-/// Does what may block, or what makes tasks ready before something blocks, so that no task is kept from running by it.
-///
-/// A connected function runs on a thread of the runtime. A task that is made ready there waits for that very thread, where others
-/// cannot take it away: if the function then waits for what the task does, it waits for ever.
-pub(crate) fn apart<R>(f: impl FnOnce() -> R) -> R {
-    if tokio::runtime::Handle::try_current().is_ok() {
-        tokio::task::block_in_place(f)
-    } else {
-        f()
     }
 }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task;
+
 use crate::error::StartError;
 use crate::peer::Peer;
 use crate::remote::Remote;
@@ -29,7 +32,7 @@ thread_local! {
 
 /// Runs a future to its end on this thread, which sleeps meanwhile. The reader of a link wakes it directly.
 ///
-/// Not for use inside an async task: it would keep the task's thread.
+/// A connected function that is no `async fn` may use it too. An async task should not: it would keep its thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     WAKER.with(|waker| {
@@ -38,9 +41,22 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return output;
             }
-            thread::park();
+            apart(thread::park);
         }
     })
+}
+
+/// Does what may block, so that no task is kept from running by it.
+///
+/// A connected function runs on a thread of the runtime. A task that is made ready there may wait for that very thread,
+/// where others cannot take it away; if the function then waits for what the task does, it would wait for ever.
+pub fn apart<R>(f: impl FnOnce() -> R) -> R {
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+            task::block_in_place(f)
+        }
+        _ => f(),
+    }
 }
 
 /// Starts a peer, as [`crate::start`]. It runs on threads of its own.

@@ -67,7 +67,12 @@ impl From<&Param> for DescribedParam {
             ParamKind::VarPositional => "var_positional",
             ParamKind::VarKeyword => "var_keyword",
         };
-        Self { name: param.name.clone(), kind, annotation: param.annotation.clone(), default: param.default.clone() }
+        Self {
+            name: param.name.clone(),
+            kind,
+            annotation: param.annotation.clone(),
+            default: param.default.clone(),
+        }
     }
 }
 
@@ -164,7 +169,12 @@ fn described(registry: &Registry) -> std::collections::BTreeMap<String, Describe
         module: c.module.clone(),
         doc: c.doc.clone(),
         signature: c.signature.to_string(),
-        parameters: c.signature.params.iter().map(DescribedParam::from).collect(),
+        parameters: c
+            .signature
+            .params
+            .iter()
+            .map(DescribedParam::from)
+            .collect(),
         returns: c.signature.returns.clone(),
     };
     registry

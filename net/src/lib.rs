@@ -51,7 +51,7 @@ pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
 pub use registry::{
     Answer, Caller, Connection, Handled, Handler, Incoming, Param, ParamKind, Registered, Registry,
-    Signature,
+    Signature, nearest_tags,
 };
 pub use remote::{Remote, Speaks};
 pub use value::Value;

@@ -238,6 +238,7 @@ impl Link {
             let mut out = std::mem::take(&mut state.out);
             // Without the lock: others go on adding calls while this thread is in the kernel.
             drop(state);
+            self.handle_events();
             let written = self.write_out(&mut out);
             state = self.state();
             state.out = out;
@@ -260,6 +261,17 @@ impl Link {
         state.writing = false;
         self.keeper.notify_one();
         true
+    }
+
+    /// Handles what the session made known by itself: room for calls that waited, the end of a drained link.
+    fn handle_events(&self) {
+        loop {
+            let event = self.state().session.poll();
+            match event {
+                Some(event) => self.on_event(event),
+                None => return,
+            }
+        }
     }
 
     fn write_out(&self, out: &mut Transmit) -> io::Result<()> {

@@ -76,7 +76,30 @@ impl Entry {
         link.as_ref().filter(|link| link.is_open()).map(Arc::clone)
     }
 
-    pub(crate) fn set_link(&self, link: Arc<Link>) {
+    /// Takes a link for this entry's peer: `choose` is given the open one there is, if any, and says which is to stay.
+    /// One step, so that two links made at once meet each other here.
+    fn choose_link(
+        &self,
+        link: &Arc<Link>,
+        choose: impl FnOnce(&Arc<Link>) -> Arc<Link>,
+    ) -> (Arc<Link>, Option<Arc<Link>>) {
+        let mut place = self.link.write().unwrap_or_else(PoisonError::into_inner);
+        let old = place
+            .take()
+            .filter(|old| old.is_open() && !Arc::ptr_eq(old, link));
+        let stays = old.as_ref().map_or_else(|| Arc::clone(link), choose);
+        *place = Some(Arc::clone(&stays));
+        drop(place);
+        self.learn(link);
+        (stays, old)
+    }
+
+    /// Takes a link that was chosen elsewhere.
+    pub(crate) fn set_link(&self, link: &Arc<Link>) {
+        self.choose_link(link, |_| Arc::clone(link));
+    }
+
+    fn learn(&self, link: &Link) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.id = Some(link.id());
         known.hello = Some(link.hello.clone());
@@ -91,8 +114,6 @@ impl Entry {
                 known.addresses.push(address);
             }
         }
-        drop(known);
-        *self.link.write().unwrap_or_else(PoisonError::into_inner) = Some(link);
     }
 
     pub(crate) fn set_original(&self, original: Original) {
@@ -191,28 +212,27 @@ impl Table {
         if link.id() == core.id {
             return Arc::clone(link);
         }
-        let entry = self.with_id(link.id(), None);
-        let Some(old) = entry.link().filter(|old| !Arc::ptr_eq(old, link)) else {
-            entry.set_link(Arc::clone(link));
-            return Arc::clone(link);
-        };
         let we_are_smaller = core.id < link.id();
-        let stays = if old.dialled == link.dialled || link.dialled == we_are_smaller {
-            link
-        } else {
-            &old
-        };
-        let goes = if Arc::ptr_eq(stays, link) { &old } else { link };
-        let we_decide = if old.dialled == link.dialled {
-            link.dialled
-        } else {
-            we_are_smaller
-        };
-        entry.set_link(Arc::clone(stays));
-        if we_decide {
-            goes.drain("there is another link between us");
+        let (stays, old) = self.with_id(link.id(), None).choose_link(link, |old| {
+            let new_stays = old.dialled == link.dialled || link.dialled == we_are_smaller;
+            Arc::clone(if new_stays { link } else { old })
+        });
+        if let Some(old) = old {
+            let we_decide = if old.dialled == link.dialled {
+                link.dialled
+            } else {
+                we_are_smaller
+            };
+            if we_decide {
+                let goes = if Arc::ptr_eq(&stays, link) {
+                    &old
+                } else {
+                    link
+                };
+                goes.drain("there is another link between us");
+            }
         }
-        Arc::clone(stays)
+        stays
     }
 
     /// A link is gone, or going: no new call is to use it.

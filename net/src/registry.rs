@@ -288,25 +288,42 @@ impl Registry {
         self.version.load(Ordering::Acquire)
     }
 
-    /// The tags that come nearest to one that is not there: the best first, at most `most`.
+    /// The tags here that come nearest to one that is not: [`nearest_tags`].
     pub(crate) fn near(&self, tag: &str, most: usize) -> Vec<String> {
-        let own_name = last_part(tag);
-        let mut scored: Vec<(usize, Arc<str>)> = self
-            .all()
-            .into_iter()
-            .filter(|(other, _)| !other.starts_with("net.defaults."))
-            .map(|(other, _)| {
-                let by_name = distance(own_name, last_part(&other));
-                (by_name.min(distance(tag, &other)), other)
-            })
-            .collect();
-        scored.sort();
-        scored
-            .into_iter()
-            .take(most)
-            .map(|(_, tag)| tag.to_string())
-            .collect()
+        nearest_tags(tag, self.all().iter().map(|(other, _)| &**other), most)
     }
+}
+
+/// Which of `tags` come nearest to one that is not among them: the best first, at most `most`, the built-in ones left out.
+///
+/// # Examples
+///
+/// ```
+/// let there = ["app.divide", "app.multiply"];
+/// assert_eq!(net::nearest_tags("multipy", there, 1), ["app.multiply"]);
+/// ```
+#[must_use]
+pub fn nearest_tags<'a>(
+    tag: &str,
+    tags: impl IntoIterator<Item = &'a str>,
+    most: usize,
+) -> Vec<String> {
+    let own_name = last_part(tag);
+    let mut scored: Vec<(usize, &str)> = tags
+        .into_iter()
+        .filter(|other| !other.starts_with("net.defaults."))
+        .map(|other| {
+            let by_name = distance(own_name, last_part(other));
+            (by_name.min(distance(tag, other)), other)
+        })
+        .collect();
+    scored.sort_unstable();
+    scored.dedup();
+    scored
+        .into_iter()
+        .take(most)
+        .map(|(_, tag)| tag.to_owned())
+        .collect()
 }
 
 fn last_part(tag: &str) -> &str {

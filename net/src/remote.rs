@@ -188,7 +188,10 @@ impl Remote {
                         continue;
                     }
                     let link = core.peers.adopt(core, &link);
-                    self.entry.set_link(Arc::clone(&link));
+                    // The entry under the peer's id has it by now; one under an address is to have it too.
+                    if known.id.is_none() {
+                        self.entry.set_link(&link);
+                    }
                     return Ok(Dialled::Link(link));
                 }
                 Ok(Dialled::Original(dialect)) => {

@@ -340,3 +340,32 @@ fn a_program_without_async_calls_too() {
     net::blocking::shutdown(&a);
     net::blocking::shutdown(&b);
 }
+
+/// Asks the peer at `address` from inside a function, on the thread that runs it.
+#[net::connect]
+fn ask_further(address: String) -> Result<i64, String> {
+    let peer = net::blocking::block_on(
+        net::Peer::builder()
+            .listen(false)
+            .discover(false)
+            .transient(true)
+            .start(),
+    )
+    .map_err(|error| error.to_string())?;
+    let further = peer.remote(&address).map_err(|error| error.to_string())?;
+    let product = multiply::on(&further, 6, 7)
+        .wait()
+        .map_err(|error| error.to_string());
+    net::blocking::shutdown(&peer);
+    product
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_may_call_further_and_wait() {
+    let place = Place::new();
+    let (_a, b, remote) = pair(&place).await;
+    for _ in 0..20 {
+        let call = ask_further::on(&remote, b.addresses()[0].clone());
+        assert_eq!(call.timeout(PATIENCE).await.unwrap(), 42);
+    }
+}

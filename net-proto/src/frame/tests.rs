@@ -190,6 +190,39 @@ fn every_frame_is_as_protocol_md_shows_it() {
 }
 
 #[test]
+fn protocol_md_states_the_limits_as_they_are() {
+    let thousands = |number: u64| match (number / 1000, number % 1000) {
+        (0, rest) => rest.to_string(),
+        (more, rest) => format!("{more},{rest:03}"),
+    };
+    for stated in [
+        format!(
+            "payload in bytes, at most {}",
+            thousands(MAX_PAYLOAD as u64)
+        ),
+        format!("link window, at least {}", thousands(MIN_LINK_WINDOW)),
+        format!("stream window, at least {}", thousands(MIN_STREAM_WINDOW)),
+        format!("length of the tag, at most {}", thousands(MAX_TAG as u64)),
+        format!(
+            "length of the metadata, 1 to {}",
+            thousands(MAX_METADATA as u64)
+        ),
+        format!("the body, at most {} bytes", thousands(MAX_BODY as u64)),
+        format!(
+            "name, a text of at most {} bytes",
+            thousands(MAX_FLAG as u64)
+        ),
+        format!(
+            "reason, a text of at most {} bytes",
+            thousands(MAX_REASON as u64)
+        ),
+        format!("at most {} KiB, is a CBOR map", MAX_HELLO / 1024),
+    ] {
+        assert!(PROTOCOL.contains(&stated), "{stated}");
+    }
+}
+
+#[test]
 fn frames_without_a_meaning_yet_are_refused_by_name() {
     for (name, bytes) in later_examples() {
         let Err(Misbehaviour::NotAgreed(kind)) = read(&bytes) else {

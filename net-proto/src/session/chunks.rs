@@ -16,7 +16,7 @@ use crate::transmit::Transmit;
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
     bodies: HashMap<CallId, LeavingBody, IdHash>,
-    /// Whose turn it is. An id whose body is gone is passed over.
+    /// Whose turn it is: the bodies that have credit.
     turns: VecDeque<CallId>,
     /// Bytes not yet handed out.
     bytes: u64,
@@ -26,11 +26,12 @@ pub(super) struct Leaving {
 struct LeavingBody {
     rest: Bytes,
     window: SendWindow,
-    /// Whether it is in `turns`: not while it waits for credit.
+    /// Whether it is in `turns`: while there is credit for its next chunk.
     has_turn: bool,
 }
 
 impl Leaving {
+    /// Sends a body from now on. Its window holds a chunk at least.
     pub(super) fn add(&mut self, id: CallId, body: Bytes, window: u64) {
         self.bytes += body.len() as u64;
         self.turns.push_back(id);
@@ -49,6 +50,7 @@ impl Leaving {
             && let Some(body) = self.bodies.remove(&id)
         {
             self.bytes -= body.rest.len() as u64;
+            self.turns.retain(|turn| *turn != id);
         }
     }
 
@@ -63,7 +65,7 @@ impl Leaving {
             return Ok(());
         };
         body.window.give(credit)?;
-        if !body.has_turn && body.window.available() >= body.next_chunk() as u64 {
+        if !body.has_turn && body.has_credit() {
             body.has_turn = true;
             self.turns.push_back(id);
         }
@@ -89,16 +91,13 @@ impl Leaving {
             let Some(id) = self.turns.pop_front() else {
                 return;
             };
-            let Some(body) = self.bodies.get_mut(&id) else {
-                continue;
-            };
+            let body = self.bodies.get_mut(&id).expect("a turn is of a body");
             let length = body.next_chunk();
-            if !body.window.take(length as u64) {
-                body.has_turn = false;
-                continue;
-            }
-            let taken = link.take((HEADER + length) as u64);
-            debug_assert!(taken, "link_has_room holds for a whole chunk");
+            let taken = body.window.take(length as u64) && link.take((HEADER + length) as u64);
+            debug_assert!(
+                taken,
+                "a turn and link_has_room mean credit for a whole chunk"
+            );
             let bytes = body.rest.split_to(length);
             self.bytes -= length as u64;
             moved += HEADER + length;
@@ -108,8 +107,10 @@ impl Leaving {
             if is_last {
                 self.bodies.remove(&id);
                 done(id);
-            } else {
+            } else if body.has_credit() {
                 self.turns.push_back(id);
+            } else {
+                body.has_turn = false;
             }
         }
     }
@@ -118,6 +119,10 @@ impl Leaving {
 impl LeavingBody {
     fn next_chunk(&self) -> usize {
         self.rest.len().min(MAX_BODY)
+    }
+
+    fn has_credit(&self) -> bool {
+        self.window.available() >= self.next_chunk() as u64
     }
 }
 

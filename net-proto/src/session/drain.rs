@@ -66,7 +66,8 @@ impl<C> Session<C> {
         self.check_drained();
     }
 
-    /// Reports the end, once, when nothing is under way any more.
+    /// Reports the end, once, when nothing is under way any more. After an answer it is the transmit that looks: the
+    /// link has not ended while the answer is in here.
     pub(super) fn check_drained(&mut self) {
         let is_done = self.own_calls.is_empty() && self.peer_calls.is_empty();
         if self.drain.said && self.drain.heard && is_done && !self.drain.drained {

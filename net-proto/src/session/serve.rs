@@ -136,7 +136,6 @@ impl<C> Session<C> {
             self.put_back(id, Stage::Leaving);
             self.leaving.add(id, body, peer.stream_window);
         }
-        self.check_drained();
     }
 
     fn put_back(&mut self, id: CallId, stage: Stage) {

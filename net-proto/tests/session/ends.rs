@@ -283,6 +283,36 @@ fn a_dead_peer_is_known_within_five_seconds() {
 }
 
 #[test]
+fn looking_for_bytes_is_no_sign_of_life() {
+    let mut pair = Pair::connected();
+    pair.network.delay = Duration::from_secs(1000);
+    for _ in 0..10 {
+        pair.dialer.receive(pair.now, &[]);
+        pair.pass(seconds(0.5));
+    }
+    let failed = pair.dialer.failed;
+    assert!(matches!(failed, Some(ProtocolError::Silent { .. })));
+}
+
+#[test]
+fn only_the_answer_to_the_last_ping_is_measured() {
+    let mut pair = Pair::connected();
+    pair.network.delay = Duration::from_secs(1000);
+    pair.pass(seconds(4.0));
+    assert_eq!(pair.dialer.count(PING), 2);
+    let pong = |number: u8| {
+        let header = [8, 0, 0, 0, PONG, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        [&header[..], &[number, 0, 0, 0, 0, 0, 0, 0]].concat()
+    };
+    for number in [0, 1, 3] {
+        pair.dialer.receive(pair.now, &pong(number));
+        assert_eq!(pair.dialer.session.rtt(), None, "{number}");
+    }
+    pair.dialer.receive(pair.now, &pong(2));
+    assert!(pair.dialer.session.rtt().is_some());
+}
+
+#[test]
 fn a_slow_peer_that_trickles_one_frame_is_not_dead() {
     let mut pair = Pair::connected();
     pair.acceptor.call(pair.now, "a.f", &[7; 20], 1);
@@ -389,4 +419,6 @@ fn a_failed_session_stays_failed() {
     pair.dialer.receive(pair.now, &[]);
     assert_eq!(pair.dialer.failed, Some(first.clone()));
     assert_eq!(pair.dialer.session.handle_timeout(pair.now), Err(first));
+    let refused = pair.dialer.try_call(pair.now, "a.f", b"", 9).unwrap_err();
+    assert_eq!(refused.why, WhyRefused::NotConnected);
 }

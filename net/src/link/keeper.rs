@@ -4,9 +4,14 @@
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Link;
+
+/// A timer this late says that the process, or the whole machine, stood still.
+const LATE: Duration = Duration::from_millis(500);
+/// How long the reader is then given to take in what arrived meanwhile, before silence is counted against the peer.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 impl Link {
     /// Starts the link's reader and keeper on the peer's runtime.
@@ -47,7 +52,12 @@ impl Link {
                     self.state().full = false;
                     self.flush();
                 }
-                () = timer => self.on_timer(),
+                () = timer => {
+                    if next.is_some_and(|at| at.elapsed() > LATE) {
+                        tokio::time::sleep(CATCH_UP).await;
+                    }
+                    self.on_timer();
+                }
             }
         }
     }
@@ -58,13 +68,7 @@ impl Link {
             self.close(&error.to_string());
             return;
         }
-        loop {
-            let event = self.state().session.poll();
-            match event {
-                Some(event) => self.on_event(event),
-                None => break,
-            }
-        }
+        self.handle_events();
         self.flush();
     }
 }

@@ -134,7 +134,10 @@ impl Link {
                 }
                 Ok(Some(event)) => {
                     drop(input);
-                    woke |= matches!(event, Event::Ended { .. } | Event::Room | Event::Cancelled(_));
+                    woke |= matches!(
+                        event,
+                        Event::Ended { .. } | Event::Room | Event::Cancelled(_)
+                    );
                     self.on_event(event);
                 }
                 Ok(None) => {

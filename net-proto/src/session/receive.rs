@@ -1,0 +1,196 @@
+//! The way in: from bytes to frames, and each frame to the concern that it is for. What HELLO, CREDIT and CHUNK do before that is here;
+//! everything else they lead to is in the concerns.
+
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+
+use crate::error::{Misbehaviour, ProtocolError};
+use crate::frame::{Frame, HEADER, Header, Kind};
+use crate::hello::{Hello, MAGIC, PREFACE, agree};
+use crate::limits::MAX_HELLO;
+use crate::session::credit::SendWindow;
+use crate::session::{CallId, Event, Outcome, PeerLimits, Session, Stage};
+use crate::timer::Timer;
+
+impl<C> Session<C> {
+    /// Takes what came in from the front of `input`, up to the next event. `None`: it needs more bytes.
+    ///
+    /// To be called until it gives `None`, each time that bytes have come in. Bodies are handed out as slices of the
+    /// buffer behind `input`.
+    ///
+    /// # Errors
+    /// The link cannot go on; every later call gives the same error.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        input: &mut BytesMut,
+    ) -> Result<Option<Event<C>>, ProtocolError> {
+        if input.len() != self.left_over {
+            self.liveness.heard(now);
+        }
+        let event = loop {
+            if let Some(event) = self.events.pop_front() {
+                break Some(event);
+            }
+            if let Some(error) = &self.failed {
+                return Err(error.clone());
+            }
+            match self.receive_one(now, input) {
+                Ok(true) => {}
+                Ok(false) => break None,
+                Err(error) => {
+                    self.failed = Some(error.clone());
+                    return Err(error);
+                }
+            }
+        };
+        self.left_over = input.len();
+        Ok(event)
+    }
+
+    /// Takes one preface or frame from the input, if it is there whole.
+    fn receive_one(&mut self, now: Instant, input: &mut BytesMut) -> Result<bool, ProtocolError> {
+        match self.stage {
+            Stage::AwaitingPreface => return self.receive_preface(input),
+            Stage::Closed => return Ok(false),
+            Stage::AwaitingHello { .. } | Stage::Open { .. } => {}
+        }
+        let Some(header) = input.first_chunk::<HEADER>() else {
+            return Ok(false);
+        };
+        let header = Header::read(header)?;
+        let kind = header.known_kind()?;
+        if let Stage::AwaitingHello { .. } = self.stage {
+            // Judged before it is waited for: a stranger gets no larger buffer than a HELLO needs.
+            match kind {
+                Some(Kind::Hello) if header.length <= MAX_HELLO => {}
+                Some(Kind::Hello) => {
+                    let (length, limit) = (header.length, MAX_HELLO);
+                    return Err(Misbehaviour::FrameTooLong { length, limit }.into());
+                }
+                Some(other) => return Err(Misbehaviour::NotHello(other).into()),
+                None => return Err(Misbehaviour::UnknownKind(header.kind).into()),
+            }
+        }
+        let missing = (HEADER + header.length).saturating_sub(input.len());
+        if missing > 0 {
+            input.reserve(missing);
+            return Ok(false);
+        }
+        input.advance(HEADER);
+        let payload = input.split_to(header.length).freeze();
+        if let Some(kind) = kind {
+            if kind.is_charged() {
+                self.receive_window.take((HEADER + header.length) as u64)?;
+            }
+            let frame = Frame::read(kind, &header, payload)?;
+            self.dispatch(now, kind, header.stream, frame)?;
+        }
+        Ok(true)
+    }
+
+    fn receive_preface(&mut self, input: &mut BytesMut) -> Result<bool, ProtocolError> {
+        // What cannot become a preface is refused at its first wrong byte, not when eight have come.
+        let known = input.len().min(MAGIC.len());
+        if input[..known] != MAGIC[..known] {
+            return Err(Misbehaviour::BadPreface.into());
+        }
+        let Some(theirs) = input.first_chunk::<PREFACE>() else {
+            return Ok(false);
+        };
+        let version = agree(theirs)?;
+        input.advance(PREFACE);
+        self.stage = Stage::AwaitingHello { version };
+        Ok(true)
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        stream: u64,
+        frame: Frame,
+    ) -> Result<(), ProtocolError> {
+        match frame {
+            Frame::Hello(hello) => self.on_hello(now, *hello)?,
+            Frame::Call(head, body) => self.on_call(now, stream, head, body)?,
+            Frame::Reply(body) => self.on_reply(stream, body)?,
+            Frame::Flag(name) => self.on_answer(kind, stream, Outcome::Flag(name))?,
+            Frame::Error(error) => self.on_answer(kind, stream, Outcome::Error(*error))?,
+            Frame::Cancel => self.on_cancel(stream)?,
+            Frame::Credit(amount) => self.on_credit(stream, amount)?,
+            Frame::Chunk { bytes, last } => self.on_chunk(now, stream, &bytes, last)?,
+            Frame::Ping(number) => self.ping_to_answer = Some(number),
+            Frame::Pong(number) => self.liveness.on_pong(now, number),
+            Frame::Goodbye(reason) => self.on_goodbye(reason),
+        }
+        Ok(())
+    }
+
+    fn on_hello(&mut self, now: Instant, hello: Hello) -> Result<(), Misbehaviour> {
+        let Stage::AwaitingHello { version } = self.stage else {
+            return Err(Misbehaviour::SecondHello);
+        };
+        let peer = PeerLimits {
+            max_calls: hello.max_calls as usize,
+            max_value: hello.max_value,
+            stream_window: hello.stream_window,
+        };
+        self.stage = Stage::Open { peer };
+        self.send_window = SendWindow::new(hello.link_window);
+        self.timers.set(Timer::Handshake, None);
+        self.timers
+            .set(Timer::KeepAlive, now.checked_add(self.limits.keep_alive));
+        self.events.push_back(Event::Connected { hello, version });
+        if self.drain.is_draining() {
+            self.say_goodbye();
+        }
+        Ok(())
+    }
+
+    fn on_credit(&mut self, stream: u64, amount: u64) -> Result<(), Misbehaviour> {
+        let kind = Kind::Credit;
+        if amount == 0 {
+            let field = "amount";
+            return Err(Misbehaviour::BadField { kind, field });
+        }
+        if stream == 0 {
+            self.send_window.give(amount)?;
+            self.send_unsent();
+            self.offer_room();
+        } else if self.was_opened(stream) {
+            self.leaving.give(stream, amount)?;
+        } else {
+            return Err(Misbehaviour::WrongStream { kind, stream });
+        }
+        Ok(())
+    }
+
+    fn on_chunk(
+        &mut self,
+        now: Instant,
+        stream: u64,
+        bytes: &[u8],
+        last: bool,
+    ) -> Result<(), Misbehaviour> {
+        if !self.was_opened(stream) {
+            let kind = Kind::Chunk;
+            return Err(Misbehaviour::WrongStream { kind, stream });
+        }
+        if self.side.owns(stream) {
+            self.on_reply_chunk(stream, bytes, last)
+        } else {
+            self.on_call_chunk(now, stream, bytes, last)
+        }
+    }
+
+    /// Whether a stream is or was in use. A frame on one that is over is late and is ignored.
+    pub(super) fn was_opened(&self, stream: CallId) -> bool {
+        if self.side.owns(stream) {
+            stream < self.next_id
+        } else {
+            stream != 0 && stream <= self.last_peer_id
+        }
+    }
+}
