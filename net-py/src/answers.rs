@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
+use crate::attach::{self, attach};
 use crate::pending::Progress;
 
 /// What the thread is to see to.
@@ -57,7 +59,7 @@ fn run(notices: &Receiver<Notice>) {
         if due.is_empty() {
             continue;
         }
-        let told = Python::try_attach(|py| due.drain(..).for_each(|notice| tell(py, notice)));
+        let told = attach(|py| due.drain(..).for_each(|notice| tell(py, notice)));
         if told.is_none() {
             // The interpreter is gone, and with it everybody who could be told.
             return;
@@ -68,7 +70,9 @@ fn run(notices: &Receiver<Notice>) {
 fn tell(py: Python<'_>, notice: Notice) {
     let told = match notice {
         Notice::Woken(progress) => progress.tell(py),
-        Notice::Call(callback) => callback.call0(py).map(drop),
+        Notice::Call(callback) => {
+            attach::call(callback.bind(py), &PyTuple::empty(py), None).map(drop)
+        }
     };
     if let Err(error) = told {
         error.write_unraisable(py, None);

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use crate::attach;
 use crate::convert::Fault;
 
 /// A class or function of `net._errors`.
@@ -91,7 +92,7 @@ pub(crate) fn describe(
     tag: &str,
     error: PyErr,
 ) -> PyResult<(String, String, String)> {
-    of_errors(py, "describe")?
-        .call1((tag, error.into_value(py)))?
-        .extract()
+    let args = (tag, error.into_value(py)).into_pyobject(py)?;
+    // Logging is the program's, and may take its time.
+    attach::call(&of_errors(py, "describe")?, &args, None)?.extract()
 }

@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyString};
 use tokio::sync::oneshot;
 
 use crate::answers::{self, Notice};
+use crate::attach::{self, attach};
 use crate::{convert, error, node};
 
 /// Room for a usual result.
@@ -44,7 +45,9 @@ impl Function {
     fn run(&self, py: Python<'_>, call: &Incoming) -> Handled {
         let returned = convert::decode_arguments(py, &call.body)
             .map_err(|fault| error::bad_value(py, *fault))
-            .and_then(|(args, kwargs)| self.function.bind(py).call(args, kwargs.as_ref()));
+            .and_then(|(args, kwargs)| {
+                attach::call(self.function.bind(py), &args, kwargs.as_ref())
+            });
         let begun = match returned {
             Ok(coroutine) if self.is_async => Running::begin(&self.tag, &coroutine),
             returned => return Handled::Ready(answer(py, &self.tag, returned)),
@@ -90,44 +93,6 @@ fn flag(result: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     })
 }
 
-/// Runs `f` with the interpreter, or not at all if that is ending.
-///
-/// A thread of the runtime keeps the state that Python makes for it: making one for each call costs more than a small call.
-fn attach<R>(f: impl FnOnce(Python<'_>) -> R) -> Option<R> {
-    thread_local! {
-        static KEPT: KeptState = const { KeptState(std::cell::Cell::new(false)) };
-    }
-    KEPT.with(|kept| {
-        // SAFETY: asks only whether this thread has a state.
-        let is_new =
-            !kept.0.get() && unsafe { pyo3::ffi::PyGILState_GetThisThreadState() }.is_null();
-        Python::try_attach(|py| {
-            if is_new {
-                // SAFETY: the interpreter is held. One more count on this thread's state keeps it alive between calls; it is taken back on drop.
-                unsafe { pyo3::ffi::PyGILState_Ensure() };
-                kept.0.set(true);
-            }
-            f(py)
-        })
-    })
-}
-
-/// Whether this thread holds its own Python state back from being freed.
-struct KeptState(std::cell::Cell<bool>);
-
-impl Drop for KeptState {
-    fn drop(&mut self) {
-        if self.0.get() {
-            Python::try_attach(|_| {
-                // SAFETY: takes back the count that `attach` added. Attaching just now added another, so the state is freed after this closure.
-                unsafe {
-                    pyo3::ffi::PyGILState_Release(pyo3::ffi::PyGILState_STATE::PyGILState_LOCKED)
-                };
-            });
-        }
-    }
-}
-
 /// A coroutine that runs on the loop. Dropped before its end, it is cancelled.
 struct Running {
     answer: oneshot::Receiver<Answer>,
@@ -145,7 +110,8 @@ impl Running {
             tag: tag.to_owned(),
             answer: Mutex::new(Some(sender)),
         };
-        let cancel = begin.call1((coroutine, Py::new(py, done)?))?.unbind();
+        let args = (coroutine, Py::new(py, done)?).into_pyobject(py)?;
+        let cancel = attach::call(begin, &args, None)?.unbind();
         Ok(Self {
             answer,
             cancel: Some((answers::queue(py)?, cancel)),

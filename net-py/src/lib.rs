@@ -4,6 +4,7 @@
 //! beside it (`python/net`); `_net.pyi` is this module's contract with them. Nothing here opens a socket or knows a frame.
 
 mod answers;
+mod attach;
 mod call;
 mod convert;
 mod error;

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use tokio::sync::watch;
 
 use crate::wait::wait;
-use crate::{answers, error};
+use crate::{answers, attach, error};
 
 /// How far the peer is.
 #[derive(Clone)]
@@ -28,6 +28,10 @@ struct Node {
     /// What was registered before there was a peer to register it with.
     early: Mutex<Vec<Connection>>,
 }
+
+/// How long the end waits for threads that are in Python, after the grace time: for those that only have to be let on, not for functions
+/// that run and run.
+const LEAVE: Duration = Duration::from_millis(100);
 
 /// Whether the interpreter is ending.
 static ENDING: AtomicBool = AtomicBool::new(false);
@@ -48,7 +52,7 @@ impl Node {
                 Ok(peer) => starting.run(peer),
                 Err(why) => {
                     let why = format!("this process's peer could not be started: {why}");
-                    Python::try_attach(|py| error::log(py, &why));
+                    attach::attach(|py| error::log(py, &why));
                     starting.stage.send_replace(Stage::Failed(why.into()));
                 }
             },
@@ -155,6 +159,7 @@ pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
     // Dropped, it would close sockets that it shares with the parent and wait for threads that are not here.
     std::mem::forget(of_parent);
     answers::after_fork(py);
+    attach::after_fork();
     net::after_fork();
     crate::wait::note_main_thread(py)?;
     start(py)
@@ -165,13 +170,16 @@ pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
 pub(crate) fn stop(py: Python<'_>, grace: f64) {
     ENDING.store(true, Ordering::Release);
     let node = NODE.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(node) = node else { return };
-    let running = match &*node.stage.borrow() {
-        Stage::Running(peer) => peer.clone(),
-        Stage::Starting | Stage::Failed(_) => return,
-    };
+    let running = node.and_then(|node| match &*node.stage.borrow() {
+        Stage::Running(peer) => Some(peer.clone()),
+        Stage::Starting | Stage::Failed(_) => None,
+    });
     py.detach(|| {
-        net::blocking::block_on(running.shutdown_within(Duration::from_secs_f64(grace.max(0.0))))
+        if let Some(peer) = running {
+            let grace = Duration::from_secs_f64(grace.max(0.0));
+            net::blocking::block_on(peer.shutdown_within(grace));
+        }
+        attach::close(LEAVE);
     });
 }
 

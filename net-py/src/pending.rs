@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyTuple};
 use tokio::runtime::Handle;
 
 use crate::answers::{self, Notice};
+use crate::attach;
 use crate::call::{self, Outcome};
 use net::blocking::apart;
 
@@ -72,7 +73,12 @@ impl Progress {
     /// Tells of the answer.
     pub(crate) fn tell(self: Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let pending = Pending(Arc::clone(&self));
-        self.on_answer.call1(py, (pending,)).map(drop)
+        attach::call(
+            self.on_answer.bind(py),
+            &(pending,).into_pyobject(py)?,
+            None,
+        )
+        .map(drop)
     }
 }
 

@@ -122,6 +122,14 @@ async def until_cancelled() -> None:
 
 
 @net.connect
+def compute_for_ever() -> None:
+    """Print a line, then keep the interpreter busy."""
+    print("computing", flush=True)
+    while True:
+        sum(range(1000))
+
+
+@net.connect
 def was_cancelled() -> bool:
     return _cancelled.wait(10)
 

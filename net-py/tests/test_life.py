@@ -175,6 +175,16 @@ def test_a_peer_that_ends_while_it_serves(serve: Callable[..., Served]) -> None:
         call.result(PATIENCE)
 
 
+def test_a_peer_that_ends_while_a_function_computes(serve: Callable[..., Served]) -> None:
+    for _ in range(3):
+        other = serve()
+        call = served.compute_for_ever.submit(peer=other.id)
+        assert other.line() == "computing"
+        assert other.stop() == 0
+        with pytest.raises((net.Lost, net.Cancelled)):
+            call.result(PATIENCE)
+
+
 def test_a_peer_that_cannot_start_says_why() -> None:
     ended = run("import net; net.Peer().port", NET_RUNTIME_DIR="/dev/null/no")
     assert ended.returncode == 1
