@@ -1,18 +1,23 @@
-//! The thread that tells Python of answers nobody blocks for: it takes the interpreter once for all that have come meanwhile.
+//! The thread that sees to calls nobody blocks for: it goes on with those that were woken, and tells Python of all that are answered,
+//! taking the interpreter once for as many as there are.
 //!
-//! Not done on the runtime's threads, because whoever holds the interpreter for long would keep those from answering pings,
-//! and then a peer that is only busy would look dead.
+//! Not done on the runtime's threads: whoever holds the interpreter for long would keep those from answering pings, and then
+//! a peer that is only busy would look dead.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use pyo3::prelude::*;
 
-/// Something to be called in Python, with the argument it takes if it takes one.
-pub(crate) struct Notice {
-    pub(crate) callback: Py<PyAny>,
-    pub(crate) argument: Option<Py<PyAny>>,
+use crate::pending::Progress;
+
+/// What the thread is to see to.
+pub(crate) enum Notice {
+    /// A call that can go on, and may have its answer.
+    Woken(Arc<Progress>),
+    /// Something to be called in Python, without arguments.
+    Call(Py<PyAny>),
 }
 
 /// The way to the thread. Locked only while the interpreter is held, so a fork never finds it locked.
@@ -37,22 +42,35 @@ pub(crate) fn after_fork(_attached: Python<'_>) {
 }
 
 fn run(notices: &Receiver<Notice>) {
+    let mut due = Vec::new();
     while let Ok(first) = notices.recv() {
-        let told = Python::try_attach(|py| {
-            for notice in std::iter::once(first).chain(notices.try_iter()) {
-                let callback = notice.callback.bind(py);
-                let called = match notice.argument {
-                    Some(argument) => callback.call1((argument,)),
-                    None => callback.call0(),
-                };
-                if let Err(error) = called {
-                    error.write_unraisable(py, Some(callback));
+        // Without the interpreter, which others may want meanwhile.
+        due.extend(std::iter::once(first).chain(notices.try_iter()).filter(
+            |notice| match notice {
+                Notice::Woken(progress) => {
+                    progress.go_on();
+                    progress.has_news()
                 }
-            }
-        });
+                Notice::Call(_) => true,
+            },
+        ));
+        if due.is_empty() {
+            continue;
+        }
+        let told = Python::try_attach(|py| due.drain(..).for_each(|notice| tell(py, notice)));
         if told.is_none() {
             // The interpreter is gone, and with it everybody who could be told.
             return;
         }
+    }
+}
+
+fn tell(py: Python<'_>, notice: Notice) {
+    let told = match notice {
+        Notice::Woken(progress) => progress.tell(py),
+        Notice::Call(callback) => callback.call0(py).map(drop),
+    };
+    if let Err(error) = told {
+        error.write_unraisable(py, None);
     }
 }

@@ -1,24 +1,22 @@
-//! Calls on other peers: one that blocks, and one that goes on while Python does something else.
+//! A call on another peer: what goes into it, what comes out, and waiting for it. Not here: calls that go on beside (see `pending`).
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use net::{Answer, CallError, Caller, Handled, Incoming, RawCall};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use tokio::task::AbortHandle;
 
-use crate::answers::{self, Notice};
 use crate::wait::{stay_if_ending, wait};
 use crate::{convert, error, node, remote};
 
 /// Room for the arguments of a usual call.
 const USUAL_BODY: usize = 128;
 
-fn prepare(
+/// A call as it is to be made: nothing is sent yet.
+pub(crate) fn prepare(
     target: &Bound<'_, PyAny>,
     tag: &str,
     args: &Bound<'_, PyTuple>,
@@ -41,9 +39,10 @@ fn prepare(
 }
 
 /// What came of a call: the bytes of a value, or the error that it is for its caller.
-type Outcome = Result<Bytes, CallError>;
+pub(crate) type Outcome = Result<Bytes, CallError>;
 
-async fn outcome(mut call: RawCall) -> Outcome {
+/// Makes the call.
+pub(crate) async fn outcome(mut call: RawCall) -> Outcome {
     match (&mut call).await? {
         Answer::Value(bytes) => Ok(bytes),
         Answer::Flag(name) => Err(CallError::Flag { name }),
@@ -51,7 +50,8 @@ async fn outcome(mut call: RawCall) -> Outcome {
     }
 }
 
-fn result(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
+/// What the call returns or raises in Python.
+pub(crate) fn result(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
     match outcome {
         Ok(bytes) => convert::decode(py, &bytes).map_err(|fault| error::bad_value(py, *fault)),
         Err(failure) => Err(error::call_error(py, failure)),
@@ -76,102 +76,6 @@ pub(crate) fn call<'py>(
     result(py, outcome)
 }
 
-/// A call that is on its way while Python does something else.
-#[pyclass(frozen, module = "net._net")]
-pub(crate) struct Pending {
-    /// Whether it is decided what becomes of it: its answer came, or it was cancelled, whichever was first.
-    decided: AtomicBool,
-    outcome: Mutex<Option<Outcome>>,
-    task: Mutex<Option<AbortHandle>>,
-}
-
-impl Pending {
-    /// Decides it. False if that was done before.
-    fn decide(&self) -> bool {
-        !self.decided.swap(true, Ordering::AcqRel)
-    }
-}
-
-#[pymethods]
-impl Pending {
-    /// Cancels the call, there too. False if its answer was here before; who waits is then told of that.
-    fn cancel(&self) -> bool {
-        let cancelled = self.decide();
-        if cancelled
-            && let Some(task) = self
-                .task
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
-        {
-            net::blocking::apart(|| task.abort());
-        }
-        cancelled
-    }
-
-    /// The call's result, once, when its answer is here.
-    fn result<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let outcome = self
-            .outcome
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        result(
-            py,
-            outcome.ok_or_else(|| {
-                PyRuntimeError::new_err("the call has no answer yet, or it was taken")
-            })?,
-        )
-    }
-}
-
-/// Calls as `call` does, but returns at once; `on_answer` is called with the pending call when its answer is here.
-#[pyfunction]
-pub(crate) fn begin(
-    target: &Bound<'_, PyAny>,
-    tag: &str,
-    args: &Bound<'_, PyTuple>,
-    kwargs: Option<&Bound<'_, PyDict>>,
-    time_out: Option<f64>,
-    on_answer: Py<PyAny>,
-) -> PyResult<Py<Pending>> {
-    let py = target.py();
-    let call = prepare(target, tag, args, kwargs, time_out)?;
-    let runtime = call.remote().local().runtime().clone();
-    let queue = answers::queue(py)?;
-    let pending = Py::new(
-        py,
-        Pending {
-            decided: AtomicBool::new(false),
-            outcome: Mutex::default(),
-            task: Mutex::default(),
-        },
-    )?;
-    let waiting = pending.clone_ref(py);
-    let answered = async move {
-        let outcome = outcome(call).await;
-        if waiting.get().decide() {
-            *waiting
-                .get()
-                .outcome
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-            // Fails only when the interpreter has ended.
-            let _ = queue.send(Notice {
-                callback: on_answer,
-                argument: Some(waiting.into_any()),
-            });
-        }
-    };
-    let task = net::blocking::apart(|| runtime.spawn(answered));
-    *pending
-        .get()
-        .task
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
-    Ok(pending)
-}
-
 /// Runs one of the connections that every peer answers, on this one, as it would run for another peer.
 #[pyfunction]
 pub(crate) fn call_here<'py>(py: Python<'py>, tag: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -191,7 +95,7 @@ pub(crate) fn call_here<'py>(py: Python<'py>, tag: &str) -> PyResult<Bound<'py, 
     let caller = Caller::Peer {
         id: peer.id(),
         name: peer.name().into(),
-        group: peer.group().map(std::sync::Arc::from),
+        group: peer.group().map(Arc::from),
     };
     let incoming = Incoming {
         body: Bytes::from_static(NO_ARGUMENTS),

@@ -173,10 +173,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some((queue, callback)) = self.cancel.take() {
             // Fails only when the interpreter has ended.
-            let _ = queue.send(Notice {
-                callback,
-                argument: None,
-            });
+            let _ = queue.send(Notice::Call(callback));
         }
     }
 }

@@ -9,6 +9,7 @@ mod convert;
 mod error;
 mod handler;
 mod node;
+mod pending;
 mod remote;
 mod wait;
 
@@ -23,11 +24,13 @@ mod _net {
     use crate::{convert, error};
 
     #[pymodule_export]
-    use crate::call::{Pending, begin, call, call_here};
+    use crate::call::{call, call_here};
     #[pymodule_export]
     use crate::handler::register;
     #[pymodule_export]
     use crate::node::{Local, local, start, start_in_child, stop};
+    #[pymodule_export]
+    use crate::pending::{Pending, begin};
     #[pymodule_export]
     use crate::remote::{Remote, peers};
 
