@@ -99,7 +99,7 @@ impl Pending {
         let call = std::mem::replace(&mut *stage, Stage::Over);
         drop(stage);
         // What it makes ready must not wait for this thread, see there.
-        apart(|| drop(call));
+        net::blocking::apart(|| drop(call));
         true
     }
 
@@ -141,7 +141,7 @@ pub(crate) fn begin(
         on_answer,
         runtime,
     });
-    py.detach(|| apart(|| progress.go_on()));
+    py.detach(|| net::blocking::apart(|| progress.go_on()));
     if !matches!(*progress.stage(), Stage::Waiting(_)) {
         // Told by the other thread all the same: who begins a call is not ready for its answer before this returns.
         Arc::clone(&progress).wake();
