@@ -16,7 +16,6 @@ use tokio::runtime::Handle;
 
 use crate::answers::{self, Notice};
 use crate::call::{self, Outcome};
-use net::blocking::apart;
 
 /// How far a call is.
 enum Stage {
