@@ -28,7 +28,7 @@ mod _net {
     #[pymodule_export]
     use crate::handler::register;
     #[pymodule_export]
-    use crate::node::{Local, local, start, start_in_child, stop};
+    use crate::node::{Local, before_fork, local, start, start_in_child, stop};
     #[pymodule_export]
     use crate::pending::{Pending, begin};
     #[pymodule_export]

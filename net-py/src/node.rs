@@ -82,6 +82,18 @@ fn node(py: Python<'_>) -> PyResult<Arc<Node>> {
     node.ok_or_else(|| error::plain(py, "this process's peer was not started".into()))
 }
 
+/// How the start of the peer ended: waits until it has. `None` if the thread that does it is gone.
+fn settled(py: Python<'_>, node: &Node) -> PyResult<Option<Stage>> {
+    let mut stage = node.stage.subscribe();
+    let settled = async move {
+        let stage = stage
+            .wait_for(|stage| !matches!(stage, Stage::Starting))
+            .await;
+        stage.ok().map(|stage| stage.clone())
+    };
+    wait(py, settled)
+}
+
 /// This process's peer, once it runs.
 ///
 /// # Errors
@@ -92,18 +104,11 @@ pub(crate) fn peer(py: Python<'_>) -> PyResult<Peer> {
     if let Stage::Running(peer) = &*node.stage.borrow() {
         return Ok(peer.clone());
     }
-    let mut stage = node.stage.subscribe();
-    let started = wait(py, async move {
-        stage
-            .wait_for(|stage| !matches!(stage, Stage::Starting))
-            .await
-            .map(|stage| stage.clone())
-    })?;
-    match started {
-        Ok(Stage::Running(peer)) => Ok(peer),
-        Ok(Stage::Failed(why)) => Err(error::plain(py, why.to_string())),
+    match settled(py, &node)? {
+        Some(Stage::Running(peer)) => Ok(peer),
+        Some(Stage::Failed(why)) => Err(error::plain(py, why.to_string())),
         // The node, which sends, is held above.
-        Ok(Stage::Starting) | Err(_) => Err(error::plain(
+        Some(Stage::Starting) | None => Err(error::plain(
             py,
             "this process's peer went away while it started".into(),
         )),
@@ -131,6 +136,16 @@ pub(crate) fn start(_py: Python<'_>) -> PyResult<()> {
         *node = Some(Node::start()?);
     }
     Ok(())
+}
+
+/// Waits until the peer has started, or could not be: a fork in the middle of that would leave the child locks that nobody there opens.
+#[pyfunction]
+pub(crate) fn before_fork(py: Python<'_>) -> PyResult<()> {
+    let node = NODE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match node {
+        Some(node) => settled(py, &node).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Starts a peer of its own for a forked child. The parent's lives on in the parent; its threads and locks are not to be touched here.

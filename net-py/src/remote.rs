@@ -86,6 +86,12 @@ impl Remote {
     }
 
     /// Whether it runs on this host, as far as its addresses tell.
+    /// Whether it is a program of the original app-net, as far as is known before it is called.
+    #[getter]
+    fn is_original(&self) -> bool {
+        matches!(self.0.speaks(), net::Speaks::V06 | net::Speaks::V03)
+    }
+
     #[getter]
     fn on_host(&self) -> bool {
         self.remote

@@ -116,6 +116,26 @@ else:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_while_the_peer_starts() -> None:
+    code = """
+import os, net
+children = []
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        # Each forks on at once: its own peer has just begun to start.
+        grandchild = os.fork()
+        if grandchild:
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
+        os._exit(0 if net.Peer().port else 1)
+    children.append(child)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
+    ended = run(code)
+    assert (ended.stdout.strip(), ended.returncode) == ("[0, 0, 0, 0, 0]", 0), ended.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_workers_of_multiprocessing(there: Served) -> None:
     code = f"""
 import multiprocessing, served

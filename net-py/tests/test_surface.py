@@ -116,12 +116,8 @@ async def main() -> None:
 multiply("x")  # type: ignore[call-overload]
 print(net.Peer().port, here, there, submitted)
 """)
-    package = Path(net.__file__).parent
-    checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", str(program), str(package)],
-        cwd=package.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    for what in (["--package", "net"], [str(program)]):
+        checked = subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", *what], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -23,7 +23,7 @@ def begin() -> None:
     _net.start()
     atexit.register(_net.stop, GRACE)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_child)
+        os.register_at_fork(before=_net.before_fork, after_in_child=_child)
 
 
 def _child() -> None:
