@@ -11,7 +11,10 @@ static BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// Allocations of this process so far, and their bytes. A reallocation counts as one of its new size.
 pub(crate) fn so_far() -> (u64, u64) {
-    (ALLOCATIONS.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed))
+    (
+        ALLOCATIONS.load(Ordering::Relaxed),
+        BYTES.load(Ordering::Relaxed),
+    )
 }
 
 fn count(size: usize) {

@@ -16,7 +16,12 @@ pub(crate) fn serve(transport: Transport, dir: &Path) -> Result<String, Error> {
         Transport::Unix => {
             let path = dir.join("std.sock");
             let listener = UnixListener::bind(&path)?;
-            thread::spawn(move || listener.incoming().flatten().for_each(|stream| answer(stream, Ok(()))));
+            thread::spawn(move || {
+                listener
+                    .incoming()
+                    .flatten()
+                    .for_each(|stream| answer(stream, Ok(())))
+            });
             Ok(format!("unix:{}", path.display()))
         }
         Transport::Tcp => {
@@ -36,13 +41,18 @@ pub(crate) fn serve(transport: Transport, dir: &Path) -> Result<String, Error> {
 fn answer(mut stream: impl Read + Write + Send + 'static, ready: std::io::Result<()>) {
     thread::spawn(move || {
         let mut message = [0; MESSAGE];
-        while ready.is_ok() && stream.read_exact(&mut message).is_ok() && stream.write_all(&message).is_ok() {}
+        while ready.is_ok()
+            && stream.read_exact(&mut message).is_ok()
+            && stream.write_all(&message).is_ok()
+        {}
     });
 }
 
 /// Carries out an order.
 pub(crate) fn ask(address: &str, order: Order) -> Result<Done, Error> {
-    let Order::Latency { calls } = order else { return Err("bare std only does one call at a time".into()) };
+    let Order::Latency { calls } = order else {
+        return Err("bare std only does one call at a time".into());
+    };
     match address.strip_prefix("unix:") {
         Some(path) => ping(UnixStream::connect(path)?, calls),
         None => {

@@ -192,7 +192,10 @@ async fn batches(mut stream: impl Stream, window: usize, calls: usize) -> Result
             received += 1;
         }
     }
-    Ok(Done { took: start.elapsed(), p50: None })
+    Ok(Done {
+        took: start.elapsed(),
+        p50: None,
+    })
 }
 
 async fn large(mut stream: impl Stream, size: usize, calls: usize) -> Result<Done, Error> {

@@ -21,7 +21,11 @@ impl Child {
     fn start(wrap: &[String], program: &[String]) -> Result<Self, Error> {
         let words: Vec<&String> = wrap.iter().chain(program).collect();
         let (first, rest) = words.split_first().ok_or("no program to start")?;
-        let name = words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ");
+        let name = words
+            .iter()
+            .map(|word| word.as_str())
+            .collect::<Vec<_>>()
+            .join(" ");
         let mut process = Command::new(first)
             .args(rest)
             .stdin(Stdio::piped())
@@ -30,7 +34,12 @@ impl Child {
             .map_err(|error| format!("cannot start {name}: {error}"))?;
         let orders = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().ok_or("a process without output")?);
-        Ok(Self { name, process, orders, answers })
+        Ok(Self {
+            name,
+            process,
+            orders,
+            answers,
+        })
     }
 
     fn answer(&mut self) -> Result<String, Error> {
@@ -43,12 +52,17 @@ impl Child {
 
     fn ready(&mut self) -> Result<String, Error> {
         let line = self.answer()?;
-        let address = line.strip_prefix("ready").ok_or_else(|| format!("{} said {line:?}", self.name))?;
+        let address = line
+            .strip_prefix("ready")
+            .ok_or_else(|| format!("{} said {line:?}", self.name))?;
         Ok(address.trim().to_owned())
     }
 
     fn tell(&mut self, order: &str) -> Result<Report, Error> {
-        let orders = self.orders.as_mut().ok_or("a process that has ended was asked")?;
+        let orders = self
+            .orders
+            .as_mut()
+            .ok_or("a process that has ended was asked")?;
         writeln!(orders, "{order}")?;
         self.answer()?.parse()
     }
@@ -94,17 +108,27 @@ pub(crate) struct Wrap {
 impl Wrap {
     /// Both behind the same program.
     pub(crate) fn both(words: &[String]) -> Self {
-        Self { client: words.to_vec(), server: words.to_vec() }
+        Self {
+            client: words.to_vec(),
+            server: words.to_vec(),
+        }
     }
 }
 
 impl Pair {
     /// A pair of this program's own kinds.
-    pub(crate) fn start(kind: Kind, transport: Transport, dir: &Path, wrap: &Wrap) -> Result<Self, Error> {
+    pub(crate) fn start(
+        kind: Kind,
+        transport: Transport,
+        dir: &Path,
+        wrap: &Wrap,
+    ) -> Result<Self, Error> {
         let me = std::env::current_exe()?;
         let program = |words: &[&str]| -> Vec<String> {
             let me: PathBuf = me.clone();
-            std::iter::once(me.to_string_lossy().into_owned()).chain(words.iter().map(|w| (*w).to_owned())).collect()
+            std::iter::once(me.to_string_lossy().into_owned())
+                .chain(words.iter().map(|w| (*w).to_owned()))
+                .collect()
         };
         let dir = dir.to_string_lossy();
         Self::of(
@@ -126,7 +150,11 @@ impl Pair {
         let address = server.ready()?;
         let mut client = Child::start(&wrap.client, &client(&address))?;
         client.ready()?;
-        Ok(Self { label: label.to_owned(), client, server })
+        Ok(Self {
+            label: label.to_owned(),
+            client,
+            server,
+        })
     }
 
     /// Carries out one order.

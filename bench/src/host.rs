@@ -14,32 +14,47 @@ pub(crate) fn pin() -> Result<Vec<String>, String> {
     let words: Vec<String> = ["taskset", "-c", &core].map(str::to_owned).to_vec();
     match runs(&words, "true") {
         true => Ok(words),
-        false => Err("`taskset -c` does not work here: both ends run where the system puts them".into()),
+        false => {
+            Err("`taskset -c` does not work here: both ends run where the system puts them".into())
+        }
     }
 }
 
-/// Whether `strace` is there and may trace.
-pub(crate) fn can_trace() -> bool {
-    runs(&["strace", "-f", "-c", "-o", "/dev/null"].map(str::to_owned), "true")
-}
-
-fn runs(wrap: &[String], program: &str) -> bool {
+/// Whether `program` runs, and ends well, behind `wrap`.
+pub(crate) fn runs(wrap: &[String], program: &str) -> bool {
     let mut command = Command::new(&wrap[0]);
-    command.args(&wrap[1..]).arg(program).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(&wrap[1..])
+        .arg(program)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 /// One line of what the numbers depend on.
 pub(crate) fn describe() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).and_then(|line| line.split(": ").nth(1));
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .and_then(|line| line.split(": ").nth(1));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{} x {}, Linux {}, load {}", cores, cpu.unwrap_or("unknown processor"), kernel.trim(), load())
+    format!(
+        "{} x {}, Linux {}, load {}",
+        cores,
+        cpu.unwrap_or("unknown processor"),
+        kernel.trim(),
+        load()
+    )
 }
 
 /// The load of the last minute: above nothing, others worked on the machine meanwhile.
 pub(crate) fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    load.split_whitespace().next().unwrap_or("unknown").to_owned()
+    load.split_whitespace()
+        .next()
+        .unwrap_or("unknown")
+        .to_owned()
 }

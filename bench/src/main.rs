@@ -29,7 +29,8 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 /// Bytes of a small message on the bare sockets, its length included where it has one.
 const MESSAGE: usize = 64;
 
-const USAGE: &str = "usage: app-net-bench [--out FILE] [--rounds N] [--python PYTHON SCRIPTS] [PART...]
+const USAGE: &str =
+    "usage: app-net-bench [--out FILE] [--rounds N] [--python PYTHON SCRIPTS] [PART...]
 parts: latency flight echo calls python (all of them where none is named)";
 
 /// What carries the bytes.
@@ -66,7 +67,13 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Net, Self::NetWait, Self::Tokio, Self::TokioThreads, Self::Std];
+    const ALL: [Self; 5] = [
+        Self::Net,
+        Self::NetWait,
+        Self::Tokio,
+        Self::TokioThreads,
+        Self::Std,
+    ];
 
     /// In commands between the processes.
     fn name(self) -> &'static str {
@@ -121,7 +128,11 @@ fn options(words: &[&str]) -> Result<suite::Options, Error> {
     let mut options = suite::Options::default();
     let mut words = words.iter().copied();
     while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
+        let mut value = || {
+            words
+                .next()
+                .ok_or_else(|| format!("{word} needs a value\n{USAGE}"))
+        };
         match word {
             "--out" => options.out = Some(PathBuf::from(value()?)),
             "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),

@@ -24,10 +24,19 @@ fn echo(value: Bytes) -> Bytes {
 
 /// Starts a peer in `runtime`; says where it can be called.
 pub(crate) fn serve(runtime: &Runtime, transport: Transport, dir: &Path) -> Result<String, Error> {
-    let start = Peer::builder().port(0).port_range(0).runtime_dir(dir).discover(false).start();
+    let start = Peer::builder()
+        .port(0)
+        .port_range(0)
+        .runtime_dir(dir)
+        .discover(false)
+        .start();
     let peer = runtime.block_on(start)?;
     let wanted = |address: &&String| address.starts_with("unix:") == (transport == Transport::Unix);
-    let address = peer.addresses().iter().find(wanted).ok_or("the peer has no such address")?;
+    let address = peer
+        .addresses()
+        .iter()
+        .find(wanted)
+        .ok_or("the peer has no such address")?;
     Ok(address.clone())
 }
 
@@ -87,12 +96,17 @@ async fn in_flight(remote: Remote, window: usize, calls: usize) -> Result<Done, 
     while let Some(ended) = tasks.join_next().await {
         ended??;
     }
-    Ok(Done { took: start.elapsed(), p50: None })
+    Ok(Done {
+        took: start.elapsed(),
+        p50: None,
+    })
 }
 
 /// Carries out an order with calls that block this thread.
 pub(crate) fn ask_and_wait(remote: &Remote, order: Order) -> Result<Done, Error> {
-    let Order::Latency { calls } = order else { return Err("waiting only does one call at a time".into()) };
+    let Order::Latency { calls } = order else {
+        return Err("waiting only does one call at a time".into());
+    };
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {
         let start = Instant::now();

@@ -9,7 +9,10 @@ use crate::suite::{Paper, compare, costs, take_turns};
 
 const LATENCY: Order = Order::Latency { calls: 5_000 };
 const WARM_UP: Order = Order::Latency { calls: 1_000 };
-const FLIGHT: Order = Order::Flight { window: 64, calls: 20_000 };
+const FLIGHT: Order = Order::Flight {
+    window: 64,
+    calls: 20_000,
+};
 
 /// Says whether `net` is this project's: the original has no such module of its own.
 const IS_OURS: &str = "import net._net";
@@ -25,14 +28,24 @@ pub(crate) fn run(
 ) -> Result<(), Error> {
     let dir = tempfile::Builder::new().prefix("python").tempdir_in(dir)?;
     if !is_ours(python, dir.path()) {
-        let line = format!("\nPython: skipped, `import net` of {python} is not this project's (`make setup` installs it)");
+        let line = format!(
+            "\nPython: skipped, `import net` of {python} is not this project's (`make setup` installs it)"
+        );
         return paper.print(&line);
     }
     let start = |script: &str, kind: &str, wrap: &Wrap| {
         let program = |role: &str| {
             let place = dir.path().join(kind);
             let script = scripts.join(script);
-            [python, &script.to_string_lossy(), role, kind, &place.to_string_lossy()].map(str::to_owned).to_vec()
+            [
+                python,
+                &script.to_string_lossy(),
+                role,
+                kind,
+                &place.to_string_lossy(),
+            ]
+            .map(str::to_owned)
+            .to_vec()
         };
         let client = |address: &str| {
             let mut words = program("ask");
@@ -41,11 +54,18 @@ pub(crate) fn run(
         };
         Pair::of(&format!("{kind} (Python)"), &program("serve"), client, wrap)
     };
-    let mut pairs = vec![start("ours.py", "net", pinned)?, start("bare.py", "socket", pinned)?];
+    let mut pairs = vec![
+        start("ours.py", "net", pinned)?,
+        start("bare.py", "socket", pinned)?,
+    ];
     take_turns(&mut pairs, WARM_UP, 1)?;
     let taken = take_turns(&mut pairs, LATENCY, rounds)?;
-    paper.print("\nunix, Python both ends: one small call at a time, both ends on one core, p50 in µs")?;
-    compare(paper, &pairs, &taken, &[(0, 1)], |round| round.client.get("p50"))?;
+    paper.print(
+        "\nunix, Python both ends: one small call at a time, both ends on one core, p50 in µs",
+    )?;
+    compare(paper, &pairs, &taken, &[(0, 1)], |round| {
+        round.client.get("p50")
+    })?;
     costs(paper, &pairs, &taken, LATENCY)?;
     drop(pairs);
 
@@ -67,7 +87,13 @@ pub(crate) fn run(
 fn is_ours(python: &str, dir: &Path) -> bool {
     let mut command = Command::new(python);
     // To import it starts a peer: in a place of its own, at a port that the system gives.
-    command.args(["-c", IS_OURS]).env("NET_RUNTIME_DIR", dir).env("NET_PORT", "0");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(["-c", IS_OURS])
+        .env("NET_RUNTIME_DIR", dir)
+        .env("NET_PORT", "0");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }

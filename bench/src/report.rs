@@ -22,7 +22,9 @@ pub(crate) enum Order {
 impl Order {
     pub(crate) fn calls(self) -> usize {
         match self {
-            Self::Latency { calls } | Self::Flight { calls, .. } | Self::Echo { calls, .. } => calls,
+            Self::Latency { calls } | Self::Flight { calls, .. } | Self::Echo { calls, .. } => {
+                calls
+            }
         }
     }
 }
@@ -43,9 +45,17 @@ impl FromStr for Order {
     fn from_str(line: &str) -> Result<Self, Error> {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            ["latency", calls] => Ok(Self::Latency { calls: calls.parse()? }),
-            ["flight", window, calls] => Ok(Self::Flight { window: window.parse()?, calls: calls.parse()? }),
-            ["echo", size, calls] => Ok(Self::Echo { size: size.parse()?, calls: calls.parse()? }),
+            ["latency", calls] => Ok(Self::Latency {
+                calls: calls.parse()?,
+            }),
+            ["flight", window, calls] => Ok(Self::Flight {
+                window: window.parse()?,
+                calls: calls.parse()?,
+            }),
+            ["echo", size, calls] => Ok(Self::Echo {
+                size: size.parse()?,
+                calls: calls.parse()?,
+            }),
             _ => Err(format!("{line:?} is no order").into()),
         }
     }
@@ -63,7 +73,10 @@ impl Done {
     /// From the time of each call.
     pub(crate) fn of_each(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
-        Self { took: times.iter().sum(), p50: times.get(times.len() / 2).copied() }
+        Self {
+            took: times.iter().sum(),
+            p50: times.get(times.len() / 2).copied(),
+        }
     }
 }
 
@@ -84,7 +97,8 @@ pub(crate) struct Report(BTreeMap<String, f64>);
 impl Report {
     /// A value that this report must have.
     pub(crate) fn get(&self, name: &str) -> Result<f64, Error> {
-        self.find(name).ok_or_else(|| format!("a process did not report {name:?}: {:?}", self.0).into())
+        self.find(name)
+            .ok_or_else(|| format!("a process did not report {name:?}: {:?}", self.0).into())
     }
 
     /// A value that only some processes report.
@@ -98,9 +112,14 @@ impl FromStr for Report {
 
     fn from_str(line: &str) -> Result<Self, Error> {
         let pair = |word: &str| -> Result<(String, f64), Error> {
-            let (name, value) = word.split_once('=').ok_or_else(|| format!("{line:?} is no report"))?;
+            let (name, value) = word
+                .split_once('=')
+                .ok_or_else(|| format!("{line:?} is no report"))?;
             Ok((name.to_owned(), value.parse()?))
         };
-        line.split_whitespace().map(pair).collect::<Result<_, _>>().map(Self)
+        line.split_whitespace()
+            .map(pair)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }

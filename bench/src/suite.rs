@@ -25,7 +25,12 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { out: None, rounds: 7, python: None, parts: Vec::new() }
+        Self {
+            out: None,
+            rounds: 7,
+            python: None,
+            parts: Vec::new(),
+        }
     }
 }
 
@@ -56,10 +61,17 @@ const MIB: usize = 1024 * 1024;
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let mut paper = Paper(options.out.as_ref().map(File::create).transpose()?);
     let dir = tempfile::Builder::new().prefix("net-bench-").tempdir()?;
-    let wanted = |part: &str| options.parts.is_empty() || options.parts.iter().any(|named| named == part);
-    paper.print(&format!("app-net {} beside bare sockets", env!("CARGO_PKG_VERSION")))?;
+    let wanted =
+        |part: &str| options.parts.is_empty() || options.parts.iter().any(|named| named == part);
+    paper.print(&format!(
+        "app-net {} beside bare sockets",
+        env!("CARGO_PKG_VERSION")
+    ))?;
     paper.print(&host::describe())?;
-    paper.print(&format!("{} rounds, taking turns; medians of rounds; ratio = ours/bare (least-most)", options.rounds))?;
+    paper.print(&format!(
+        "{} rounds, taking turns; medians of rounds; ratio = ours/bare (least-most)",
+        options.rounds
+    ))?;
     let pinned = match host::pin() {
         Ok(words) => Wrap::both(&words),
         Err(why) => {
@@ -88,16 +100,29 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     if wanted("python") {
         match &options.python {
             Some((python, scripts)) => {
-                python::run(&mut paper, python, scripts.as_ref(), dir.path(), &pinned, options.rounds)?;
+                python::run(
+                    &mut paper,
+                    python,
+                    scripts.as_ref(),
+                    dir.path(),
+                    &pinned,
+                    options.rounds,
+                )?;
             }
-            None => paper.print("\nPython: skipped, no --python was given (`make bench` gives it)")?,
+            None => {
+                paper.print("\nPython: skipped, no --python was given (`make bench` gives it)")?
+            }
         }
     }
     paper.print(&format!("\nload at the end: {}", host::load()))
 }
 
 /// The rounds of each pair, taken in turns so that what else the machine does falls on all alike.
-pub(crate) fn take_turns(pairs: &mut [Pair], order: Order, rounds: usize) -> Result<Vec<Vec<Round>>, Error> {
+pub(crate) fn take_turns(
+    pairs: &mut [Pair],
+    order: Order,
+    rounds: usize,
+) -> Result<Vec<Vec<Round>>, Error> {
     let mut taken: Vec<Vec<Round>> = pairs.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for _ in 0..rounds {
         for (pair, taken) in pairs.iter_mut().zip(&mut taken) {
@@ -107,12 +132,20 @@ pub(crate) fn take_turns(pairs: &mut [Pair], order: Order, rounds: usize) -> Res
     Ok(taken)
 }
 
-fn pairs(kinds: &[Kind], transport: Transport, dir: &Path, wrap: &Wrap) -> Result<Vec<Pair>, Error> {
+fn pairs(
+    kinds: &[Kind],
+    transport: Transport,
+    dir: &Path,
+    wrap: &Wrap,
+) -> Result<Vec<Pair>, Error> {
     kinds
         .iter()
         .map(|kind| {
             // A directory each: a socket's name is the same for each pair of a kind.
-            let dir = tempfile::Builder::new().prefix(kind.name()).tempdir_in(dir)?.keep();
+            let dir = tempfile::Builder::new()
+                .prefix(kind.name())
+                .tempdir_in(dir)?
+                .keep();
             Pair::start(*kind, transport, &dir, wrap)
         })
         .collect()
@@ -125,12 +158,23 @@ fn latency(
     pinned: &Wrap,
     rounds: usize,
 ) -> Result<(), Error> {
-    let kinds = [Kind::Net, Kind::Tokio, Kind::TokioThreads, Kind::NetWait, Kind::Std];
+    let kinds = [
+        Kind::Net,
+        Kind::Tokio,
+        Kind::TokioThreads,
+        Kind::NetWait,
+        Kind::Std,
+    ];
     let mut pairs = pairs(&kinds, transport, dir, pinned)?;
     take_turns(&mut pairs, WARM_UP, 1)?;
     let taken = take_turns(&mut pairs, LATENCY, rounds)?;
-    paper.print(&format!("\n{}: one small call at a time, both ends on one core, p50 in µs", transport.name()))?;
-    compare(paper, &pairs, &taken, &[(0, 1), (0, 2), (3, 4)], |round| round.client.get("p50"))?;
+    paper.print(&format!(
+        "\n{}: one small call at a time, both ends on one core, p50 in µs",
+        transport.name()
+    ))?;
+    compare(paper, &pairs, &taken, &[(0, 1), (0, 2), (3, 4)], |round| {
+        round.client.get("p50")
+    })?;
     costs(paper, &pairs, &taken, LATENCY)
 }
 
@@ -138,10 +182,16 @@ fn flight(paper: &mut Paper, transport: Transport, dir: &Path, rounds: usize) ->
     let kinds = [Kind::Net, Kind::Tokio, Kind::TokioThreads];
     let mut pairs = pairs(&kinds, transport, dir, &Wrap::default())?;
     for window in WINDOWS {
-        let order = Order::Flight { window, calls: FLIGHT_CALLS };
+        let order = Order::Flight {
+            window,
+            calls: FLIGHT_CALLS,
+        };
         take_turns(&mut pairs, order, 1)?;
         let taken = take_turns(&mut pairs, order, rounds)?;
-        paper.print(&format!("\n{}: {window} small calls in flight on one link, calls/s", transport.name()))?;
+        paper.print(&format!(
+            "\n{}: {window} small calls in flight on one link, calls/s",
+            transport.name()
+        ))?;
         compare(paper, &pairs, &taken, &[(0, 1), (0, 2)], |round| {
             Ok(FLIGHT_CALLS as f64 / round.client.get("took")? * 1e6)
         })?;
@@ -154,10 +204,16 @@ fn echo(paper: &mut Paper, transport: Transport, dir: &Path, rounds: usize) -> R
     let kinds = [Kind::Net, Kind::Tokio, Kind::TokioThreads];
     let mut pairs = pairs(&kinds, transport, dir, &Wrap::default())?;
     for (size, calls) in LARGE {
-        let order = Order::Echo { size: size * MIB, calls };
+        let order = Order::Echo {
+            size: size * MIB,
+            calls,
+        };
         take_turns(&mut pairs, order, 1)?;
         let taken = take_turns(&mut pairs, order, rounds)?;
-        paper.print(&format!("\n{}: a value of {size} MiB there and back, MB/s (its size by the time)", transport.name()))?;
+        paper.print(&format!(
+            "\n{}: a value of {size} MiB there and back, MB/s (its size by the time)",
+            transport.name()
+        ))?;
         compare(paper, &pairs, &taken, &[(0, 1), (0, 2)], |round| {
             Ok((size * MIB * calls) as f64 / round.client.get("took")?)
         })?;
@@ -173,11 +229,16 @@ pub(crate) fn compare(
     couples: &[(usize, usize)],
     measure: impl Fn(&Round) -> Result<f64, Error>,
 ) -> Result<(), Error> {
-    let values: Vec<Vec<f64>> =
-        taken.iter().map(|rounds| rounds.iter().map(&measure).collect()).collect::<Result<_, _>>()?;
+    let values: Vec<Vec<f64>> = taken
+        .iter()
+        .map(|rounds| rounds.iter().map(&measure).collect())
+        .collect::<Result<_, _>>()?;
     let mut table = Table::new(&["ours / bare", "ours", "bare", "ratio", "(least-most)"]);
     for (ours, bare) in couples {
-        let ratios = values[*ours].iter().zip(&values[*bare]).map(|(ours, bare)| ours / bare);
+        let ratios = values[*ours]
+            .iter()
+            .zip(&values[*bare])
+            .map(|(ours, bare)| ours / bare);
         let (ratio, least, most) = spread(ratios);
         table.row(vec![
             format!("{} / {}", pairs[*ours].label, pairs[*bare].label),
@@ -191,7 +252,12 @@ pub(crate) fn compare(
 }
 
 /// What each call costs either side. Processes that do not count allocations have none shown.
-pub(crate) fn costs(paper: &mut Paper, pairs: &[Pair], taken: &[Vec<Round>], order: Order) -> Result<(), Error> {
+pub(crate) fn costs(
+    paper: &mut Paper,
+    pairs: &[Pair],
+    taken: &[Vec<Round>],
+    order: Order,
+) -> Result<(), Error> {
     let mut table = Table::new(&[
         "each call, client | server",
         "allocations",
@@ -203,13 +269,24 @@ pub(crate) fn costs(paper: &mut Paper, pairs: &[Pair], taken: &[Vec<Round>], ord
     for (pair, rounds) in pairs.iter().zip(taken) {
         let each = |name: &str| {
             let side = |of: fn(&Round) -> &crate::report::Report| {
-                let values: Option<Vec<f64>> = rounds.iter().map(|round| of(round).find(name)).collect();
-                values.map_or("-".to_owned(), |values| number(spread(values).0 / order.calls() as f64))
+                let values: Option<Vec<f64>> =
+                    rounds.iter().map(|round| of(round).find(name)).collect();
+                values.map_or("-".to_owned(), |values| {
+                    number(spread(values).0 / order.calls() as f64)
+                })
             };
-            format!("{} | {}", side(|round| &round.client), side(|round| &round.server))
+            format!(
+                "{} | {}",
+                side(|round| &round.client),
+                side(|round| &round.server)
+            )
         };
         let measures = ["allocations", "bytes", "waits", "preemptions", "cpu"];
-        table.row(std::iter::once(pair.label.clone()).chain(measures.iter().map(|name| each(name))).collect());
+        table.row(
+            std::iter::once(pair.label.clone())
+                .chain(measures.iter().map(|name| each(name)))
+                .collect(),
+        );
     }
     paper.print(table.to_string().trim_end())
 }

@@ -7,7 +7,9 @@ pub(crate) struct Table(Vec<Vec<String>>);
 
 impl Table {
     pub(crate) fn new(heading: &[&str]) -> Self {
-        Self(vec![heading.iter().map(|word| (*word).to_owned()).collect()])
+        Self(vec![
+            heading.iter().map(|word| (*word).to_owned()).collect(),
+        ])
     }
 
     pub(crate) fn row(&mut self, words: Vec<String>) {
@@ -18,13 +20,25 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| self.0.iter().filter_map(|row| row.get(column)).map(|word: &String| word.chars().count()).max();
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+        let width = |column: usize| {
+            self.0
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|word: &String| word.chars().count())
+                .max()
+        };
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| width(column).unwrap_or(0))
+            .collect();
         for row in &self.0 {
             let mut line = String::new();
             for (column, word) in row.iter().enumerate() {
                 let width = widths[column];
-                line += &if column == 0 { format!("  {word:<width$}") } else { format!("  {word:>width$}") };
+                line += &if column == 0 {
+                    format!("  {word:<width$}")
+                } else {
+                    format!("  {word:>width$}")
+                };
             }
             writeln!(f, "{}", line.trim_end())?;
         }

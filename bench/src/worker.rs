@@ -15,7 +15,11 @@ const WORKERS: usize = 2;
 
 /// Serves; says `ready <address>`, then for each line what it has used since the line before.
 pub(crate) fn serve(kind: &str, transport: &str, dir: &Path) -> Result<(), Error> {
-    let transport = if transport == "tcp" { Transport::Tcp } else { Transport::Unix };
+    let transport = if transport == "tcp" {
+        Transport::Tcp
+    } else {
+        Transport::Unix
+    };
     let kind: Kind = kind.parse()?;
     let runtime = runtime(kind)?;
     let address = match kind {
@@ -35,7 +39,11 @@ pub(crate) fn serve(kind: &str, transport: &str, dir: &Path) -> Result<(), Error
         // A runtime of one thread runs on the thread that waits in it; the lines are then read on another.
         let (lines, mut line) = tokio::sync::mpsc::channel(1);
         std::thread::spawn(move || {
-            std::io::stdin().lock().lines().map_while(Result::ok).try_for_each(|line| lines.blocking_send(line))
+            std::io::stdin()
+                .lock()
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|line| lines.blocking_send(line))
         });
         while let Some(line) = runtime.block_on(line.recv()) {
             say(&answer(&line)?)?;
@@ -57,10 +65,14 @@ pub(crate) fn ask(kind: &str, address: &str) -> Result<(), Error> {
     let work = |order: Order| -> Result<Done, Error> {
         match (kind, &remote) {
             // On the runtime's own threads, not on this one: that is where a program's tasks are.
-            (Kind::Net, Some(remote)) => runtime.block_on(runtime.spawn(ours::ask(remote.clone(), order)))?,
+            (Kind::Net, Some(remote)) => {
+                runtime.block_on(runtime.spawn(ours::ask(remote.clone(), order)))?
+            }
             (Kind::NetWait, Some(remote)) => ours::ask_and_wait(remote, order),
             (Kind::Tokio, _) => runtime.block_on(bare_tokio::ask(address.to_owned(), order)),
-            (Kind::TokioThreads, _) => runtime.block_on(runtime.spawn(bare_tokio::ask(address.to_owned(), order)))?,
+            (Kind::TokioThreads, _) => {
+                runtime.block_on(runtime.spawn(bare_tokio::ask(address.to_owned(), order)))?
+            }
             _ => bare_std::ask(address, order),
         }
     };
@@ -75,9 +87,15 @@ pub(crate) fn ask(kind: &str, address: &str) -> Result<(), Error> {
 
 fn runtime(kind: Kind) -> std::io::Result<Runtime> {
     match kind {
-        Kind::Net | Kind::TokioThreads => Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build(),
+        Kind::Net | Kind::TokioThreads => Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build(),
         // A server is the same for both; a client that waits has the peer's own runtime, and this one idles.
-        Kind::NetWait => Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build(),
+        Kind::NetWait => Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build(),
         Kind::Tokio | Kind::Std => Builder::new_current_thread().enable_all().build(),
     }
 }
