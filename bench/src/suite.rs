@@ -39,7 +39,8 @@ pub(crate) struct Paper(Option<File>);
 
 impl Paper {
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Error> {
-        println!("{text}");
+        // Not `println!`, which panics where nobody reads on.
+        writeln!(std::io::stdout(), "{text}")?;
         if let Some(file) = &mut self.0 {
             writeln!(file, "{text}")?;
         }
