@@ -89,7 +89,7 @@ impl Remote {
     /// Whether it is a program of the original app-net, as far as is known before it is called.
     #[getter]
     fn is_original(&self) -> bool {
-        matches!(self.0.speaks(), net::Speaks::V06 | net::Speaks::V03)
+        matches!(self.remote.speaks(), net::Speaks::V06 | net::Speaks::V03)
     }
 
     #[getter]
