@@ -98,7 +98,7 @@ async fn connect(address: &Address) -> Result<Socket, LinkError> {
         Address::Unix(path) => {
             let stream = tokio::net::UnixStream::connect(path).await?;
             same_user(&stream)?;
-            Ok(Socket::unix(stream, address.to_string()))
+            Ok(Socket::unix(stream, address.to_string())?)
         }
     }
 }
