@@ -114,6 +114,12 @@ impl Link {
         !self.is_closed() && !self.state().session.is_draining()
     }
 
+    /// The descriptor of its socket.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        self.write.descriptor()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }

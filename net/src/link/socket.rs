@@ -28,6 +28,12 @@ pub(crate) trait WriteHalf: Send + Sync {
 
     /// Ends both directions, so that a reader that waits sees the end.
     fn shutdown(&self);
+
+    /// The descriptor under it, where there is one.
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        None
+    }
 }
 
 /// Both halves, and what to call the other side.
@@ -89,5 +95,10 @@ impl WriteHalf for tcp::OwnedWriteHalf {
 
     fn shutdown(&self) {
         let _ = socket2::SockRef::from(self.as_ref()).shutdown(std::net::Shutdown::Both);
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        Some(std::os::fd::AsRawFd::as_raw_fd(self.as_ref()))
     }
 }

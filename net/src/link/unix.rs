@@ -6,6 +6,7 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -90,5 +91,9 @@ impl WriteHalf for Writer {
 
     fn shutdown(&self) {
         let _ = self.0.shutdown(std::net::Shutdown::Both);
+    }
+
+    fn descriptor(&self) -> Option<RawFd> {
+        Some(self.0.as_raw_fd())
     }
 }
