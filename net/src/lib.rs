@@ -59,3 +59,8 @@ pub use registry::{
 };
 pub use remote::{Remote, Speaks};
 pub use value::Value;
+
+/// Compiles the code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
