@@ -156,11 +156,15 @@ pub(crate) fn before_fork(py: Python<'_>) -> PyResult<()> {
 #[pyfunction]
 pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
     let of_parent = NODE.lock().unwrap_or_else(PoisonError::into_inner).take();
-    // Dropped, it would close sockets that it shares with the parent and wait for threads that are not here.
-    std::mem::forget(of_parent);
+    let peers: Vec<Peer> = match of_parent.as_ref().map(|node| node.stage.borrow().clone()) {
+        Some(Stage::Running(peer)) => vec![peer],
+        _ => Vec::new(),
+    };
     answers::after_fork(py);
     attach::after_fork();
-    net::after_fork();
+    net::after_fork(&peers);
+    // Dropped, they would wait for threads that are not here.
+    std::mem::forget((of_parent, peers));
     crate::wait::note_main_thread(py)?;
     start(py)
 }

@@ -17,7 +17,6 @@ use tokio::runtime::Handle;
 use crate::answers::{self, Notice};
 use crate::attach;
 use crate::call::{self, Outcome};
-use net::blocking::apart;
 
 /// How far a call is.
 enum Stage {
@@ -105,7 +104,7 @@ impl Pending {
         let call = std::mem::replace(&mut *stage, Stage::Over);
         drop(stage);
         // What it makes ready must not wait for this thread, see there.
-        apart(|| drop(call));
+        net::blocking::apart(|| drop(call));
         true
     }
 
@@ -147,7 +146,7 @@ pub(crate) fn begin(
         on_answer,
         runtime,
     });
-    py.detach(|| apart(|| progress.go_on()));
+    py.detach(|| net::blocking::apart(|| progress.go_on()));
     if !matches!(*progress.stage(), Stage::Waiting(_)) {
         // Told by the other thread all the same: who begins a call is not ready for its answer before this returns.
         Arc::clone(&progress).wake();

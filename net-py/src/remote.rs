@@ -85,6 +85,12 @@ impl Remote {
         self.remote.name()
     }
 
+    /// Whether it is a program of the original app-net, as far as is known before it is called.
+    #[getter]
+    fn is_original(&self) -> bool {
+        matches!(self.remote.speaks(), net::Speaks::V06 | net::Speaks::V03)
+    }
+
     /// Whether it runs on this host, as far as its addresses tell.
     #[getter]
     fn on_host(&self) -> bool {

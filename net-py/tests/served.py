@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 import time
@@ -148,6 +149,11 @@ def call_on(peer: str | None, target: str) -> int:
 @net.connect
 def relay_failure(target: str) -> None:
     divide(1, 0, peer=target)
+
+
+def signal_pause() -> None:
+    """Wait for a signal; not connected."""
+    signal.pause()
 
 
 def main() -> None:

@@ -88,6 +88,46 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_does_not_keep_its_parent_alive_for_others() -> None:
+    code = """
+import os, sys, net, served
+served.multiply(1, 2)
+print(net.Peer().instance_id, net.Peer().port, flush=True)
+sys.stdin.readline()
+if os.fork() == 0:
+    print("child", flush=True)
+    sys.stdin.readline()
+    os._exit(0)
+served.signal_pause()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        parent, port = process.stdout.readline().split()
+        # Linked before the fork, so that the child has a copy of the link's socket.
+        waiting = served.pass_gate.submit(peer=parent)
+        assert served.multiply(2, 3, peer=parent) == 6
+        process.stdin.write("fork\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "child\n"
+        process.kill()
+        killed = time.monotonic()
+        with pytest.raises(net.Lost):
+            waiting.result(PATIENCE)
+        # At once, by the end of the socket, and not by the silence that follows.
+        assert time.monotonic() - killed < 2
+        for address in (parent, f"127.0.0.1:{port}"):
+            with pytest.raises(net.Unreachable):
+                served.multiply(2, 3, peer=address)
+    finally:
+        process.kill()
+        process.communicate("go\n", PATIENCE)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_has_a_peer_of_its_own(there: Served) -> None:
     code = f"""
 import os, served, net, threading

@@ -28,6 +28,8 @@ mod call;
 mod config;
 mod error;
 mod find;
+#[cfg(unix)]
+mod fork;
 mod link;
 mod listen;
 mod original;
@@ -46,6 +48,8 @@ pub mod value;
 pub use call::{Call, RawCall, call};
 pub use config::{DEFAULT_PORT, DEFAULT_PORT_RANGE};
 pub use error::{CallError, RemoteError, StartError};
+#[cfg(unix)]
+pub use fork::after_fork;
 pub use net_macros::connect;
 pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
@@ -56,11 +60,7 @@ pub use registry::{
 pub use remote::{Remote, Speaks};
 pub use value::Value;
 
-/// Makes a process that was forked from one with peers usable: called in the child, before any peer is started there.
-///
-/// The parent's peers, their threads and their links stay with the parent.
-#[doc(hidden)]
-pub fn after_fork() {
-    runtime::after_fork();
-    link::watch::after_fork();
-}
+/// Compiles the code in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

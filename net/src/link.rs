@@ -16,6 +16,8 @@ mod slot;
 pub(crate) mod socket;
 #[cfg(test)]
 mod tests;
+#[cfg(unix)]
+mod unix;
 pub(crate) mod watch;
 
 use std::collections::HashMap;
@@ -25,6 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use net_proto::limits::MAX_BODY;
 use net_proto::{CallId, Hello, InstanceId, Outgoing, Payload, Session, Transmit, WhyRefused};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -109,6 +112,12 @@ impl Link {
     /// Whether new calls may go over it.
     pub(crate) fn is_open(&self) -> bool {
         !self.is_closed() && !self.state().session.is_draining()
+    }
+
+    /// The descriptor of its socket.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        self.write.descriptor()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -276,8 +285,16 @@ impl Link {
 
     fn write_out(&self, out: &mut Transmit) -> io::Result<()> {
         while !out.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = out.slices(&mut slices);
+            // Small frames lie in one piece; room for the slices of chunks is made only when there are chunks.
+            let mut one = [IoSlice::new(&[])];
+            let mut many;
+            let slices: &mut [IoSlice<'_>] = if out.len() <= MAX_BODY {
+                &mut one
+            } else {
+                many = [IoSlice::new(&[]); SLICES];
+                &mut many
+            };
+            let filled = out.slices(slices);
             let written = match self.write.try_write(&slices[..filled]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,

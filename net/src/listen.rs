@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +55,17 @@ impl Listeners {
         self.hosts
             .last()
             .map_or_else(|| Ipv4Addr::LOCALHOST.to_string(), ToString::to_string)
+    }
+
+    /// The descriptors of all that listens.
+    #[cfg(unix)]
+    pub(crate) fn descriptors(&self) -> Vec<RawFd> {
+        let unix = self.unix.iter().map(|(listener, _)| listener.as_raw_fd());
+        self.tcp
+            .iter()
+            .map(AsRawFd::as_raw_fd)
+            .chain(unix)
+            .collect()
     }
 
     pub(crate) fn addresses(&self) -> Vec<String> {

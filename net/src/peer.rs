@@ -39,6 +39,9 @@ pub(crate) struct Core {
     addresses: Vec<String>,
     pub(crate) place: Option<Place>,
     socket: Option<PathBuf>,
+    /// What it listens at, for a forked child to close.
+    #[cfg(unix)]
+    listening: Vec<std::os::fd::RawFd>,
     pub(crate) runtime: Handle,
     pub(crate) inline: Inline,
     pub(crate) registry: Registry,
@@ -93,6 +96,21 @@ impl Core {
             .filter_map(Weak::upgrade)
             .filter(|link| !link.is_closed())
             .collect()
+    }
+
+    /// The descriptors of its sockets. In a forked child, where a lock may have been left held: those that can be told.
+    #[cfg(unix)]
+    pub(crate) fn descriptors(&self) -> Vec<std::os::fd::RawFd> {
+        let mut all = self.listening.clone();
+        if let Ok(links) = self.links.try_lock() {
+            let open = links
+                .iter()
+                .filter_map(Weak::upgrade)
+                .filter(|link| !link.is_closed());
+            // Not dropped: a link that only this child would drop belongs to the parent.
+            all.extend(open.filter_map(|link| std::mem::ManuallyDrop::new(link).descriptor()));
+        }
+        all
     }
 
     fn keep_task(&self, task: tokio::task::JoinHandle<()>) {
@@ -451,6 +469,8 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         finder: config.discover.then(|| HostFinder::new(&config)),
         place,
         socket: listeners.socket.clone(),
+        #[cfg(unix)]
+        listening: listeners.descriptors(),
         inline: Inline::of(&runtime),
         runtime: runtime.clone(),
         registry: Registry::default(),

@@ -294,7 +294,8 @@ impl Registry {
     }
 }
 
-/// Which of `tags` come nearest to one that is not among them: the best first, at most `most`, the built-in ones left out.
+/// Which of `tags` come near to one that is not among them: the best first, at most `most`, the built-in ones left out.
+/// Near is what takes fewer edits than half of the name has characters.
 ///
 /// # Examples
 ///
@@ -316,6 +317,7 @@ pub fn nearest_tags<'a>(
             let by_name = distance(own_name, last_part(other));
             (by_name.min(distance(tag, other)), other)
         })
+        .filter(|(edits, _)| edits * 2 <= own_name.chars().count().max(2))
         .collect();
     scored.sort_unstable();
     scored.dedup();

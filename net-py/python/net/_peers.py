@@ -87,12 +87,13 @@ class RemotePeer(_net.Remote):
         return known
 
     def _describe(self) -> dict[str, dict[str, Any]]:
-        described = call_on(self, "net.defaults.handlers.connections", (), {}, None)
-        if isinstance(described, dict):
-            return described
-        # An original peer says it in words here, and elsewhere names the tags alone.
-        info = call_on(self, "net.defaults.handlers.info", (), {}, None)
-        return {str(tag): {} for tag in info["connections"]}
+        if self.id is None:
+            # Not called yet, or an original: that names its tags, and cannot say more (its own ``connections`` fails).
+            info = call_on(self, "net.defaults.handlers.info", (), {}, None)
+            if self.is_original:
+                return {str(tag): {} for tag in info["connections"]}
+        described: dict[str, dict[str, Any]] = call_on(self, "net.defaults.handlers.connections", (), {}, None)
+        return described
 
     def __repr__(self) -> str:
         group = f" of {self.group}" if self.group else ""

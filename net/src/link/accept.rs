@@ -51,7 +51,10 @@ pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) 
         runtime.spawn(async move {
             let _permit = permit;
             match same_user(&stream) {
-                Ok(()) => native(&core, Socket::unix(stream, name), BytesMut::new()).await,
+                Ok(()) => match Socket::unix(stream, name) {
+                    Ok(socket) => native(&core, socket, BytesMut::new()).await,
+                    Err(error) => refused("unix", &error.to_string()),
+                },
                 Err(error) => refused("unix", &error.to_string()),
             }
         });

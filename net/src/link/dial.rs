@@ -58,7 +58,7 @@ impl FromStr for Address {
         };
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let port = port.parse().map_err(|_| wrong())?;
-        if host.is_empty() || host.contains([':', '/', ' ']) {
+        if host.is_empty() || host.contains([':', '/', ' ', '@']) {
             return Err(wrong());
         }
         Ok(Self::Name(host.to_owned(), port))
@@ -98,7 +98,7 @@ async fn connect(address: &Address) -> Result<Socket, LinkError> {
         Address::Unix(path) => {
             let stream = tokio::net::UnixStream::connect(path).await?;
             same_user(&stream)?;
-            Ok(Socket::unix(stream, address.to_string()))
+            Ok(Socket::unix(stream, address.to_string())?)
         }
     }
 }
@@ -128,7 +128,15 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
-        for text in ["", "3010", "host:", "host:many", "a:b:1", ":3010"] {
+        for text in [
+            "",
+            "3010",
+            "host:",
+            "host:many",
+            "a:b:1",
+            ":3010",
+            "user@host:1",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }

@@ -19,6 +19,8 @@ use crate::registry::{Registered, Registry};
 
 /// What one read can take in: a full frame of the largest chunk, or some thousand small calls.
 pub(super) const READ_SIZE: usize = 64 * 1024;
+/// With less room than this, a buffer of full size is made ready before the next read.
+const READ_LEAST: usize = 8 * 1024;
 /// How long answers may lie before they are written while more calls of the same read are run.
 const ANSWERS_WAIT: Duration = Duration::from_micros(50);
 
@@ -143,7 +145,10 @@ impl Link {
                 Ok(None) => {
                     woke |= self.flush();
                     let Input { read, buf, .. } = &mut *input;
-                    buf.reserve(READ_SIZE);
+                    // Not each time: while an answer cut from the buffer is still held, that would be a new buffer.
+                    if buf.capacity() - buf.len() < READ_LEAST {
+                        buf.reserve(READ_SIZE);
+                    }
                     let read = match read.poll_read(cx, buf) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(read) => read,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpStream, tcp, unix};
+use tokio::net::{TcpStream, tcp};
 
 /// The half that reads. One reader at a time, by `&mut`.
 pub(crate) trait ReadHalf: Send + Sync {
@@ -28,6 +28,12 @@ pub(crate) trait WriteHalf: Send + Sync {
 
     /// Ends both directions, so that a reader that waits sees the end.
     fn shutdown(&self);
+
+    /// The descriptor under it, where there is one.
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        None
+    }
 }
 
 /// Both halves, and what to call the other side.
@@ -52,51 +58,47 @@ impl Socket {
 
     /// A Unix stream, known by the path that it was dialled at or accepted on.
     #[cfg(unix)]
-    pub(crate) fn unix(stream: tokio::net::UnixStream, peer: String) -> Self {
-        let (read, write) = stream.into_split();
-        Self {
+    pub(crate) fn unix(stream: tokio::net::UnixStream, peer: String) -> io::Result<Self> {
+        let (read, write) = super::unix::split(stream)?;
+        Ok(Self {
             read: Box::new(read),
             write: Box::new(write),
             peer,
-        }
+        })
     }
 }
 
 // tokio's own `poll_read` (under `read_buf`) is used and not `try_read`: it knows that a read which did not fill its
 // buffer has emptied the socket, and so saves the second system call that would only say "would block".
-macro_rules! halves {
-    ($read:ty, $write:ty) => {
-        impl ReadHalf for $read {
-            fn poll_read(
-                &mut self,
-                cx: &mut Context<'_>,
-                buf: &mut BytesMut,
-            ) -> Poll<io::Result<usize>> {
-                pin!(self.read_buf(buf)).poll(cx)
-            }
-        }
-
-        impl WriteHalf for $write {
-            fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-                self.try_write_vectored(slices)
-            }
-
-            fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
-                Box::pin(<$write>::writable(self))
-            }
-
-            // An error of either says that the other side was quicker.
-            fn finish(&self) {
-                let _ = socket2::SockRef::from(self.as_ref()).shutdown(std::net::Shutdown::Write);
-            }
-
-            fn shutdown(&self) {
-                let _ = socket2::SockRef::from(self.as_ref()).shutdown(std::net::Shutdown::Both);
-            }
-        }
-    };
+impl ReadHalf for tcp::OwnedReadHalf {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+        pin!(self.read_buf(buf)).poll(cx)
+    }
 }
 
-halves!(tcp::OwnedReadHalf, tcp::OwnedWriteHalf);
-#[cfg(unix)]
-halves!(unix::OwnedReadHalf, unix::OwnedWriteHalf);
+impl WriteHalf for tcp::OwnedWriteHalf {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            [one] => Self::try_write(self, one),
+            many => self.try_write_vectored(many),
+        }
+    }
+
+    fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
+        Box::pin(Self::writable(self))
+    }
+
+    // An error of either says that the other side was quicker.
+    fn finish(&self) {
+        let _ = socket2::SockRef::from(self.as_ref()).shutdown(std::net::Shutdown::Write);
+    }
+
+    fn shutdown(&self) {
+        let _ = socket2::SockRef::from(self.as_ref()).shutdown(std::net::Shutdown::Both);
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        Some(std::os::fd::AsRawFd::as_raw_fd(self.as_ref()))
+    }
+}

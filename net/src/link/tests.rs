@@ -30,7 +30,10 @@ async fn tcp() -> (Socket, Socket) {
 
 fn unix() -> (Socket, Socket) {
     let (a, b) = UnixStream::pair().unwrap();
-    (Socket::unix(a, "a".into()), Socket::unix(b, "b".into()))
+    (
+        Socket::unix(a, "a".into()).unwrap(),
+        Socket::unix(b, "b".into()).unwrap(),
+    )
 }
 
 /// Runs each case over each carrier.

@@ -28,7 +28,7 @@ fn divide(a: i64, b: i64) -> Result<f64, DivisionByZero> {
     }
 }
 
-/// Why [`divide`] failed; the caller, whatever its language, is told its name and its text.
+/// Why [`divide()`] failed; the caller, whatever its language, is told its name and its text.
 #[derive(Debug)]
 struct DivisionByZero;
 

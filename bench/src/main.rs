@@ -1,0 +1,149 @@
+//! Calls measured beside a bare socket: the same work, in one run, between two processes.
+//!
+//! Started plainly it is the driver ([`suite`]); it starts itself again as each server and each client, and tells them
+//! what to do ([`child`], [`worker`]). README.md says how to read what it prints.
+
+mod alloc;
+mod bare_std;
+mod bare_tokio;
+mod calls;
+mod child;
+mod host;
+mod ours;
+mod python;
+mod report;
+mod suite;
+mod table;
+mod usage;
+mod worker;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use report::Error;
+
+#[global_allocator]
+static ALLOCATOR: alloc::Counting = alloc::Counting;
+
+/// Bytes of a small message on the bare sockets, its length included where it has one.
+const MESSAGE: usize = 64;
+
+const USAGE: &str =
+    "usage: app-net-bench [--out FILE] [--rounds N] [--python PYTHON SCRIPTS] [PART...]
+parts: latency flight echo calls python (all of them where none is named)";
+
+/// What carries the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Transport {
+    Unix,
+    Tcp,
+}
+
+impl Transport {
+    const ALL: [Self; 2] = [Self::Unix, Self::Tcp];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unix => "unix",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// Who does the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Calls of this project, awaited.
+    Net,
+    /// Calls of this project, waited for by an ordinary thread.
+    NetWait,
+    /// A bare tokio socket, on a runtime of one thread.
+    Tokio,
+    /// A bare tokio socket, on a runtime as ours has.
+    TokioThreads,
+    /// A bare socket of the standard library.
+    Std,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [
+        Self::Net,
+        Self::NetWait,
+        Self::Tokio,
+        Self::TokioThreads,
+        Self::Std,
+    ];
+
+    /// In commands between the processes.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Net => "net",
+            Self::NetWait => "net-wait",
+            Self::Tokio => "tokio",
+            Self::TokioThreads => "tokio-threads",
+            Self::Std => "std",
+        }
+    }
+
+    /// In tables.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Net => "net, awaited",
+            Self::NetWait => "net, .wait()",
+            Self::Tokio => "bare tokio, 1 thread",
+            Self::TokioThreads => "bare tokio, 2 workers",
+            Self::Std => "bare std",
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let kind = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        kind.ok_or_else(|| format!("{name:?} is no kind of worker").into())
+    }
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let ended = match words.as_slice() {
+        ["serve", kind, transport, dir] => worker::serve(kind, transport, dir.as_ref()),
+        ["ask", kind, address] => worker::ask(kind, address),
+        words => options(words).and_then(|options| suite::run(&options)),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("app-net-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(words: &[&str]) -> Result<suite::Options, Error> {
+    let mut options = suite::Options::default();
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        let mut value = || {
+            words
+                .next()
+                .ok_or_else(|| format!("{word} needs a value\n{USAGE}"))
+        };
+        match word {
+            "--out" => options.out = Some(PathBuf::from(value()?)),
+            "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),
+            "--python" => options.python = Some((value()?.into(), value()?.into())),
+            "-h" | "--help" => {
+                println!("{USAGE}");
+                std::process::exit(0);
+            }
+            part if suite::PARTS.contains(&part) => options.parts.push(part.to_owned()),
+            _ => return Err(format!("{word:?} is not known\n{USAGE}").into()),
+        }
+    }
+    Ok(options)
+}
