@@ -93,6 +93,11 @@ pub(crate) fn call<'py>(
     unsafe { Bound::from_owned_ptr_or_err(function.py(), returned) }
 }
 
+// Elsewhere a thread that is ended is not unwound.
+#[cfg(not(unix))]
+use pyo3::ffi::PyObject_Call;
+
+#[cfg(unix)]
 unsafe extern "C-unwind" {
     /// As in `pyo3::ffi`, where it is declared not to unwind, so that nothing would be dropped here.
     fn PyObject_Call(

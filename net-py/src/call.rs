@@ -29,7 +29,7 @@ pub(crate) fn prepare(
     convert::encode_arguments(args, kwargs, &mut body)
         .map_err(|fault| error::bad_value(py, *fault))?;
     let call = remote.call_raw(tag.to_owned(), body);
-    let Some(seconds) = time_out else {
+    let Some(seconds) = time_out.filter(|seconds| *seconds != f64::INFINITY) else {
         return Ok(call);
     };
     let time = Duration::try_from_secs_f64(seconds).map_err(|_| {

@@ -138,6 +138,8 @@ impl Future for Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some((queue, callback)) = self.cancel.take() {
+            // First, so that the coroutine's end is known to be of no interest, and not told of in the log.
+            self.answer.close();
             // Fails only when the interpreter has ended.
             let _ = queue.send(Notice::Call(callback));
         }

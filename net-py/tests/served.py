@@ -131,6 +131,13 @@ def compute_for_ever() -> None:
 
 
 @net.connect
+def hold_the_interpreter(count: int) -> int:
+    """Print a line, then let no other thread run Python: a loop in C that gives nobody a turn."""
+    print("holding", flush=True)
+    return sum(range(count))
+
+
+@net.connect
 def was_cancelled() -> bool:
     return _cancelled.wait(10)
 

@@ -112,6 +112,10 @@ def test_a_call_that_takes_too_long_times_out(there: Served) -> None:
     assert isinstance(raised.value, TimeoutError)
 
 
+def test_an_endless_time_out_is_none(there: Served) -> None:
+    assert served.multiply(1, 2, peer=there.id, time_out=float("inf")) == 2
+
+
 @pytest.mark.parametrize("time_out", [-1, float("nan")])
 def test_a_time_out_that_is_no_time_is_refused(there: Served, time_out: float) -> None:
     with pytest.raises(ValueError, match="time_out"):

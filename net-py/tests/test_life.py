@@ -62,6 +62,16 @@ def test_a_function_that_blocks_keeps_no_other_from_being_answered(there: Served
     assert all(future.result() for future in blocked)
 
 
+def test_a_function_that_lets_no_other_run_keeps_its_peer_answering(serve: Callable[..., Served]) -> None:
+    other = serve()
+    holding = served.hold_the_interpreter.submit(50_000_000, peer=other.id)
+    assert other.line() == "holding"
+    # Answered by the core, which needs no interpreter.
+    assert net.pass_through(1, peer=other.id) == 1
+    assert not holding.done()
+    assert holding.result(PATIENCE) == sum(range(50_000_000))
+
+
 def test_ctrl_c_ends_a_call_that_blocks_and_cancels_it_there(serve: Callable[..., Served]) -> None:
     other = serve()
     code = f"""
