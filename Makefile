@@ -98,5 +98,5 @@ venv-original: system
 	@scripts/venv.sh .venv-original requirements/original.txt
 
 package: venv
-	$(say) 'Building the Python package into .venv'
-	@VIRTUAL_ENV="$(CURDIR)/.venv" $(py) -m maturin develop --quiet --manifest-path net-py/Cargo.toml
+	$(say) 'Building the Python package into .venv (the first time takes some minutes)'
+	@scripts/package.sh

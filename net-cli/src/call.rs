@@ -27,7 +27,7 @@ Arguments:
   After -- nothing is an option:         app-net call greet -- --loud
 
 Result:
-  Text as Python would show it, which tells a tuple from a list and a text from a number; with --json one line of JSON,
+  Text much as Python would show it, which tells a tuple from a list and a text from a number; with --json one line of JSON,
   in which what JSON has no form for becomes text (bytes as base64) or a list.
 
 Examples:

@@ -1,4 +1,4 @@
-//! Every limit and default of the protocol, each with its reason. Nothing else: no limit is written
+//! Every limit and default of the native protocol, each with its reason. Nothing else: no limit of it is written
 //! down anywhere but here.
 //!
 //! The constants are part of the protocol's version 1, the same on both sides. The fields of [`Limits`] are
@@ -132,7 +132,7 @@ pub struct Limits {
 
     /// Time without a byte from the other side after which it is pinged.
     ///
-    /// 1.5 s: three pings fit into `silence`, so one lost packet does not end a link.
+    /// 1.5 s: two pings are sent before `silence` is over, so one lost packet does not end a link.
     pub keep_alive: Duration,
 
     /// Time without a byte from the other side after which the link is dead.

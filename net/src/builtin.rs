@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::listen::user_name;
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
 use crate::registry::{
@@ -145,7 +146,7 @@ fn info(peer: &Peer) -> Info {
         port: peer.port(),
         group,
         hub: peer.hub(),
-        user: user(),
+        user: user_name(),
         executable: std::env::current_exe()
             .unwrap_or_else(|_| PathBuf::new())
             .display()
@@ -155,12 +156,6 @@ fn info(peer: &Peer) -> Info {
         subscriptions: Vec::new(),
         flags: vec!["INVALID_CONNECTION".into(), NULL.into()],
     }
-}
-
-fn user() -> String {
-    std::env::var("USER")
-        .or_else(|_| std::env::var("LOGNAME"))
-        .unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string())
 }
 
 fn described(registry: &Registry) -> std::collections::BTreeMap<String, Described> {

@@ -81,9 +81,25 @@ impl Listeners {
 
 /// `user@host:pid`.
 pub(crate) fn default_name() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-    let user = user.unwrap_or_else(|_| rustix::process::getuid().as_raw().to_string());
-    format!("{user}@{}:{}", host_name(), std::process::id())
+    format!("{}@{}:{}", user_name(), host_name(), std::process::id())
+}
+
+/// The user's name, as the session has it or as `/etc/passwd` does; else the user's number.
+pub(crate) fn user_name() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let in_session = || {
+        std::env::var("USER")
+            .or_else(|_| std::env::var("LOGNAME"))
+            .ok()
+    };
+    let in_file = || {
+        let file = std::fs::read_to_string("/etc/passwd").ok()?;
+        let line = file
+            .lines()
+            .find(|line| line.split(':').nth(2) == Some(&uid))?;
+        line.split(':').next().map(str::to_owned)
+    };
+    in_session().or_else(in_file).unwrap_or(uid)
 }
 
 fn host_name() -> String {

@@ -58,9 +58,16 @@ impl Place {
             )));
         }
         if found.mode() & 0o077 != 0 {
-            // Ours, but open to others (made by hand, or under another umask): mend it rather than refuse.
+            if given.is_some() {
+                // It may be anything, a home directory even: it is not ours to close.
+                let mode = found.mode() & 0o7777;
+                return Err(unusable(format!(
+                    "others may enter it (mode {mode:o}, not 700)"
+                )));
+            }
+            // Made by an older version, or under another umask.
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
-                .map_err(|e| unusable(e.to_string()))?;
+                .map_err(|error| unusable(error.to_string()))?;
         }
         let place = Self(path.clone());
         let longest = place.socket(InstanceId([0; 16])).as_os_str().len();

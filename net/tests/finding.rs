@@ -169,17 +169,18 @@ async fn originals_in_the_port_range_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_runtime_directory_that_others_could_enter_is_closed_to_them() {
+async fn a_given_directory_that_others_may_enter_is_refused_and_left_as_it_is() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new();
     std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let _a = place.peer().await;
-    assert_eq!(
-        std::fs::metadata(place.path())
-            .unwrap()
-            .permissions()
-            .mode()
-            & 0o777,
-        0o700
+    let error = place.builder().start().await.unwrap_err().to_string();
+    assert!(
+        error.contains("mode 755") && error.contains("mkdir -m 700"),
+        "{error}"
     );
+    let mode = std::fs::metadata(place.path())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o755);
 }
