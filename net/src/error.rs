@@ -159,7 +159,7 @@ pub enum StartError {
     },
     /// The runtime directory cannot be used.
     #[error(
-        "the runtime directory {path} cannot be used: {why}; set NET_RUNTIME_DIR to a directory that is yours alone (mkdir -m 700)"
+        "the runtime directory {path} cannot be used: {why}; set NET_RUNTIME_DIR to a directory of your own"
     )]
     RuntimeDirectory {
         /// The directory.

@@ -387,7 +387,7 @@ impl Builder {
         self.set(|config| config.port_range = range)
     }
 
-    /// The directory in which peers of this user on this host meet (`NET_RUNTIME_DIR`).
+    /// The directory in which peers of this user on this host meet, in `app-net` there (`NET_RUNTIME_DIR`).
     #[must_use]
     pub fn runtime_dir(self, dir: impl AsRef<Path>) -> Self {
         let dir = dir.as_ref().to_owned();

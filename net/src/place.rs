@@ -20,12 +20,13 @@ const SOCKET_PATH_MAX: usize = 103;
 pub(crate) struct Place(PathBuf);
 
 impl Place {
-    /// Opens the directory, making it where it is missing: the one given, else `$XDG_RUNTIME_DIR/app-net`, else
-    /// `app-net-<uid>` in the system's directory for temporary files.
+    /// Opens the directory, making it where it is missing: `app-net` in the one given, else in `$XDG_RUNTIME_DIR`,
+    /// else `app-net-<uid>` in the system's directory for temporary files. None but this one is ever changed: the one
+    /// given may be anything.
     pub(crate) fn open(given: Option<&Path>) -> Result<Self, StartError> {
         let uid = rustix::process::getuid().as_raw();
         let path = match given {
-            Some(path) => path.to_owned(),
+            Some(dir) => dir.join("app-net"),
             None => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir())
             {
                 Some(dir) => Path::new(&dir).join("app-net"),
@@ -58,13 +59,6 @@ impl Place {
             )));
         }
         if found.mode() & 0o077 != 0 {
-            if given.is_some() {
-                // It may be anything, a home directory even: it is not ours to close.
-                let mode = found.mode() & 0o7777;
-                return Err(unusable(format!(
-                    "others may enter it (mode {mode:o}, not 700)"
-                )));
-            }
             // Made by an older version, or under another umask.
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
                 .map_err(|error| unusable(error.to_string()))?;
@@ -121,19 +115,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn made_for_its_user_alone() {
+    fn made_for_its_user_alone_in_the_directory_given_which_stays_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("new");
-        Place::open(Some(&path)).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let ours = dir.path().join("app-net");
+        for _ in 0..2 {
+            Place::open(Some(dir.path())).unwrap();
+            assert_eq!((mode(dir.path()), mode(&ours)), (0o755, 0o700));
+            // Opened to others, it is closed again.
+            fs::set_permissions(&ours, fs::Permissions::from_mode(0o777)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_missing_is_made() {
+        let dir = tempfile::tempdir().unwrap();
+        Place::open(Some(&dir.path().join("a/b"))).unwrap();
+        assert!(dir.path().join("a/b/app-net").is_dir());
     }
 
     #[test]
     fn a_link_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("link");
-        std::os::unix::fs::symlink(dir.path(), &path).unwrap();
-        let error = Place::open(Some(&path)).unwrap_err().to_string();
+        std::os::unix::fs::symlink("/", dir.path().join("app-net")).unwrap();
+        let error = Place::open(Some(dir.path())).unwrap_err().to_string();
         assert!(error.contains("not a directory"), "{error}");
     }
 
@@ -152,7 +158,7 @@ mod tests {
         let place = Place::open(Some(dir.path())).unwrap();
         let id = InstanceId([7; 16]);
         let _listener = std::os::unix::net::UnixListener::bind(place.socket(id)).unwrap();
-        fs::write(dir.path().join("notes.txt"), "x").unwrap();
+        fs::write(dir.path().join("app-net/notes.txt"), "x").unwrap();
         fs::write(place.socket(InstanceId([8; 16])), "not a socket").unwrap();
         assert_eq!(place.sockets().unwrap(), [(id, place.socket(id))]);
     }

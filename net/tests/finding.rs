@@ -167,20 +167,3 @@ async fn originals_in_the_port_range_come_and_go() {
     serving.join().unwrap();
     until("it has gone", async || peer.refresh().await.is_empty()).await;
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_given_directory_that_others_may_enter_is_refused_and_left_as_it_is() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let place = Place::new();
-    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let error = place.builder().start().await.unwrap_err().to_string();
-    assert!(
-        error.contains("mode 755") && error.contains("mkdir -m 700"),
-        "{error}"
-    );
-    let mode = std::fs::metadata(place.path())
-        .unwrap()
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o755);
-}

@@ -167,7 +167,7 @@ async fn peers_come_and_go_by_themselves() {
 async fn a_socket_left_behind_is_removed() {
     let place = Place::new();
     let process = Process::start(&place);
-    let left = place.path().join(format!("{}.sock", process.id));
+    let left = place.path().join(format!("app-net/{}.sock", process.id));
     assert!(left.exists());
     process.signal(Signal::KILL);
     drop(process);
