@@ -193,28 +193,26 @@ async fn an_answer_that_has_arrived_is_not_lost_by_a_write_that_fails(sockets: (
             crate::private::answer_value("here")
         })
     }));
-    pass_through(&left, 1).await;
     let first = Arc::new(Slot::new());
-    {
-        // Keeps the reader from what arrives.
-        let _unread = left.input.lock().unwrap();
-        start(&left, "answers", None, &first);
-        let is_written = || {
-            let state = right.state();
-            state.session.serving() == 0 && !state.session.wants_write() && !state.writing
-        };
-        let begun = Instant::now();
-        while !(answered.load(Ordering::SeqCst) && is_written()) {
-            assert!(begun.elapsed() < PATIENCE);
-            std::thread::yield_now();
-        }
-        right.close("for the test");
-        for _ in 0..20 {
-            start(&left, "answers", None, &Arc::new(Slot::new()));
-            left.flush();
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
+    // The reader ends when it is woken, and leaves what arrives to the next.
+    left.reader.store(1, Ordering::Release);
+    start(&left, "answers", None, &first);
+    until(|| {
+        let state = right.state();
+        answered.load(Ordering::SeqCst)
+            && state.session.serving() == 0
+            && !state.session.wants_write()
+            && !state.writing
+    })
+    .await;
+    right.close("for the test");
+    until(|| {
+        start(&left, "answers", None, &Arc::new(Slot::new()));
+        left.flush();
+        !left.is_open()
+    })
+    .await;
+    left.spawn_reader(1);
     let ended = tokio::time::timeout(PATIENCE, poll_fn(|cx| first.poll(cx))).await;
     let ended = format!("{:?}", ended.unwrap());
     assert!(ended.contains("Reply"), "{ended}");
