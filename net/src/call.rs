@@ -27,8 +27,10 @@ use crate::value::{self, Keywords, Value, ValueError};
 
 /// Bodies from here on are handed to the link as they lie, not copied into its buffer.
 const LARGE: usize = 64 * 1024;
-/// How often a call is tried again on a new link when the one it was to use had just gone.
-const REDIALS: u32 = 3;
+/// How often a call is tried again on a new link when the one it was to use had just gone. Each time that is another
+/// link: where both sides dial each of the other's addresses at once, one link after the other takes the last one's place
+/// until one is left. Some more than there are addresses, and an end with a peer that only ever takes leave.
+const REDIALS: u32 = 32;
 
 /// Calls the function under `tag` on `peer`, untyped: with any arguments that serde can write (a tuple or a slice),
 /// for whatever it answers.

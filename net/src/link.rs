@@ -61,6 +61,8 @@ pub(crate) struct Link {
     input: Mutex<Input>,
     /// The reader whose turn it is; a reader with another number ends.
     reader: AtomicU64,
+    /// The task of that reader.
+    reader_task: Mutex<Option<AbortHandle>>,
     /// The functions that go on in tasks of their own, so that they can be cancelled.
     running: Mutex<HashMap<CallId, AbortHandle>>,
     /// Wakes the keeper: there is something to write, or an earlier timer.
@@ -77,6 +79,8 @@ struct State {
     writing: bool,
     /// The socket took no more; the keeper goes on when it does.
     full: bool,
+    /// A write has failed. Answers that arrived before may still be unread, so it is the reader that ends the link.
+    broken: bool,
     /// Nothing more will be said on either side: what is left is to write, then to close.
     drained: bool,
     /// Until when the keeper sleeps.
@@ -111,7 +115,11 @@ impl Link {
 
     /// Whether new calls may go over it.
     pub(crate) fn is_open(&self) -> bool {
-        !self.is_closed() && !self.state().session.is_draining()
+        if self.is_closed() {
+            return false;
+        }
+        let state = self.state();
+        !state.broken && state.session.is_connected() && !state.session.is_draining()
     }
 
     /// The descriptor of its socket.
@@ -135,7 +143,7 @@ impl Link {
     ) -> Started {
         let alone = {
             let mut state = self.state();
-            if self.is_closed() {
+            if self.is_closed() || state.broken {
                 return Started::Gone;
             }
             let call = Outgoing {
@@ -146,20 +154,22 @@ impl Link {
             };
             match state.session.call(Instant::now(), call, Arc::clone(slot)) {
                 Ok(id) => {
-                    let earlier = match (state.session.timeout(), state.armed) {
-                        (Some(next), Some(armed)) => time_left.is_some() && next < armed,
-                        (next, None) => next.is_some(),
-                        (None, Some(_)) => false,
-                    };
-                    if earlier {
-                        self.keeper.notify_one();
+                    if time_left.is_some() {
+                        self.arm(&state);
                     }
                     (id, state.session.in_flight() <= 1)
                 }
                 Err(refused) => {
                     return match refused.why {
                         WhyRefused::Blocked => {
-                            state.waiting.push(waker.clone());
+                            // A call that is polled meanwhile without need comes here again.
+                            if !state
+                                .waiting
+                                .last()
+                                .is_some_and(|last| last.will_wake(waker))
+                            {
+                                state.waiting.push(waker.clone());
+                            }
                             drop(state);
                             self.flush();
                             Started::Blocked
@@ -180,6 +190,18 @@ impl Link {
             self.keeper.notify_one();
         }
         Started::Sent(id)
+    }
+
+    /// Sees to it that the keeper wakes in time for a timer that is new.
+    fn arm(&self, state: &State) {
+        let is_in_time = match (state.session.timeout(), state.armed) {
+            (Some(next), Some(armed)) => armed <= next,
+            (next, None) => next.is_none(),
+            (None, Some(_)) => true,
+        };
+        if !is_in_time {
+            self.keeper.notify_one();
+        }
     }
 
     /// Gives up a call that this side made.
@@ -227,7 +249,7 @@ impl Link {
     /// whether the keeper was woken for the rest.
     fn flush(&self) -> bool {
         let mut state = self.state();
-        if state.writing || state.full {
+        if state.writing || state.full || state.broken {
             return false;
         }
         state.writing = true;
@@ -262,7 +284,7 @@ impl Link {
                 Err(error) => {
                     state.writing = false;
                     drop(state);
-                    self.close(&error.to_string());
+                    self.break_off(&error);
                     return true;
                 }
             }
@@ -270,6 +292,13 @@ impl Link {
         state.writing = false;
         self.keeper.notify_one();
         true
+    }
+
+    /// Nothing can be written any more: lets the reader take in what has arrived and then end the link.
+    fn break_off(&self, error: &io::Error) {
+        tracing::debug!(peer = %self.hello.name, address = %self.address, %error, "cannot write");
+        self.state().broken = true;
+        self.write.shutdown();
     }
 
     /// Handles what the session made known by itself: room for calls that waited, the end of a drained link.

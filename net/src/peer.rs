@@ -76,13 +76,16 @@ impl Core {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Remembers a link, so that shutting down finds it whatever the table says.
-    pub(crate) fn link_opened(&self, link: &Arc<Link>) {
+    /// Remembers a link, so that shutting down finds it whatever the table says. Says whether that has begun already.
+    pub(crate) fn link_opened(&self, link: &Arc<Link>) -> bool {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         if links.len() == links.capacity() {
             links.retain(|link| link.strong_count() > 0);
         }
         links.push(Arc::downgrade(link));
+        drop(links);
+        // In this order here, and the reverse there: one of the two sees what the other did.
+        self.is_stopped()
     }
 
     pub(crate) fn link_closed(&self) {
@@ -101,7 +104,11 @@ impl Core {
     /// The descriptors of its sockets. In a forked child, where a lock may have been left held: those that can be told.
     #[cfg(unix)]
     pub(crate) fn descriptors(&self) -> Vec<std::os::fd::RawFd> {
-        let mut all = self.listening.clone();
+        // What a stopped peer listened at is closed; the numbers may be of other files by now.
+        let mut all = match self.is_stopped() {
+            true => Vec::new(),
+            false => self.listening.clone(),
+        };
         if let Ok(links) = self.links.try_lock() {
             let open = links
                 .iter()
@@ -281,6 +288,7 @@ impl Peer {
             .peers
             .present()
             .into_iter()
+            .filter(|entry| entry.id() != Some(self.0.id))
             .map(|entry| Remote::new(self.clone(), entry))
             .collect()
     }

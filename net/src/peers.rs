@@ -1,6 +1,9 @@
 //! The live table of peers: who is known, where, and which link leads there. It dials nothing and finds nobody;
 //! those who do tell it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -11,13 +14,28 @@ use crate::link::Link;
 use crate::link::dial::Address;
 use crate::peer::Core;
 
+/// From so many entries on, those of peers that are gone and of which nobody holds a handle are forgotten. What they
+/// know is where a peer was; it is kept as long as it is little.
+const KEPT: usize = 1024;
+
 /// What is known of one peer. Handles share it.
 #[derive(Debug)]
 pub(crate) struct Entry {
+    /// Whose entry it is.
+    pub(crate) of: Whose,
     known: RwLock<Known>,
     link: RwLock<Option<Arc<Link>>>,
     /// Held while dialling, so that many callers make one link.
     pub(crate) dialling: tokio::sync::Mutex<()>,
+}
+
+/// What an entry stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Whose {
+    /// One instance, wherever it is.
+    Instance(InstanceId),
+    /// Whoever is at this address.
+    At(Address),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -42,8 +60,19 @@ pub(crate) struct Original {
 }
 
 impl Entry {
-    fn new(known: Known) -> Arc<Self> {
+    fn new(of: Whose) -> Arc<Self> {
+        let known = match &of {
+            Whose::Instance(id) => Known {
+                id: Some(*id),
+                ..Known::default()
+            },
+            Whose::At(address) => Known {
+                addresses: vec![address.clone()],
+                ..Known::default()
+            },
+        };
         Arc::new(Self {
+            of,
             known: RwLock::new(known),
             link: RwLock::default(),
             dialling: tokio::sync::Mutex::default(),
@@ -91,6 +120,10 @@ impl Entry {
         *place = Some(Arc::clone(&stays));
         drop(place);
         self.learn(link);
+        // It may have closed before it came here: then nobody else takes it out again.
+        if stays.is_closed() {
+            self.drop_link(&stays);
+        }
         (stays, old)
     }
 
@@ -101,6 +134,12 @@ impl Entry {
 
     fn learn(&self, link: &Link) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if let Whose::At(address) = &self.of
+            && known.id != Some(link.id())
+        {
+            // Another one is there now; where the last one was besides is not where this one is.
+            known.addresses = vec![address.clone()];
+        }
         known.id = Some(link.id());
         known.hello = Some(link.hello.clone());
         known.original = None;
@@ -114,6 +153,11 @@ impl Entry {
                 known.addresses.push(address);
             }
         }
+    }
+
+    fn is_at(&self, address: &Address) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.addresses.contains(address)
     }
 
     pub(crate) fn set_original(&self, original: Original) {
@@ -161,35 +205,46 @@ impl Table {
     /// The entry for an address, known before or not.
     pub(crate) fn at(&self, address: &Address) -> Arc<Entry> {
         let mut entries = self.lock();
-        let known_by_id = entries
-            .by_id
-            .values()
-            .find(|entry| entry.known().addresses.contains(address));
-        if let Some(entry) = known_by_id.filter(|entry| entry.link().is_some()) {
-            return Arc::clone(entry);
+        let entry = match entries.by_address.get(address) {
+            Some(entry) => Arc::clone(entry),
+            None => {
+                forget(&mut entries.by_address);
+                let entry = Entry::new(Whose::At(address.clone()));
+                entries
+                    .by_address
+                    .insert(address.clone(), Arc::clone(&entry));
+                entry
+            }
+        };
+        if entry.link().is_none()
+            && let Some(link) = entries
+                .by_id
+                .values()
+                .filter(|known| known.is_at(address))
+                .find_map(|known| known.link())
+        {
+            entry.set_link(&link);
         }
-        Arc::clone(
-            entries
-                .by_address
-                .entry(address.clone())
-                .or_insert_with(|| {
-                    Entry::new(Known {
-                        addresses: vec![address.clone()],
-                        ..Known::default()
-                    })
-                }),
-        )
+        entry
+    }
+
+    /// The link that there is to the instance last met where `entry` is.
+    pub(crate) fn link_of(&self, entry: &Entry) -> Option<Arc<Link>> {
+        let link = self.find(entry.id()?)?.link()?;
+        entry.set_link(&link);
+        Some(link)
     }
 
     /// The entry for an instance; `address` is one more place to dial it at.
     pub(crate) fn with_id(&self, id: InstanceId, address: Option<Address>) -> Arc<Entry> {
         let mut entries = self.lock();
-        let entry = entries.by_id.entry(id).or_insert_with(|| {
-            Entry::new(Known {
-                id: Some(id),
-                ..Known::default()
-            })
-        });
+        if !entries.by_id.contains_key(&id) {
+            forget(&mut entries.by_id);
+        }
+        let entry = entries
+            .by_id
+            .entry(id)
+            .or_insert_with(|| Entry::new(Whose::Instance(id)));
         if let Some(address) = address {
             let mut known = entry.known.write().unwrap_or_else(PoisonError::into_inner);
             if !known.addresses.contains(&address) {
@@ -289,5 +344,15 @@ impl Table {
             .values()
             .filter_map(|entry| entry.link())
             .collect()
+    }
+}
+
+/// Makes room for one more, where there are many: forgets who is gone and of whom nobody else holds the entry. Under the
+/// table's lock, where alone it could be got.
+fn forget<K>(entries: &mut HashMap<K, Arc<Entry>>) {
+    if entries.len() >= KEPT {
+        entries.retain(|_, entry| {
+            Arc::strong_count(entry) > 1 || entry.link().is_some() || entry.is_present()
+        });
     }
 }

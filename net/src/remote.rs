@@ -12,7 +12,7 @@ use crate::error::CallError;
 use crate::link::Link;
 use crate::link::dial::{Address, Dialled, dial};
 use crate::peer::Peer;
-use crate::peers::{Entry, Original};
+use crate::peers::{Entry, Original, Whose};
 use crate::value;
 
 /// Another peer, as seen from one of this process's. Cheap to clone; holds whether or not the peer is there.
@@ -147,6 +147,11 @@ impl Remote {
         dialled.await.map_err(|_| CallError::ShutDown)?
     }
 
+    #[cfg(test)]
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
     pub(crate) fn link(&self) -> Option<Arc<Link>> {
         self.entry.link()
     }
@@ -167,18 +172,21 @@ impl Remote {
     pub(crate) async fn route(&self) -> Result<Dialled, CallError> {
         let core = &self.peer.0;
         let _dialling = self.entry.dialling.lock().await;
-        if let Some(link) = self.link() {
+        if let Some(link) = self.link().or_else(|| core.peers.link_of(&self.entry)) {
             return Ok(Dialled::Link(link));
         }
         if core.is_stopped() {
             return Err(CallError::ShutDown);
         }
-        let known = self.entry.known();
+        let (expected, addresses) = match &self.entry.of {
+            Whose::Instance(id) => (Some(*id), self.entry.known().addresses),
+            Whose::At(address) => (None, vec![address.clone()]),
+        };
         let mut tried = Vec::new();
-        for address in &known.addresses {
+        for address in &addresses {
             match dial(core, address).await {
                 Ok(Dialled::Link(link)) => {
-                    if let Some(expected) = known.id.filter(|expected| *expected != link.id()) {
+                    if let Some(expected) = expected.filter(|expected| *expected != link.id()) {
                         // Another instance took over the port since; it may be called, but not in this one's name.
                         tried.push(format!(
                             "{address}: instance {} is there now, not {expected}",
@@ -188,8 +196,9 @@ impl Remote {
                         continue;
                     }
                     let link = core.peers.adopt(core, &link);
-                    // The entry under the peer's id has it by now; one under an address is to have it too.
-                    if known.id.is_none() {
+                    // The entry under the peer's id has it by now, unless that is this peer itself, which is in no
+                    // table; one under an address is to have it too.
+                    if expected.is_none() || link.id() == core.id {
                         self.entry.set_link(&link);
                     }
                     return Ok(Dialled::Link(link));

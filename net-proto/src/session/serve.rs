@@ -46,6 +46,10 @@ impl PeerCall {
         self.is_timed
     }
 
+    fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Running)
+    }
+
     pub(super) fn arriving(&mut self) -> Option<&mut Arriving> {
         match &mut self.stage {
             Stage::Arriving(call) => Some(&mut call.body),
@@ -90,6 +94,11 @@ impl<C> Session<C> {
         self.answer_error(id, error);
     }
 
+    /// Whether an answer to this call of the other side is still to be given: it is not answered, cancelled or out of time.
+    pub fn is_wanted(&self, id: CallId) -> bool {
+        self.peer_calls.get(&id).is_some_and(PeerCall::is_running)
+    }
+
     fn answer_error(&mut self, id: CallId, error: &ErrorBody) {
         if self.take_running(id) {
             self.send_error(id, error);
@@ -104,8 +113,7 @@ impl<C> Session<C> {
 
     /// Ends the running of a call, if it runs. It is out of the table then: whoever sends the answer puts it back if need be.
     fn take_running(&mut self, id: CallId) -> bool {
-        let is_running = |call: &PeerCall| matches!(call.stage, Stage::Running);
-        if !self.peer_calls.get(&id).is_some_and(is_running) {
+        if !self.is_wanted(id) {
             return false;
         }
         self.end_peer(id);

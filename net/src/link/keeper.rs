@@ -16,10 +16,13 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 impl Link {
     /// Starts the link's reader and keeper on the peer's runtime.
     pub(super) fn run(self: &Arc<Self>) {
-        self.core.link_opened(self);
+        let too_late = self.core.link_opened(self);
         self.spawn_reader(0);
         let link = Arc::clone(self);
         self.core.runtime.spawn(async move { link.keep().await });
+        if too_late {
+            self.drain("shutting down");
+        }
     }
 
     async fn keep(&self) {
@@ -45,12 +48,11 @@ impl Link {
                     self.flush();
                 }
                 result = self.write.writable(), if full => {
-                    if let Err(error) = result {
-                        self.close(&error.to_string());
-                        return;
-                    }
                     self.state().full = false;
-                    self.flush();
+                    match result {
+                        Ok(()) => _ = self.flush(),
+                        Err(error) => self.break_off(&error),
+                    }
                 }
                 () = timer => {
                     if next.is_some_and(|at| at.elapsed() > LATE) {

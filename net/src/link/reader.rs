@@ -73,11 +73,21 @@ impl Input {
 impl Link {
     pub(super) fn spawn_reader(self: &Arc<Self>, number: u64) {
         let link = Arc::clone(self);
-        self.core.runtime.spawn(async move {
+        let task = self.core.runtime.spawn(async move {
             // What the last reader had answered and not written when it was kept.
             link.flush();
             poll_fn(|cx| link.poll_read(number, cx)).await;
         });
+        let replaced = self
+            .reader_task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(task.abort_handle());
+        // One that is still in its function goes on to the function's end. But if that came just now, it waits for bytes
+        // of which only its successor will be told.
+        if let Some(replaced) = replaced {
+            replaced.abort();
+        }
     }
 
     /// Puts another reader in the place of reader `number`, which is kept by a function. Nothing if that was done.
@@ -128,6 +138,9 @@ impl Link {
                     }
                     let connection = input.connection(&call.tag, &self.core.registry);
                     drop(input);
+                    if call.time_left.is_some() {
+                        self.arm(&self.state());
+                    }
                     woke = self.serve(call, connection, number, &mut now);
                     if now.duration_since(flushed) > ANSWERS_WAIT {
                         woke |= self.flush();

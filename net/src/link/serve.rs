@@ -88,6 +88,10 @@ impl Link {
     fn run_on_pool(self: &Arc<Self>, id: CallId, connection: Arc<Registered>, incoming: Incoming) {
         let link = Arc::clone(self);
         self.core.runtime.spawn_blocking(move || {
+            // It may have waited for its thread for longer than its caller did for it.
+            if !link.state().session.is_wanted(id) {
+                return;
+            }
             let start = Instant::now();
             let handled = caught(|| connection.handler.call(incoming));
             connection.ran_for(start.elapsed());
@@ -105,6 +109,10 @@ impl Link {
         let link = Arc::clone(self);
         // Under the lock, so that the task cannot end before it is entered.
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        // Cancelled while the function was entered: nothing will come any more that ends what is begun now.
+        if !self.state().session.is_wanted(id) {
+            return;
+        }
         let task = self.core.runtime.spawn(async move {
             let answer = Caught(later).await;
             link.running

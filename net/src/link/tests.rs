@@ -2,8 +2,10 @@
 
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use net_proto::{Payload, Side};
@@ -50,6 +52,10 @@ suite! {
     shutdown_ends_both_readers
     a_link_carries_calls_both_ways
     a_link_that_closes_loses_the_calls_on_it
+    an_answer_that_has_arrived_is_not_lost_by_a_write_that_fails
+    a_reader_that_is_replaced_while_it_waits_does_not_stay
+    a_function_that_is_cancelled_before_it_goes_on_does_not_go_on
+    the_time_of_a_call_that_is_served_here_is_kept_here
     who_speaks_something_else_is_refused
 }
 
@@ -164,6 +170,134 @@ async fn a_link_that_closes_loses_the_calls_on_it(sockets: (Socket, Socket)) {
     ended.await.unwrap();
 }
 
+fn start(link: &Link, tag: &str, time: Option<Duration>, slot: &Arc<Slot>) -> Started {
+    link.start(tag, time, Payload::Borrowed(&[0x80]), slot, Waker::noop())
+}
+
+async fn until(mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}
+
+async fn an_answer_that_has_arrived_is_not_lost_by_a_write_that_fails(sockets: (Socket, Socket)) {
+    let (left, right) = linked(sockets).await;
+    let answered = Arc::new(AtomicBool::new(false));
+    right.core.registry.register(connection("answers", {
+        let answered = Arc::clone(&answered);
+        crate::private::sync_handler(move |_| {
+            answered.store(true, Ordering::SeqCst);
+            crate::private::answer_value("here")
+        })
+    }));
+    let first = Arc::new(Slot::new());
+    // The reader ends when it is woken, and leaves what arrives to the next.
+    left.reader.store(1, Ordering::Release);
+    start(&left, "answers", None, &first);
+    until(|| {
+        let state = right.state();
+        answered.load(Ordering::SeqCst)
+            && state.session.serving() == 0
+            && !state.session.wants_write()
+            && !state.writing
+    })
+    .await;
+    right.close("for the test");
+    until(|| {
+        start(&left, "answers", None, &Arc::new(Slot::new()));
+        left.flush();
+        !left.is_open()
+    })
+    .await;
+    left.spawn_reader(1);
+    let ended = tokio::time::timeout(PATIENCE, poll_fn(|cx| first.poll(cx))).await;
+    let ended = format!("{:?}", ended.unwrap());
+    assert!(ended.contains("Reply"), "{ended}");
+    until(|| left.is_closed()).await;
+}
+
+async fn a_reader_that_is_replaced_while_it_waits_does_not_stay(sockets: (Socket, Socket)) {
+    let (left, right) = linked(sockets).await;
+    pass_through(&left, 1).await;
+    right.replace_reader(0);
+    pass_through(&left, 2).await;
+    left.close("for the test");
+    let weak = (Arc::downgrade(&left), Arc::downgrade(&right));
+    drop((left, right));
+    let (left, right) = weak;
+    until(|| left.strong_count() == 0 && right.strong_count() == 0).await;
+}
+
+/// Registers a function that blocks, then goes on for ever; gives what it holds while it does.
+fn register_endless(link: &Link, block: Duration) -> Weak<()> {
+    let held = Arc::new(());
+    let weak = Arc::downgrade(&held);
+    let held = std::sync::Mutex::new(Some(held));
+    let handler = crate::private::async_handler(move |_| {
+        let held = held.lock().unwrap().take();
+        std::thread::sleep(block);
+        async move {
+            std::future::pending::<()>().await;
+            drop(held);
+            crate::private::answer_value(&())
+        }
+    });
+    link.core.registry.register(connection("endless", handler));
+    weak
+}
+
+fn connection(tag: &str, handler: Arc<dyn crate::Handler>) -> crate::Connection {
+    crate::Connection {
+        tag: tag.into(),
+        name: tag.into(),
+        module: String::new(),
+        doc: String::new(),
+        signature: crate::Signature::default(),
+        handler,
+    }
+}
+
+async fn a_function_that_is_cancelled_before_it_goes_on_does_not_go_on(sockets: (Socket, Socket)) {
+    let (left, right) = linked(sockets).await;
+    let held = register_endless(&right, Duration::from_millis(200));
+    let slot = Arc::new(Slot::new());
+    let Started::Sent(id) = start(&left, "endless", None, &slot) else {
+        panic!()
+    };
+    until(|| right.state().session.serving() == 1).await;
+    left.cancel(id);
+    until(|| right.state().session.serving() == 0).await;
+    until(|| held.strong_count() == 0).await;
+    assert!(right.running.lock().unwrap().is_empty());
+}
+
+async fn the_time_of_a_call_that_is_served_here_is_kept_here(sockets: (Socket, Socket)) {
+    let (left, right) = linked(sockets).await;
+    let held = register_endless(&right, Duration::ZERO);
+    pass_through(&left, 1).await;
+    until(|| right.state().armed.is_some()).await;
+    let begun = Instant::now();
+    start(
+        &left,
+        "endless",
+        Some(Duration::from_millis(100)),
+        &Arc::new(Slot::new()),
+    );
+    // The caller has no say in it: what it would send is kept back.
+    until(|| right.state().session.serving() == 1).await;
+    left.state().full = true;
+    left.state().writing = true;
+    until(|| held.strong_count() == 0).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
 async fn who_speaks_something_else_is_refused((a, b): (Socket, Socket)) {
     let peer = hermit().await;
     let said = b"HTTP/1.1 400 Bad Request\r\n\r\n";
@@ -193,15 +327,6 @@ mod between_peers {
             .iter()
             .filter(|link| link.is_open())
             .count()
-    }
-
-    async fn until(mut condition: impl FnMut() -> bool) {
-        let waiting = async {
-            while !condition() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, waiting).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -283,16 +408,10 @@ mod between_peers {
     }
 
     fn slow_connection() -> crate::Connection {
-        crate::Connection {
-            tag: "slow".into(),
-            name: "slow".into(),
-            module: String::new(),
-            doc: String::new(),
-            signature: crate::Signature::default(),
-            handler: crate::private::async_handler(|_| async {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                crate::private::answer_value("done")
-            }),
-        }
+        let handler = crate::private::async_handler(|_| async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            crate::private::answer_value("done")
+        });
+        connection("slow", handler)
     }
 }
