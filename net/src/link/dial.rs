@@ -77,7 +77,7 @@ pub(crate) enum Dialled {
 pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Dialled, LinkError> {
     let socket = timeout(CONNECT_TIME, connect(address))
         .await
-        .map_err(|_| LinkError::Slow)??;
+        .map_err(|_| LinkError::Slow(CONNECT_TIME))??;
     match establish(core, socket, Side::Dialer, BytesMut::new()).await {
         Ok(link) => Ok(Dialled::Link(link)),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.

@@ -17,9 +17,6 @@ use super::{Link, State};
 use crate::peer::Core;
 use crate::registry::Caller;
 
-/// How long both sides may take to say who they are. A SYN lost once costs a second; a busy start-up some more.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
-
 /// Why a socket did not become a link.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
@@ -29,8 +26,10 @@ pub(crate) enum LinkError {
     Protocol(#[from] ProtocolError),
     #[error("it closed the connection before it said who it is")]
     Closed,
-    #[error("it did not say who it is within {HANDSHAKE_TIME:?}")]
-    Slow,
+    #[error("it did not say who it is within {0:?}")]
+    Silent(Duration),
+    #[error("it could not be connected to within {0:?}")]
+    Slow(Duration),
     /// The other side speaks something else; these are its first bytes.
     #[error("it does not speak this protocol")]
     Foreign(Bytes),
@@ -45,9 +44,10 @@ pub(crate) async fn establish(
     side: Side,
     read: BytesMut,
 ) -> Result<Arc<Link>, LinkError> {
-    let link = tokio::time::timeout(HANDSHAKE_TIME, greet(core, socket, side, read))
+    let time = core.limits.handshake_time;
+    let link = tokio::time::timeout(time, greet(core, socket, side, read))
         .await
-        .map_err(|_| LinkError::Slow)??;
+        .map_err(|_| LinkError::Silent(time))??;
     link.run();
     Ok(link)
 }
