@@ -24,14 +24,7 @@ impl Place {
     /// `app-net-<uid>` in the system's directory for temporary files.
     pub(crate) fn open(given: Option<&Path>) -> Result<Self, StartError> {
         let uid = rustix::process::getuid().as_raw();
-        let path = match given {
-            Some(path) => path.to_owned(),
-            None => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir())
-            {
-                Some(dir) => Path::new(&dir).join("app-net"),
-                None => std::env::temp_dir().join(format!("app-net-{uid}")),
-            },
-        };
+        let path = located(given, uid);
         let unusable = |why: String| StartError::RuntimeDirectory {
             path: path.display().to_string(),
             why,
@@ -109,6 +102,18 @@ impl Place {
     }
 }
 
+/// Where the directory lies, from the root on: others are told, and stand in other directories.
+fn located(given: Option<&Path>, uid: u32) -> PathBuf {
+    let path = match given {
+        Some(path) => path.to_owned(),
+        None => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir()) {
+            Some(dir) => Path::new(&dir).join("app-net"),
+            None => std::env::temp_dir().join(format!("app-net-{uid}")),
+        },
+    };
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +124,12 @@ mod tests {
         let path = dir.path().join("new");
         Place::open(Some(&path)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_path_from_here_is_told_from_the_root_on() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(located(Some(Path::new("peers")), 0), here.join("peers"));
     }
 
     #[test]

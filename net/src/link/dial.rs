@@ -18,7 +18,7 @@ use super::{Link, LinkError, establish};
 use crate::peer::Core;
 
 /// How long connecting may take. On a host it is instant or refused; across networks a lost SYN costs a second.
-const CONNECT_TIME: Duration = Duration::from_secs(3);
+pub(super) const CONNECT_TIME: Duration = Duration::from_secs(3);
 
 /// Where a peer can be dialled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,7 +77,7 @@ pub(crate) enum Dialled {
 pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Dialled, LinkError> {
     let socket = timeout(CONNECT_TIME, connect(address))
         .await
-        .map_err(|_| LinkError::Slow)??;
+        .map_err(|_| LinkError::NoConnection)??;
     match establish(core, socket, Side::Dialer, BytesMut::new()).await {
         Ok(link) => Ok(Dialled::Link(link)),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.

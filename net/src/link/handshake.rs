@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use net_proto::{Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
 use tokio::sync::Notify;
 
+use super::dial::CONNECT_TIME;
 use super::reader::{Input, READ_SIZE};
 use super::socket::Socket;
 use super::{Link, State};
@@ -29,6 +30,8 @@ pub(crate) enum LinkError {
     Protocol(#[from] ProtocolError),
     #[error("it closed the connection before it said who it is")]
     Closed,
+    #[error("no connection came about within {CONNECT_TIME:?}")]
+    NoConnection,
     #[error("it did not say who it is within {HANDSHAKE_TIME:?}")]
     Slow,
     /// The other side speaks something else; these are its first bytes.
