@@ -193,8 +193,12 @@ impl RawCall {
                 peer,
                 after: self.timeout.unwrap_or_default(),
             },
-            _ => CallError::Remote(RemoteError {
-                kind: body.kind,
+            code => CallError::Remote(RemoteError {
+                // What the link itself answers has no exception's type.
+                kind: match body.kind.is_empty() {
+                    true => format!("{code:?}"),
+                    false => body.kind,
+                },
                 message: body.message,
                 traceback: body.traceback,
                 peer,

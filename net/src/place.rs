@@ -25,14 +25,7 @@ impl Place {
     /// given may be anything.
     pub(crate) fn open(given: Option<&Path>) -> Result<Self, StartError> {
         let uid = rustix::process::getuid().as_raw();
-        let path = match given {
-            Some(dir) => dir.join("app-net"),
-            None => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir())
-            {
-                Some(dir) => Path::new(&dir).join("app-net"),
-                None => std::env::temp_dir().join(format!("app-net-{uid}")),
-            },
-        };
+        let path = located(given, uid);
         let unusable = |why: String| StartError::RuntimeDirectory {
             path: path.display().to_string(),
             why,
@@ -110,6 +103,18 @@ impl Place {
     }
 }
 
+/// Where the directory lies, from the root on: others are told, and stand in other directories.
+fn located(given: Option<&Path>, uid: u32) -> PathBuf {
+    let path = match given {
+        Some(dir) => dir.join("app-net"),
+        None => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir()) {
+            Some(dir) => Path::new(&dir).join("app-net"),
+            None => std::env::temp_dir().join(format!("app-net-{uid}")),
+        },
+    };
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +138,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Place::open(Some(&dir.path().join("a/b"))).unwrap();
         assert!(dir.path().join("a/b/app-net").is_dir());
+    }
+
+    #[test]
+    fn a_path_from_here_is_told_from_the_root_on() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(
+            located(Some(Path::new("peers")), 0),
+            here.join("peers/app-net")
+        );
     }
 
     #[test]

@@ -369,3 +369,30 @@ async fn a_function_may_call_further_and_wait() {
         assert_eq!(call.timeout(PATIENCE).await.unwrap(), 42);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_that_is_too_large_says_so_by_name() {
+    let place = Place::new();
+    let a = place
+        .builder()
+        .limits(net::Limits {
+            max_value: 100_000,
+            ..net::Limits::default()
+        })
+        .start()
+        .await
+        .unwrap();
+    let b = place.peer().await;
+    let remote = a.remote(&b.id().to_string()).unwrap();
+    let error = zeros::on(&remote, 200_000).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("TooLarge: the result has 200005 bytes"),
+        "{text}"
+    );
+}
+
+#[net::connect]
+fn zeros(count: usize) -> net::value::Bytes {
+    net::value::Bytes(vec![0; count])
+}

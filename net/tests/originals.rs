@@ -8,10 +8,11 @@ mod common;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{PATIENCE, Place};
 use net::{CallError, Peer, Speaks, Value};
+use tokio::io::AsyncWriteExt as _;
 
 #[net::connect("Tagged")]
 fn multiply(a: i64, #[net(default = 5)] b: i64) -> i64 {
@@ -310,4 +311,38 @@ async fn a_port_that_speaks_something_else_is_refused_and_harms_nobody() {
         .await,
         "50"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_says_a_little_now_and_then_is_not_waited_for_without_end() {
+    let peer = Place::new().peer().await;
+    let mut stream = tokio::net::TcpStream::connect(tcp(&peer)).await.unwrap();
+    let start = Instant::now();
+    while stream.write_all(b" ").await.is_ok() {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_a_connection_and_says_nothing_is_given_up() {
+    let peer = Place::new().peer().await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let remote = peer.remote(&address).unwrap();
+    let call = || remote.call::<i64>("Tagged", &(5, 10));
+    let untimed = tokio::spawn(call());
+    let start = Instant::now();
+    let timed = call().timeout(Duration::from_millis(200)).await;
+    assert!(
+        matches!(timed, Err(CallError::TimedOut { .. })),
+        "{timed:?}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(2));
+    let error = untimed.await.unwrap().unwrap_err();
+    assert!(
+        error.was_not_run() && error.to_string().contains("did not say who it is"),
+        "{error}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(10));
 }

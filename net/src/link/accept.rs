@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use net_proto::original::{Sniffed, sniff};
+use net_proto::original::{Dialect, Sniffed, sniff};
 use net_proto::{MAGIC, Side};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::dial::same_user;
-use super::establish;
 use super::socket::Socket;
+use super::{LinkError, establish};
 use crate::original;
 use crate::peer::Core;
 
@@ -90,28 +90,38 @@ pub(crate) async fn tcp(core: Arc<Core>, listener: TcpListener) {
 
 async fn tell_apart(core: &Arc<Core>, mut socket: Socket, from: SocketAddr) {
     let mut read = BytesMut::with_capacity(FIRST_BYTES);
+    // One time for all of them: a byte now and then must not keep a place for ever.
+    match timeout(FIRST_BYTES_TIME, first_bytes(&mut socket, &mut read)).await {
+        Err(_) => refused(&from, "it sent nothing that says what it speaks"),
+        Ok(Err(error)) => refused(&from, &error.to_string()),
+        // Connected and left: this is how an original looks whether a port is free.
+        Ok(Ok(Speaker::Left)) => {}
+        Ok(Ok(Speaker::Native)) => native(core, socket, read).await,
+        Ok(Ok(Speaker::Original(dialect))) => original::serve(core, socket, read, dialect).await,
+        Ok(Ok(Speaker::Unknown)) => refused(&from, "it speaks nothing that this port speaks"),
+    }
+}
+
+/// Who is at the other end, by its first bytes.
+enum Speaker {
+    Left,
+    Native,
+    Original(Dialect),
+    Unknown,
+}
+
+async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Speaker> {
     loop {
-        let first = timeout(
-            FIRST_BYTES_TIME,
-            poll_fn(|cx| socket.read.poll_read(cx, &mut read)),
-        )
-        .await;
-        match first {
-            Err(_) => return refused(&from, "it sent nothing that says what it speaks"),
-            Ok(Err(error)) => return refused(&from, &error.to_string()),
-            // Connected and left: this is how an original looks whether a port is free.
-            Ok(Ok(0)) => return,
-            Ok(Ok(_)) => {}
+        if poll_fn(|cx| socket.read.poll_read(cx, read)).await? == 0 {
+            return Ok(Speaker::Left);
         }
         if read[0] == MAGIC[0] {
-            return native(core, socket, read).await;
+            return Ok(Speaker::Native);
         }
-        match sniff(&read) {
-            Some(Sniffed::Original(dialect)) => {
-                return original::serve(core, socket, read, dialect).await;
-            }
+        match sniff(read) {
+            Some(Sniffed::Original(dialect)) => return Ok(Speaker::Original(dialect)),
             Some(Sniffed::NeedMore) => read.reserve(FIRST_BYTES),
-            None => return refused(&from, "it speaks nothing that this port speaks"),
+            None => return Ok(Speaker::Unknown),
         }
     }
 }
@@ -122,6 +132,8 @@ async fn native(core: &Arc<Core>, socket: Socket, read: BytesMut) {
         Ok(link) => {
             core.peers.adopt(core, &link);
         }
+        // Connected and left: this is how a peer looks whether a socket was left behind.
+        Err(LinkError::Closed) => tracing::debug!(from, "connected and left"),
         Err(error) => refused(&from, &error.to_string()),
     }
 }
