@@ -112,6 +112,11 @@ def pass_gate() -> bool:
 
 
 @net.connect
+async def leave() -> None:
+    sys.exit(3)
+
+
+@net.connect
 async def until_cancelled() -> None:
     """Print a line, then wait to be cancelled; ``was_cancelled`` tells of it."""
     print("waiting", flush=True)

@@ -59,6 +59,13 @@ def test_an_async_function_here_and_there(there: Served) -> None:
 
 
 def test_cancelling_the_task_cancels_the_call_there(serve: Callable[..., Served]) -> None:
+def test_an_async_function_that_exits_ends_no_other(there: Served) -> None:
+    with pytest.raises(net.RemoteError) as raised:
+        served.leave.submit(peer=there.id).result(PATIENCE)
+    assert raised.value.kind == "SystemExit"
+    assert served.nap.submit(0, "a", peer=there.id).result(PATIENCE) == "a"
+
+
     other = serve()
 
     async def main() -> None:
