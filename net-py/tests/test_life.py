@@ -241,6 +241,29 @@ def test_a_peer_that_cannot_start_says_why() -> None:
     assert "net.Error: this process's peer could not be started: the runtime directory /dev/null/no" in ended.stderr
 
 
-def test_functions_still_run_here_when_the_peer_cannot_start() -> None:
-    ended = run("import served; print(served.multiply(2, 3))", NET_RUNTIME_DIR="/dev/null/no")
+def test_a_setting_that_is_no_number_is_named_when_the_peer_is_needed() -> None:
+    ended = run("import net; net.Peer().port", NET_PORT="many")
+    assert ended.returncode == 1
+    assert 'net.Error: this process\'s peer could not be started: NET_PORT="many" is not usable' in ended.stderr
+
+
+def test_daemon_threads_that_call_on_end_without_a_word(there: Served) -> None:
+    code = f"""
+import served, threading, time
+def work():
+    while True:
+        served.multiply(1, 2, peer={there.id!r})
+for _ in range(8):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+"""
+    ended = run(code)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("NET_RUNTIME_DIR", "/dev/null/no"), ("NET_PORT", "many"), ("NET_PORT_RANGE", "99999")]
+)
+def test_functions_still_run_here_when_the_peer_cannot_start(setting: str, value: str) -> None:
+    ended = run("import served; print(served.multiply(2, 3))", **{setting: value})
     assert (ended.stdout.strip(), ended.returncode) == ("6", 0), ended.stderr
