@@ -35,7 +35,8 @@ pub(crate) struct Progress {
     /// Never held while waiting for the interpreter: who has that may want this.
     stage: Mutex<Stage>,
     queue: Sender<Notice>,
-    on_answer: Py<PyAny>,
+    /// Let go of as soon as it has been of use: what it refers to may well refer to this. Locked only while the interpreter is held.
+    on_answer: Mutex<Option<Py<PyAny>>>,
     runtime: Handle,
 }
 
@@ -71,13 +72,19 @@ impl Progress {
 
     /// Tells of the answer.
     pub(crate) fn tell(self: Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let pending = Pending(Arc::clone(&self));
-        attach::call(
-            self.on_answer.bind(py),
-            &(pending,).into_pyobject(py)?,
-            None,
-        )
-        .map(drop)
+        let Some(on_answer) = self.take_on_answer() else {
+            return Ok(());
+        };
+        let pending = Pending(self).into_pyobject(py)?;
+        attach::call(on_answer.bind(py), &(pending,).into_pyobject(py)?, None).map(drop)
+    }
+
+    fn take_on_answer(&self) -> Option<Py<PyAny>> {
+        let mut on_answer = self
+            .on_answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        on_answer.take()
     }
 }
 
@@ -118,6 +125,7 @@ impl Pending {
             }
             other => {
                 *stage = other;
+        drop(self.0.take_on_answer());
                 Err(PyRuntimeError::new_err(
                     "the call has no answer yet, or it was taken",
                 ))
@@ -143,7 +151,7 @@ pub(crate) fn begin(
     let progress = Arc::new(Progress {
         stage,
         queue: answers::queue(py)?,
-        on_answer,
+        on_answer: Mutex::new(Some(on_answer)),
         runtime,
     });
     py.detach(|| net::blocking::apart(|| progress.go_on()));
