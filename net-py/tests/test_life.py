@@ -97,6 +97,25 @@ except KeyboardInterrupt:
     assert process.returncode == 0
 
 
+def test_ctrl_c_where_another_thread_did_the_import(serve: Callable[..., Served]) -> None:
+    other = serve()
+    code = f"""
+import importlib, threading
+importing = threading.Thread(target=importlib.import_module, args=["net"])
+importing.start()
+importing.join()
+import net
+try:
+    net.Peer().execute({other.id!r}, "served.until_cancelled", (), {{}})
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=HERE, stdout=subprocess.PIPE, text=True)
+    assert other.line() == "waiting"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=PATIENCE)[0] == "interrupted\n"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_does_not_keep_its_parent_alive_for_others() -> None:
     code = """
