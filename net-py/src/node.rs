@@ -2,7 +2,7 @@
 //!
 //! Not here: what is called on it (see `call`), the functions it offers (see `handler`).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -100,7 +100,10 @@ impl Node {
 
 fn node(py: Python<'_>) -> PyResult<Arc<Node>> {
     let node = NODE.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    node.ok_or_else(|| error::plain(py, "this process's peer was not started".into()))
+    node.ok_or_else(|| {
+        stay_if_ending(py);
+        error::plain(py, "this process's peer has ended".into())
+    })
 }
 
 /// How the start of the peer ended: waits until it has. `None` if the thread that does it is gone.

@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use crate::answers::{self, Notice};
 use crate::attach;
 use crate::call::{self, Outcome};
+use crate::node::Generation;
 
 /// How far a call is.
 enum Stage {
@@ -38,6 +39,17 @@ pub(crate) struct Progress {
     /// Let go of as soon as it has been of use: what it refers to may well refer to this. Locked only while the interpreter is held.
     on_answer: Mutex<Option<Py<PyAny>>>,
     runtime: Handle,
+    made_in: Generation,
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.made_in.is_over() {
+            // In a forked child nobody is there to cancel it, and its link's lock may be held for ever.
+            let stage = self.stage.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(std::mem::replace(stage, Stage::Over));
+        }
+    }
 }
 
 impl Progress {
@@ -104,12 +116,16 @@ pub(crate) struct Pending(Arc<Progress>);
 impl Pending {
     /// Cancels the call, there too. False if its answer was here before; who waits is then told of that.
     fn cancel(&self) -> bool {
+        if self.0.made_in.is_over() {
+            return false;
+        }
         let mut stage = self.0.stage();
         if !matches!(*stage, Stage::Waiting(_)) {
             return false;
         }
         let call = std::mem::replace(&mut *stage, Stage::Over);
         drop(stage);
+        drop(self.0.take_on_answer());
         // What it makes ready must not wait for this thread, see there.
         net::blocking::apart(|| drop(call));
         true
@@ -125,7 +141,6 @@ impl Pending {
             }
             other => {
                 *stage = other;
-        drop(self.0.take_on_answer());
                 Err(PyRuntimeError::new_err(
                     "the call has no answer yet, or it was taken",
                 ))
@@ -153,6 +168,7 @@ pub(crate) fn begin(
         queue: answers::queue(py)?,
         on_answer: Mutex::new(Some(on_answer)),
         runtime,
+        made_in: Generation::now(),
     });
     py.detach(|| net::blocking::apart(|| progress.go_on()));
     if !matches!(*progress.stage(), Stage::Waiting(_)) {

@@ -185,6 +185,31 @@ else:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("address", ["{id}", "127.0.0.1:{port}"])
+def test_a_handle_goes_on_in_a_forked_child(there: Served, address: str) -> None:
+    target = address.format(id=there.id, port=there.port)
+    code = f"""
+import os, served, net
+peer = net.RemotePeer({target!r})
+served.multiply(1, 2, peer=peer)
+pending = served.nap.submit(0.1, 7, peer=peer)
+before = hash(peer)
+child = os.fork()
+if child == 0:
+    assert served.multiply(3, 4, peer=peer) == peer.multiply(3, 4) == 12
+    assert peer in [net.RemotePeer({target!r})] and hash(peer) == before
+    # The parent's call is not the child's to give up.
+    pending.cancel()
+    del pending
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print(pending.result(10), served.multiply(3, 4, peer=peer))
+"""
+    ended = run(code)
+    assert (ended.stdout.strip(), ended.returncode) == ("7 12", 0), ended.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_fork_while_the_peer_starts() -> None:
     code = """
 import os, net
