@@ -2,7 +2,7 @@
 //!
 //! Not here: what is called on it (see `call`), the functions it offers (see `handler`).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use net::{Connection, Peer};
 use pyo3::prelude::*;
 use tokio::sync::watch;
 
-use crate::wait::wait;
-use crate::{answers, attach, error};
+use crate::wait::{stay_if_ending, wait};
+use crate::{answers, attach, error, wait};
 
 /// How far the peer is.
 #[derive(Clone)]
@@ -38,6 +38,23 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// The node of this process. Locked only while the interpreter is held, so a fork never finds it locked.
 static NODE: Mutex<Option<Arc<Node>>> = Mutex::new(None);
+
+/// How many forks lie between the process that first imported this and the one it is in.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// Tells what was made in this process from what it was forked with: that belongs to a peer which is not here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Generation(u32);
+
+impl Generation {
+    pub(crate) fn now() -> Self {
+        Self(GENERATION.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        self != Self::now()
+    }
+}
 
 impl Node {
     /// Starts a peer on threads of its own, as the environment says.
@@ -83,7 +100,10 @@ impl Node {
 
 fn node(py: Python<'_>) -> PyResult<Arc<Node>> {
     let node = NODE.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    node.ok_or_else(|| error::plain(py, "this process's peer was not started".into()))
+    node.ok_or_else(|| {
+        stay_if_ending(py);
+        error::plain(py, "this process's peer has ended".into())
+    })
 }
 
 /// How the start of the peer ended: waits until it has. `None` if the thread that does it is gone.
@@ -165,7 +185,8 @@ pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
     net::after_fork(&peers);
     // Dropped, they would wait for threads that are not here.
     std::mem::forget((of_parent, peers));
-    crate::wait::note_main_thread(py)?;
+    wait::after_fork();
+    GENERATION.fetch_add(1, Ordering::Relaxed);
     start(py)
 }
 

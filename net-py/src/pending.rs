@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use crate::answers::{self, Notice};
 use crate::attach;
 use crate::call::{self, Outcome};
+use crate::node::Generation;
 
 /// How far a call is.
 enum Stage {
@@ -35,8 +36,20 @@ pub(crate) struct Progress {
     /// Never held while waiting for the interpreter: who has that may want this.
     stage: Mutex<Stage>,
     queue: Sender<Notice>,
-    on_answer: Py<PyAny>,
+    /// Let go of as soon as it has been of use: what it refers to may well refer to this. Locked only while the interpreter is held.
+    on_answer: Mutex<Option<Py<PyAny>>>,
     runtime: Handle,
+    made_in: Generation,
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.made_in.is_over() {
+            // In a forked child nobody is there to cancel it, and its link's lock may be held for ever.
+            let stage = self.stage.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(std::mem::replace(stage, Stage::Over));
+        }
+    }
 }
 
 impl Progress {
@@ -71,13 +84,19 @@ impl Progress {
 
     /// Tells of the answer.
     pub(crate) fn tell(self: Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let pending = Pending(Arc::clone(&self));
-        attach::call(
-            self.on_answer.bind(py),
-            &(pending,).into_pyobject(py)?,
-            None,
-        )
-        .map(drop)
+        let Some(on_answer) = self.take_on_answer() else {
+            return Ok(());
+        };
+        let pending = Pending(self).into_pyobject(py)?;
+        attach::call(on_answer.bind(py), &(pending,).into_pyobject(py)?, None).map(drop)
+    }
+
+    fn take_on_answer(&self) -> Option<Py<PyAny>> {
+        let mut on_answer = self
+            .on_answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        on_answer.take()
     }
 }
 
@@ -97,12 +116,16 @@ pub(crate) struct Pending(Arc<Progress>);
 impl Pending {
     /// Cancels the call, there too. False if its answer was here before; who waits is then told of that.
     fn cancel(&self) -> bool {
+        if self.0.made_in.is_over() {
+            return false;
+        }
         let mut stage = self.0.stage();
         if !matches!(*stage, Stage::Waiting(_)) {
             return false;
         }
         let call = std::mem::replace(&mut *stage, Stage::Over);
         drop(stage);
+        drop(self.0.take_on_answer());
         // What it makes ready must not wait for this thread, see there.
         net::blocking::apart(|| drop(call));
         true
@@ -143,8 +166,9 @@ pub(crate) fn begin(
     let progress = Arc::new(Progress {
         stage,
         queue: answers::queue(py)?,
-        on_answer,
+        on_answer: Mutex::new(Some(on_answer)),
         runtime,
+        made_in: Generation::now(),
     });
     py.detach(|| net::blocking::apart(|| progress.go_on()));
     if !matches!(*progress.stage(), Stage::Waiting(_)) {

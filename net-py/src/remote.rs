@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
 
+use crate::node::Generation;
 use crate::wait::wait;
 use crate::{error, node};
 
@@ -13,6 +14,10 @@ use crate::{error, node};
 #[pyclass(frozen, subclass, eq, hash, module = "net._net")]
 pub(crate) struct Remote {
     remote: net::Remote,
+    /// Where `remote` is of use: a forked child has a peer of its own, and needs a handle of that.
+    made_in: Generation,
+    /// What such a handle is made from.
+    target: String,
     /// What it is equal by. Fixed when the handle is made: the instance behind an address becomes known later.
     key: String,
 }
@@ -31,12 +36,39 @@ impl std::hash::Hash for Remote {
 
 impl From<net::Remote> for Remote {
     fn from(remote: net::Remote) -> Self {
+        let target = first_address(&remote);
         let key = match remote.id() {
             Some(id) => id.to_string(),
-            None => first_address(&remote),
+            None => target.clone(),
         };
-        Self { remote, key }
+        Self {
+            remote,
+            made_in: Generation::now(),
+            // An id is found in the runtime directory alone, and is the safer of the two there.
+            target: if target.starts_with("unix:") {
+                key.clone()
+            } else {
+                target
+            },
+            key,
+        }
     }
+}
+
+impl Remote {
+    /// The core's handle, of this process's peer.
+    fn here(&self, py: Python<'_>) -> PyResult<net::Remote> {
+        if self.made_in.is_over() {
+            return of_target(py, &self.target);
+        }
+        Ok(self.remote.clone())
+    }
+}
+
+fn of_target(py: Python<'_>, target: &str) -> PyResult<net::Remote> {
+    node::peer(py)?
+        .remote(target)
+        .map_err(|error| error::call_error(py, error))
 }
 
 #[pymethods]
@@ -47,61 +79,69 @@ impl Remote {
         resolve(target).map(Self::from)
     }
 
+    /// How a copy is made, in another process too.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyType>, (String,)) {
+        (slf.get_type(), (slf.get().target.clone(),))
+    }
+
     /// The instance's id, 32 hex digits, once known.
     #[getter]
-    fn id(&self) -> Option<String> {
-        self.remote.id().map(|id| id.to_string())
+    fn id(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.here(py)?.id().map(|id| id.to_string()))
     }
 
     /// Where it is dialled first.
     #[getter]
-    fn address(&self) -> String {
-        first_address(&self.remote)
+    fn address(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(first_address(&self.here(py)?))
     }
 
     #[getter]
-    fn host(&self) -> Option<String> {
-        self.remote.host_port().map(|(host, _)| host)
+    fn host(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.here(py)?.host_port().map(|(host, _)| host))
     }
 
     #[getter]
-    fn port(&self) -> Option<u16> {
-        self.remote.host_port().map(|(_, port)| port)
+    fn port(&self, py: Python<'_>) -> PyResult<Option<u16>> {
+        Ok(self.here(py)?.host_port().map(|(_, port)| port))
     }
 
     #[getter]
-    fn group(&self) -> Option<String> {
-        self.remote.group()
+    fn group(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.here(py)?.group())
     }
 
     #[getter]
-    fn hub(&self) -> bool {
-        self.remote.hub()
+    fn hub(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.here(py)?.hub())
     }
 
     /// What it calls itself, once known.
     #[getter]
-    fn name(&self) -> Option<String> {
-        self.remote.name()
+    fn name(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        Ok(self.here(py)?.name())
     }
 
     /// Whether it is a program of the original app-net, as far as is known before it is called.
     #[getter]
-    fn is_original(&self) -> bool {
-        matches!(self.remote.speaks(), net::Speaks::V06 | net::Speaks::V03)
+    fn is_original(&self, py: Python<'_>) -> PyResult<bool> {
+        let speaks = self.here(py)?.speaks();
+        Ok(matches!(speaks, net::Speaks::V06 | net::Speaks::V03))
     }
 
     /// Whether it runs on this host, as far as its addresses tell.
     #[getter]
-    fn on_host(&self) -> bool {
-        self.remote
+    fn on_host(&self, py: Python<'_>) -> PyResult<bool> {
+        let remote = self.here(py)?;
+        let is_local = |(host, _): (String, u16)| {
+            host.parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip.is_loopback())
+        };
+        Ok(remote
             .addresses()
             .iter()
             .any(|address| address.starts_with("unix:"))
-            || self
-                .host()
-                .and_then(|host| host.parse::<std::net::IpAddr>().ok())
-                .is_some_and(|ip| ip.is_loopback())
+            || remote.host_port().is_some_and(is_local))
     }
 }
 
@@ -119,10 +159,10 @@ fn first_address(remote: &net::Remote) -> String {
 ///
 /// `TypeError` if it names none, `net.Unreachable` if it is text that is no address.
 pub(crate) fn resolve(target: &Bound<'_, PyAny>) -> PyResult<net::Remote> {
-    if let Ok(handle) = target.cast::<Remote>() {
-        return Ok(handle.get().remote.clone());
-    }
     let py = target.py();
+    if let Ok(handle) = target.cast::<Remote>() {
+        return handle.get().here(py);
+    }
     let text = if let Ok(text) = target.cast::<PyString>() {
         of_text(text.to_str()?)
     } else if let Ok(bytes) = target.cast::<PyBytes>() {
@@ -137,9 +177,7 @@ pub(crate) fn resolve(target: &Bound<'_, PyAny>) -> PyResult<net::Remote> {
     } else {
         return Err(no_peer(target));
     };
-    node::peer(py)?
-        .remote(&text)
-        .map_err(|error| error::call_error(py, error))
+    of_target(py, &text)
 }
 
 fn pair(target: &Bound<'_, PyAny>) -> PyResult<(String, u16)> {

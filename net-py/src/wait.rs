@@ -28,18 +28,26 @@ impl Wake for Unpark {
 thread_local! {
     /// This thread's waker, made once.
     static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
-    /// Whether Python handles signals on this thread.
-    static IS_MAIN: Cell<bool> = const { Cell::new(false) };
+    /// Whether Python handles signals on this thread; asked when it first waits.
+    static IS_MAIN: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
-/// Notes whether this thread is Python's main one, where alone signals are handled. Asked at import, and in a child after a fork.
-pub(crate) fn note_main_thread(py: Python<'_>) -> PyResult<()> {
+/// Whether this thread is Python's main one, where alone signals are handled.
+fn is_main(py: Python<'_>) -> PyResult<bool> {
+    if let Some(is_main) = IS_MAIN.get() {
+        return Ok(is_main);
+    }
     let threading = py.import("threading")?;
     let main = threading.call_method0("main_thread")?;
     let here = threading.call_method0("get_ident")?;
     let is_main = main.getattr("ident")?.eq(here)?;
-    IS_MAIN.set(is_main);
-    Ok(())
+    IS_MAIN.set(Some(is_main));
+    Ok(is_main)
+}
+
+/// Says that this thread is the main one of a forked child, whichever it was in its parent.
+pub(crate) fn after_fork() {
+    IS_MAIN.set(Some(true));
 }
 
 /// Waits for `future` on this thread, which lets others run Python meanwhile.
@@ -53,7 +61,7 @@ where
     F::Output: Send,
 {
     let mut future = pin!(future);
-    let is_main = IS_MAIN.get();
+    let is_main = is_main(py)?;
     WAKER.with(|waker| {
         loop {
             let output = py.detach(|| {
@@ -90,7 +98,7 @@ where
 /// A daemon thread is stopped without a word wherever it is. One that was in a call would, had the call raised because its peer is
 /// gone, print a traceback first; no other call of Python's does.
 pub(crate) fn stay_if_ending(py: Python<'_>) {
-    if crate::node::is_ending() && !IS_MAIN.get() {
+    if crate::node::is_ending() && !is_main(py).unwrap_or(false) {
         py.detach(|| {
             loop {
                 thread::park();

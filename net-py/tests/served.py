@@ -21,6 +21,31 @@ class Misfit(Exception):
         self.code = code
 
 
+class WithProperties(Exception):
+    """An exception whose fields cannot be set from outside, some by the names that `net.RemoteError` has."""
+
+    @property
+    def kind(self) -> str:
+        return "own"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise TypeError("immutable")
+
+
+class Unprintable(Exception):
+    """An exception that cannot be told of."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+class AsksForNumber(Exception):
+    """An exception that is not made from just any text."""
+
+    def __new__(cls, text: str) -> AsksForNumber:
+        return super().__new__(cls, int(text or 0))
+
+
 @net.connect
 def multiply(a: int, b: int = 5) -> int:
     """Multiply two numbers."""
@@ -46,6 +71,10 @@ def process_id() -> int:
 def fail(kind: str, text: str = "") -> None:
     if kind == "Misfit":
         raise Misfit(3, text)
+    if kind in ("WithProperties", "Unprintable"):
+        raise globals()[kind](text)
+    if kind == "Surrogate":
+        raise ValueError(os.fsdecode(b"caf\xe9"))
     if kind == "Nested":
         raise type("Nested", (ValueError,), {})(text)
     raise {"KeyError": KeyError, "OSError": OSError, "SystemExit": SystemExit}[kind](text)
@@ -80,6 +109,11 @@ def on_test_flag(connection: str, peer: Any) -> tuple[str, bool]:
 async def nap(seconds: float, result: Any = None) -> Any:
     await asyncio.sleep(seconds)
     return result
+
+
+@net.connect
+async def leave() -> None:
+    sys.exit(3)
 
 
 @net.connect

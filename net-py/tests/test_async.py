@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError, wait
 
@@ -58,6 +59,13 @@ def test_an_async_function_here_and_there(there: Served) -> None:
     coroutine.close()
 
 
+def test_an_async_function_that_exits_ends_no_other(there: Served) -> None:
+    with pytest.raises(net.RemoteError) as raised:
+        served.leave.submit(peer=there.id).result(PATIENCE)
+    assert raised.value.kind == "SystemExit"
+    assert served.nap.submit(0, "a", peer=there.id).result(PATIENCE) == "a"
+
+
 def test_cancelling_the_task_cancels_the_call_there(serve: Callable[..., Served]) -> None:
     other = serve()
 
@@ -91,6 +99,19 @@ def test_submit_gives_a_future(there: Served) -> None:
     assert isinstance(error, ZeroDivisionError)
     futures = [served.multiply.submit(number, peer=there.id) for number in range(200)]
     assert [future.result(PATIENCE) for future in futures] == [number * 5 for number in range(200)]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_future_is_freed_with_its_last_reference(there: Served, is_cancelled: bool) -> None:
+    future = served.nap.submit(60 if is_cancelled else 0, peer=there.id)
+    if is_cancelled:
+        assert future.cancel()
+    wait([future], PATIENCE)
+    freed = threading.Event()
+    weakref.finalize(future, freed.set)
+    del future
+    # The thread that told of the answer may be a moment behind.
+    assert freed.wait(5)
 
 
 def test_a_callback_of_a_future_is_called(there: Served) -> None:

@@ -47,6 +47,35 @@ def test_types_that_are_not_to_be_had_here(there: Served, kind: str) -> None:
     assert raised.value.message == "odd"
 
 
+@pytest.mark.parametrize("kind", ["WithProperties", "Unprintable"])
+def test_types_with_a_mind_of_their_own(there: Served, kind: str) -> None:
+    with pytest.raises(getattr(served, kind)) as raised:
+        served.fail(kind, "odd", peer=there.id)
+    error = raised.value
+    assert isinstance(error, net.RemoteError)
+    assert error.kind == f"served.{kind}"
+    assert error.message in ("odd", "<its text cannot be had: KeyboardInterrupt>")
+    assert str(error).startswith("RemoteError")
+    assert "RemoteError" in repr(error)
+    assert type(pickle.loads(pickle.dumps(error))) is type(error)
+
+
+def test_a_type_that_cannot_be_made_from_the_text() -> None:
+    from net._errors import remote_error
+
+    error = remote_error("served.AsksForNumber", "seven", "", "peer")
+    assert type(error) is net.RemoteError
+    assert error.kind == "served.AsksForNumber"
+    assert type(remote_error("served.AsksForNumber", "7", "", "peer")) is not net.RemoteError
+
+
+def test_an_error_whose_text_has_no_utf8(there: Served) -> None:
+    with pytest.raises(ValueError, match="RemoteError") as raised:
+        served.fail("Surrogate", peer=there.id)
+    assert isinstance(raised.value, net.RemoteError)
+    assert raised.value.message == r"caf\udce9"
+
+
 def test_a_name_from_the_wire_imports_and_runs_nothing() -> None:
     import sys
 

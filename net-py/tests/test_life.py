@@ -97,6 +97,25 @@ except KeyboardInterrupt:
     assert process.returncode == 0
 
 
+def test_ctrl_c_where_another_thread_did_the_import(serve: Callable[..., Served]) -> None:
+    other = serve()
+    code = f"""
+import importlib, threading
+importing = threading.Thread(target=importlib.import_module, args=["net"])
+importing.start()
+importing.join()
+import net
+try:
+    net.Peer().execute({other.id!r}, "served.until_cancelled", (), {{}})
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=HERE, stdout=subprocess.PIPE, text=True)
+    assert other.line() == "waiting"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=PATIENCE)[0] == "interrupted\n"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_child_does_not_keep_its_parent_alive_for_others() -> None:
     code = """
@@ -163,6 +182,31 @@ else:
 """
     ended = run(code)
     assert (ended.stdout.split(), ended.returncode) == (["child", "parent"], 0), ended.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("address", ["{id}", "127.0.0.1:{port}"])
+def test_a_handle_goes_on_in_a_forked_child(there: Served, address: str) -> None:
+    target = address.format(id=there.id, port=there.port)
+    code = f"""
+import os, served, net
+peer = net.RemotePeer({target!r})
+served.multiply(1, 2, peer=peer)
+pending = served.nap.submit(0.1, 7, peer=peer)
+before = hash(peer)
+child = os.fork()
+if child == 0:
+    assert served.multiply(3, 4, peer=peer) == peer.multiply(3, 4) == 12
+    assert peer in [net.RemotePeer({target!r})] and hash(peer) == before
+    # The parent's call is not the child's to give up.
+    pending.cancel()
+    del pending
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print(pending.result(10), served.multiply(3, 4, peer=peer))
+"""
+    ended = run(code)
+    assert (ended.stdout.strip(), ended.returncode) == ("7 12", 0), ended.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -241,6 +285,29 @@ def test_a_peer_that_cannot_start_says_why() -> None:
     assert "net.Error: this process's peer could not be started: the runtime directory /dev/null/no" in ended.stderr
 
 
-def test_functions_still_run_here_when_the_peer_cannot_start() -> None:
-    ended = run("import served; print(served.multiply(2, 3))", NET_RUNTIME_DIR="/dev/null/no")
+def test_a_setting_that_is_no_number_is_named_when_the_peer_is_needed() -> None:
+    ended = run("import net; net.Peer().port", NET_PORT="many")
+    assert ended.returncode == 1
+    assert 'net.Error: this process\'s peer could not be started: NET_PORT="many" is not usable' in ended.stderr
+
+
+def test_daemon_threads_that_call_on_end_without_a_word(there: Served) -> None:
+    code = f"""
+import served, threading, time
+def work():
+    while True:
+        served.multiply(1, 2, peer={there.id!r})
+for _ in range(8):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+"""
+    ended = run(code)
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("NET_RUNTIME_DIR", "/dev/null/no"), ("NET_PORT", "many"), ("NET_PORT_RANGE", "99999")]
+)
+def test_functions_still_run_here_when_the_peer_cannot_start(setting: str, value: str) -> None:
+    ended = run("import served; print(served.multiply(2, 3))", **{setting: value})
     assert (ended.stdout.strip(), ended.returncode) == ("6", 0), ended.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import pydoc
 from collections.abc import Callable
 
@@ -11,6 +13,15 @@ import served
 from harness import Served
 
 import net
+
+
+def test_a_handle_can_be_copied_and_pickled(there: Served) -> None:
+    for target in (there.id, f"127.0.0.1:{there.port}"):
+        peer = net.RemotePeer(target)
+        for twin in (copy.deepcopy(peer), pickle.loads(pickle.dumps(peer))):
+            assert type(twin) is net.RemotePeer
+            assert twin == peer
+            assert twin.multiply(2, 3) == 6
 
 
 def test_one_object_is_iterated_indexed_and_a_mapping(there: Served) -> None:

@@ -75,9 +75,10 @@ def submit_on(
 
     pending = _net.begin(peer, tag, args, kwargs, time_out, on_answer)
 
-    def on_done(_: Future[Any]) -> None:
-        if future.cancelled() and pending.cancel():
-            future.set_running_or_notify_cancel()
+    # A future keeps its callbacks, so this one must not refer to it.
+    def on_done(done: Future[Any]) -> None:
+        if done.cancelled() and pending.cancel():
+            done.set_running_or_notify_cancel()
 
     future.add_done_callback(on_done)
     return future

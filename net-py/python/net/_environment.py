@@ -17,7 +17,8 @@ def _number(name: str, default: int) -> int:
     try:
         return int(text) if text else default
     except ValueError:
-        raise ValueError(f"{name} must be a whole number, and is {text!r}") from None
+        # The core says so when the peer is needed; what a program does without it is not to fail for this.
+        return default
 
 
 #: How many hosts are probed at once when the network is searched.

@@ -89,27 +89,29 @@ class RemoteError(Error):
 
     __module__ = "net"
 
+    # Each has a value here so that a property of the same name in the remote's own type stays behind it.
     #: The name of the type that was raised there, such as ``ValueError`` or ``shop.OutOfStock``.
-    kind: str
+    kind: str = ""
     #: What ``str()`` of it was there.
-    message: str
+    message: str = ""
     #: The traceback of there, as text.
-    traceback: str
+    traceback: str = ""
     #: Which peer it was.
-    peer: str
+    peer: str = ""
 
     def __init__(self, kind: str = "", message: str = "", traceback: str = "", peer: str = "") -> None:
-        # Not super().__init__(): beside this class stands the remote's own type, whose __init__ may ask for anything.
-        self.kind = kind
-        self.message = message
-        self.traceback = traceback
-        self.peer = peer
-        self.args = (str(self),)
+        # Not super().__init__(): beside this class stands the remote's own type, whose __init__ may ask for anything,
+        # and whose __setattr__ may refuse.
+        vars(self).update(kind=kind, message=message, traceback=traceback, peer=peer)
+        object.__setattr__(self, "args", (str(self),))
 
     def __str__(self) -> str:
         there = f" on {self.peer}" if self.peer else ""
         summary = f"{self.kind}: {self.message}" if self.message else self.kind
         return f"RemoteError{there}: {summary}\n{self.traceback}".rstrip()
+
+    # Not left to the remote's own type, which may show fields that only its own __init__ sets.
+    __repr__ = Exception.__repr__
 
     def __reduce__(self) -> tuple[Any, ...]:
         return remote_error, (self.kind, self.message, self.traceback, self.peer)
@@ -130,7 +132,11 @@ def remote_error(kind: str, message: str, traceback: str, peer: str) -> RemoteEr
     if error_type is None:
         original = _known(kind)
         error_type = RemoteError if original is None else _twin(kind, original)
-    error = error_type.__new__(error_type, message)
+    try:
+        error = error_type.__new__(error_type, message)
+    except Exception:
+        # Its own __new__ asks for more, or for something else, than a text.
+        error = RemoteError.__new__(RemoteError)
     RemoteError.__init__(error, kind, message, traceback, peer)
     return error
 
@@ -145,7 +151,6 @@ def _twin(kind: str, original: type[Exception]) -> type[RemoteError]:
         twin = type(
             original.__name__, (RemoteError, original), {"__module__": original.__module__, "__doc__": original.__doc__}
         )
-        twin.__new__(twin, "")
     except Exception:
         twin = RemoteError
     _twins[kind] = twin
@@ -182,7 +187,10 @@ def _known(kind: str) -> type[Exception] | None:
 
 def describe(tag: str, error: BaseException) -> tuple[str, str, str]:
     """Return type, text and traceback of what a connected function raised, for its caller, and log it here."""
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    try:
+        text = _sendable("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    except BaseException as unprintable:
+        text = f"<its traceback cannot be had: {type(unprintable).__name__}>"
     LOGGER.error("%s failed:\n%s", tag, text.rstrip())
     if isinstance(error, RemoteError):
         # It came from a further peer: the caller may know the type by the name that it has there.
@@ -191,7 +199,12 @@ def describe(tag: str, error: BaseException) -> tuple[str, str, str]:
     if type(error).__module__ != "builtins":
         kind = f"{type(error).__module__}.{kind}"
     try:
-        message = str(error)
-    except Exception as unprintable:
-        message = f"<its text cannot be had: {unprintable!r}>"
+        message = _sendable(str(error))
+    except BaseException as unprintable:
+        message = f"<its text cannot be had: {type(unprintable).__name__}>"
     return kind, message, text
+
+
+def _sendable(text: str) -> str:
+    """Return ``text`` with what has no UTF-8, as of file names in other encodings, written as Python writes it."""
+    return text.encode(errors="backslashreplace").decode()

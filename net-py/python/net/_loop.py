@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["begin", "forget"]
@@ -63,5 +64,13 @@ def _running() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None:
             _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="net-asyncio", daemon=True).start()
+            threading.Thread(target=_run, args=(_loop,), name="net-asyncio", daemon=True).start()
         return _loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    while True:
+        # asyncio hands a task's SystemExit and KeyboardInterrupt on to whoever runs the loop, besides keeping it as the
+        # task's own outcome. The other functions on the loop have no part in it.
+        with suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
