@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use net::{Answer, Connection, ErrorCode, Handled, Handler, Incoming, Param, ParamKind, Signature};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
@@ -71,11 +71,15 @@ fn answer(py: Python<'_>, tag: &str, returned: PyResult<Bound<'_, PyAny>>) -> An
         Ok(Answer::Value(Bytes::from(out)))
     });
     written.unwrap_or_else(|error| {
-        let described = error::describe(py, tag, error);
-        described.map_or_else(
-            |error| Answer::failed("Exception", error.to_string(), ""),
-            |(kind, message, traceback)| Answer::failed(kind, message, traceback),
-        )
+        // Raised before the first line of the function: the arguments do not fit it.
+        let is_unfit = error.is_instance_of::<PyTypeError>(py) && error.traceback(py).is_none();
+        match error::describe(py, tag, error) {
+            Ok((kind, message, _)) if is_unfit => {
+                Answer::refused(ErrorCode::BadArguments, &kind, message)
+            }
+            Ok((kind, message, traceback)) => Answer::failed(kind, message, traceback),
+            Err(error) => Answer::failed("Exception", error.to_string(), ""),
+        }
     })
 }
 

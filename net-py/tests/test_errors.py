@@ -179,3 +179,10 @@ def test_a_result_that_cannot_travel_is_named(there: Served) -> None:
     with pytest.raises(net.BadValue, match=r"result\['x'\]\[1\]: an object cannot be sent") as raised:
         served.unsendable(peer=there.id)
     assert isinstance(raised.value, net.RemoteError)
+
+
+def test_arguments_that_do_not_fit_are_told_without_a_traceback_that_says_nothing(there: Served) -> None:
+    with pytest.raises(TypeError) as caught:
+        served.multiply(1, 2, 3, peer=there.id)
+    assert isinstance(caught.value, net.RemoteError)
+    assert str(caught.value).count("takes from 1 to 2 positional arguments but 3 were given") == 1

@@ -192,6 +192,9 @@ def describe(tag: str, error: BaseException) -> tuple[str, str, str]:
     except BaseException as unprintable:
         text = f"<its traceback cannot be had: {type(unprintable).__name__}>"
     LOGGER.error("%s failed:\n%s", tag, text.rstrip())
+    if error.__traceback__ is None and error.__cause__ is None and error.__context__ is None:
+        # No line of the program was reached: there is nothing in it but the type and the text.
+        text = ""
     if isinstance(error, RemoteError):
         # It came from a further peer: the caller may know the type by the name that it has there.
         return error.kind, error.message, text

@@ -60,7 +60,8 @@ class RemotePeer(_net.Remote):
     """
 
     def __getattr__(self, name: str) -> RemoteFunction:
-        if name.startswith("__"):
+        if name.startswith("__") and name.endswith("__"):
+            # Python's own names; a tag of a script's function, ``__main__.f``, is none.
             raise AttributeError(name)
         functions = self._functions(refresh=False)
         if name not in functions:
