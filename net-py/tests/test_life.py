@@ -305,6 +305,29 @@ time.sleep(0.2)
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
 
 
+def test_a_call_after_the_end_is_an_error(there: Served) -> None:
+    code = f"""
+import atexit
+@atexit.register
+def late():
+    try:
+        served.multiply(1, 2, peer={there.id!r})
+    except net.Error as error:
+        print(error)
+import net, served
+class Last:
+    def __del__(self):
+        try:
+            served.multiply(1, 2, peer={there.id!r})
+        except Exception:
+            print("refused")
+last = Last()
+"""
+    ended = run(code)
+    assert ended.stdout.splitlines() == ["this process's peer has ended", "refused"], ended.stderr
+    assert ended.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("setting", "value"), [("NET_RUNTIME_DIR", "/dev/null/no"), ("NET_PORT", "many"), ("NET_PORT_RANGE", "99999")]
 )
