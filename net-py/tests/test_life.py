@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import pytest
 import served
@@ -245,6 +246,24 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 def test_importing_waits_for_nothing_and_ends_cleanly() -> None:
     ended = run("import net")
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
+
+
+@pytest.mark.skipif(find_spec("_xxsubinterpreters") is None, reason="this Python has subinterpreters elsewhere")
+def test_a_subinterpreter_is_refused_and_leaves_the_peer_alone() -> None:
+    code = """
+import _xxsubinterpreters as interpreters
+import net
+peer = net.Peer().instance_id
+sub = interpreters.create()
+try:
+    interpreters.run_string(sub, "import net")
+except Exception as error:
+    print("ImportError" in repr(error), "subinterpreter" in str(error))
+interpreters.destroy(sub)
+print(net.Peer().instance_id == peer)
+"""
+    ended = run(code)
+    assert (ended.stdout.splitlines(), ended.returncode) == (["True True", "True"], 0), ended.stderr
 
 
 def test_the_end_of_a_program_is_quick_and_quiet(there: Served) -> None:
