@@ -19,6 +19,8 @@ use pyo3::prelude::*;
 /// What `python/net` stands on; see `_net.pyi`.
 #[pymodule(gil_used = true)]
 mod _net {
+    use pyo3::exceptions::PyImportError;
+    use pyo3::ffi;
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
 
@@ -37,6 +39,14 @@ mod _net {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // SAFETY: the interpreter is held, so there is a current one, which lives on for the call.
+        let interpreter = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+        // What is kept for the process would be shared with the main one. From 3.12 on Python itself refuses.
+        if interpreter != 0 {
+            return Err(PyImportError::new_err(
+                "net cannot be used in a subinterpreter",
+            ));
+        }
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 

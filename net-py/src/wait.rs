@@ -98,7 +98,8 @@ where
 /// A daemon thread is stopped without a word wherever it is. One that was in a call would, had the call raised because its peer is
 /// gone, print a traceback first; no other call of Python's does.
 pub(crate) fn stay_if_ending(py: Python<'_>) {
-    if crate::node::is_ending() && !is_main(py).unwrap_or(false) {
+    // Where it cannot be asked any more, only the main thread is left.
+    if crate::node::is_ending() && !is_main(py).unwrap_or(true) {
         py.detach(|| {
             loop {
                 thread::park();

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import pytest
 import served
@@ -247,6 +248,24 @@ def test_importing_waits_for_nothing_and_ends_cleanly() -> None:
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
 
 
+@pytest.mark.skipif(find_spec("_xxsubinterpreters") is None, reason="this Python has subinterpreters elsewhere")
+def test_a_subinterpreter_is_refused_and_leaves_the_peer_alone() -> None:
+    code = """
+import _xxsubinterpreters as interpreters
+import net
+peer = net.Peer().instance_id
+sub = interpreters.create()
+try:
+    interpreters.run_string(sub, "import net")
+except Exception as error:
+    print("ImportError" in repr(error), "subinterpreter" in str(error))
+interpreters.destroy(sub)
+print(net.Peer().instance_id == peer)
+"""
+    ended = run(code)
+    assert (ended.stdout.splitlines(), ended.returncode) == (["True True", "True"], 0), ended.stderr
+
+
 def test_the_end_of_a_program_is_quick_and_quiet(there: Served) -> None:
     code = f"""
 import served, threading
@@ -303,6 +322,29 @@ time.sleep(0.2)
 """
     ended = run(code)
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
+
+
+def test_a_call_after_the_end_is_an_error(there: Served) -> None:
+    code = f"""
+import atexit
+@atexit.register
+def late():
+    try:
+        served.multiply(1, 2, peer={there.id!r})
+    except net.Error as error:
+        print(error)
+import net, served
+class Last:
+    def __del__(self):
+        try:
+            served.multiply(1, 2, peer={there.id!r})
+        except Exception:
+            print("refused")
+last = Last()
+"""
+    ended = run(code)
+    assert ended.stdout.splitlines() == ["this process's peer has ended", "refused"], ended.stderr
+    assert ended.returncode == 0
 
 
 @pytest.mark.parametrize(

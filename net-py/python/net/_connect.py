@@ -128,9 +128,10 @@ def register(function: Callable[..., Any], own_tag: str, custom_tag: str | None,
         )
         if CONNECTIONS.get(tag, function) is not function:
             LOGGER.warning("The tag %r has a function already; %s replaces it.", tag, own_tag)
+        # First, so that what cannot be offered is not tried again in a forked child.
+        offer()
         CONNECTIONS[tag] = function
         _offers[tag] = offer
-        offer()
 
 
 def register_again() -> None:
