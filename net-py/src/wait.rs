@@ -3,9 +3,8 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
@@ -13,21 +12,7 @@ use pyo3::prelude::*;
 /// How often the main thread looks for signals while it waits: Ctrl-C feels prompt, and ten times a second cost nothing.
 const SIGNALS: Duration = Duration::from_millis(100);
 
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
 thread_local! {
-    /// This thread's waker, made once.
-    static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
     /// Whether Python handles signals on this thread; asked when it first waits.
     static IS_MAIN: Cell<Option<bool>> = const { Cell::new(None) };
 }
@@ -62,35 +47,34 @@ where
 {
     let mut future = pin!(future);
     let is_main = is_main(py)?;
-    WAKER.with(|waker| {
-        loop {
-            let output = py.detach(|| {
-                let mut cx = Context::from_waker(waker);
-                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-                    return Some(output);
-                }
-                net::blocking::apart(|| {
-                    let asleep_since = Instant::now();
-                    loop {
-                        if !is_main {
-                            thread::park();
-                        } else if let Some(left) = SIGNALS.checked_sub(asleep_since.elapsed()) {
-                            thread::park_timeout(left);
-                        } else {
-                            return None;
-                        }
-                        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-                            return Some(output);
-                        }
-                    }
-                })
-            });
-            match output {
-                Some(output) => return Ok(output),
-                None => py.check_signals()?,
+    let waker = net::blocking::waker();
+    loop {
+        let output = py.detach(|| {
+            let mut cx = Context::from_waker(&waker);
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return Some(output);
             }
+            net::blocking::apart(|| {
+                let asleep_since = Instant::now();
+                loop {
+                    if !is_main {
+                        thread::park();
+                    } else if let Some(left) = SIGNALS.checked_sub(asleep_since.elapsed()) {
+                        thread::park_timeout(left);
+                    } else {
+                        return None;
+                    }
+                    if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                        return Some(output);
+                    }
+                }
+            })
+        });
+        match output {
+            Some(output) => return Ok(output),
+            None => py.check_signals()?,
         }
-    })
+    }
 }
 
 /// Stays, on a thread that is about to end with the interpreter, until it does.

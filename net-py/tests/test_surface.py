@@ -116,3 +116,10 @@ print(net.Peer().port, here, there, submitted)
             [sys.executable, "-m", "mypy", "--strict", *what], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_what_has_no_name_cannot_be_connected() -> None:
+    import functools
+
+    with pytest.raises(TypeError, match="with a name"):
+        net.connect(functools.partial(print, 1))

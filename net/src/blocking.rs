@@ -30,6 +30,12 @@ thread_local! {
     static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
 }
 
+/// What wakes this thread where it [parks](thread::park): for fronts that wait in a way of their own.
+#[doc(hidden)]
+pub fn waker() -> Waker {
+    WAKER.with(Waker::clone)
+}
+
 /// Runs a future to its end on this thread, which sleeps meanwhile. The reader of a link wakes it directly.
 ///
 /// A connected function that is no `async fn` may use it too. An async task should not: it would keep its thread.

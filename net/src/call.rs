@@ -329,6 +329,10 @@ impl RawCall {
                 size,
                 limit,
             }),
+            // The other side keeps the time too: it may end a link that is drained before this side has looked at the clock.
+            Finished::Lost if self.time_left().is_some_and(|left| left.is_zero()) => {
+                Err(self.timed_out())
+            }
             Finished::Lost => Err(CallError::Lost {
                 peer: self.remote.to_string(),
             }),

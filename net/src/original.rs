@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::builtin;
 use crate::error::CallError;
-use crate::link::dial::Address;
+use crate::link::dial::{Address, CONNECT_TIME};
 use crate::link::socket::Socket;
 use crate::peer::Core;
 use crate::registry::{Answer, Caller, Handled, Incoming};
@@ -216,11 +216,16 @@ enum Exchange {
 }
 
 async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> {
-    let stream = match address {
-        Address::Tcp(address) => TcpStream::connect(address).await,
-        Address::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
-        Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+    let connect = async {
+        match address {
+            Address::Tcp(address) => TcpStream::connect(address).await,
+            Address::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
+            Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     };
+    let stream = timeout(CONNECT_TIME, connect)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let mut socket = stream.and_then(Socket::tcp).map_err(Exchange::NotSent)?;
     write_all(&socket, request)
         .await

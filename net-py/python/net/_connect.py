@@ -109,6 +109,9 @@ def connect(tag: Any = None) -> Any:
 
 
 def _connected(function: Callable[..., Any], tag: str | bytes | None) -> Any:
+    if not hasattr(function, "__name__"):
+        # A functools.partial, or an object with a __call__: it would have no tag that other peers could know.
+        raise TypeError(f"net.connect takes a function with a name, not {function!r}: write a def around it")
     own_tag = f"{function.__module__}.{function.__name__}"
     custom_tag = tag.decode("ascii") if isinstance(tag, bytes) else tag
     is_async = inspect.iscoroutinefunction(function)

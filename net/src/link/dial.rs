@@ -18,7 +18,7 @@ use super::{Link, LinkError, establish};
 use crate::peer::Core;
 
 /// How long connecting may take. On a host it is instant or refused; across networks a lost SYN costs a second.
-const CONNECT_TIME: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(3);
 
 /// Where a peer can be dialled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

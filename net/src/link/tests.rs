@@ -12,7 +12,7 @@ use net_proto::{Payload, Side};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::socket::Socket;
-use super::{Link, Slot, Started, establish, memory};
+use super::{Finished, Link, Slot, Started, establish, memory};
 use crate::peer::Peer;
 use crate::value;
 
@@ -405,6 +405,32 @@ mod between_peers {
         assert!(b.0.open_links().is_empty());
         let error = to_b.call::<String>("slow", &()).await.unwrap_err();
         assert!(error.was_not_run(), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_call_whose_time_is_over_when_its_link_goes_is_out_of_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (started(&dir).await, started(&dir).await);
+        b.registry().register(slow_connection());
+        let to_b = a.remote(&b.id().to_string()).unwrap();
+        to_b.connect().await.unwrap();
+        let link = to_b.link().unwrap();
+        let time = Duration::from_millis(50);
+        let call = tokio::spawn(to_b.call::<String>("slow", &()).timeout(time));
+        until(|| link.state().session.in_flight() == 1).await;
+        {
+            // Keeps the keeper from its timer, as a busy machine does.
+            let mut state = link.state();
+            std::thread::sleep(2 * time);
+            for slot in state.session.close() {
+                slot.finish(Finished::Lost);
+            }
+        }
+        let error = call.await.unwrap().unwrap_err();
+        assert!(
+            matches!(error, crate::CallError::TimedOut { .. }),
+            "{error}"
+        );
     }
 
     fn slow_connection() -> crate::Connection {
