@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::{Place, until};
 use net::{CallError, Peer, Remote};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 /// A dead peer is known within this.
 const KNOWN_WITHIN: Duration = Duration::from_secs(5);
@@ -61,6 +61,13 @@ impl Process {
 
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Stops it, and waits until it stands still: the signal alone may find it in the middle of an answer.
+    fn stop(&self) {
+        self.signal(Signal::STOP);
+        let waited = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED);
+        assert!(waited.unwrap().is_some_and(|(_, status)| status.stopped()));
     }
 
     fn seen_from(&self, peer: &Peer) -> Remote {
@@ -116,7 +123,7 @@ async fn a_peer_that_is_stopped_is_lost_within_five_seconds_and_comes_back() {
     let remote = process.seen_from(&peer);
     multiply(&remote, 1, 1).await.unwrap();
     let start = Instant::now();
-    process.signal(Signal::STOP);
+    process.stop();
     let call = tokio::spawn(remote.call::<i64>("peer.multiply", &(2, 3)));
     let error = call.await.unwrap().unwrap_err();
     assert!(matches!(error, CallError::Lost { .. }), "{error}");
