@@ -10,7 +10,7 @@ use crate::node::Generation;
 use crate::wait::wait;
 use crate::{error, node};
 
-/// A handle to another peer. Two are equal if they were made for the same instance, or for the same address while no instance was known.
+/// A handle to another peer. Two are equal if they stand for the same instance, or for the same address.
 #[pyclass(frozen, subclass, eq, hash, module = "net._net")]
 pub(crate) struct Remote {
     remote: net::Remote,
@@ -18,7 +18,7 @@ pub(crate) struct Remote {
     made_in: Generation,
     /// What such a handle is made from.
     target: String,
-    /// What it is equal by. Fixed when the handle is made: the instance behind an address becomes known later.
+    /// What it is equal by.
     key: String,
 }
 
@@ -37,10 +37,7 @@ impl std::hash::Hash for Remote {
 impl From<net::Remote> for Remote {
     fn from(remote: net::Remote) -> Self {
         let target = first_address(&remote);
-        let key = match remote.id() {
-            Some(id) => id.to_string(),
-            None => target.clone(),
-        };
+        let key = remote.target();
         Self {
             remote,
             made_in: Generation::now(),

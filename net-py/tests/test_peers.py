@@ -99,3 +99,12 @@ def test_handles_are_equal_by_the_instance(there: Served) -> None:
     assert one == other
     assert len({one, other}) == 1
     assert one != net.RemotePeer("127.0.0.1:1")
+
+
+def test_handles_are_equal_by_what_they_were_made_for(there: Served) -> None:
+    address = f"127.0.0.1:{there.port}"
+    before = net.RemotePeer(address)
+    assert served.multiply(1, 2, peer=before) == 2
+    # Who is there is known now, and is not what an address stands for.
+    assert net.RemotePeer(address) == before
+    assert net.RemotePeer(there.id) == net.RemotePeer(there.id) != before

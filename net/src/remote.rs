@@ -53,6 +53,16 @@ impl Remote {
         self.entry.id()
     }
 
+    /// What the handle stands for, in the form that [`Peer::remote`] takes: an instance by its id, or an address, whoever
+    /// is there.
+    #[must_use]
+    pub fn target(&self) -> String {
+        match &self.entry.of {
+            Whose::Instance(id) => id.to_string(),
+            Whose::At(address) => address.to_string(),
+        }
+    }
+
     /// What it calls itself, once known.
     #[must_use]
     pub fn name(&self) -> Option<String> {
