@@ -8,7 +8,7 @@ use std::time::Duration;
 use net_proto::{Hello, InstanceId, Limits};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::error::{CallError, StartError};
@@ -49,7 +49,7 @@ pub(crate) struct Core {
     pub(crate) finder: Option<HostFinder>,
     links: Mutex<Vec<Weak<Link>>>,
     link_closed: Notify,
-    tasks: Mutex<Vec<AbortHandle>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
     stopped: AtomicBool,
 }
 
@@ -120,11 +120,21 @@ impl Core {
         all
     }
 
-    fn keep_task(&self, task: tokio::task::JoinHandle<()>) {
-        self.tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(task.abort_handle());
+    fn keep_task(&self, task: JoinHandle<()>) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.push(task);
+    }
+
+    /// Ends what listens and looks. When this ends, the ports are free.
+    async fn stop_tasks(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in &tasks {
+            task.abort();
+        }
+        for task in tasks {
+            // Its error is that it was aborted.
+            let _ = task.await;
+        }
     }
 }
 
@@ -302,15 +312,7 @@ impl Peer {
     pub async fn shutdown_within(&self, grace: Duration) {
         let core = &self.0;
         core.stopped.store(true, Ordering::Release);
-        for task in self
-            .0
-            .tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .drain(..)
-        {
-            task.abort();
-        }
+        core.stop_tasks().await;
         if let Some(socket) = &core.socket {
             // Gone already if the directory was cleaned under us.
             let _ = std::fs::remove_file(socket);

@@ -6,6 +6,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use net_proto::original::Dialect;
 use net_proto::{Hello, InstanceId};
@@ -17,6 +18,10 @@ use crate::peer::Core;
 /// From so many entries on, those of peers that are gone and of which nobody holds a handle are forgotten. What they
 /// know is where a peer was; it is kept as long as it is little.
 const KEPT: usize = 1024;
+/// Why one of two links between the same peers is drained, as the other side is told.
+pub(crate) const ANOTHER_LINK: &str = "there is another link between us";
+/// How long a peer counts as there on the word that another link is on its way: its handshake has begun.
+const AWAITED: Duration = Duration::from_secs(2);
 
 /// What is known of one peer. Handles share it.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub(crate) struct Entry {
     link: RwLock<Option<Arc<Link>>>,
     /// Held while dialling, so that many callers make one link.
     pub(crate) dialling: tokio::sync::Mutex<()>,
+    /// Since when another link is awaited in place of one that went.
+    awaited: Mutex<Option<Instant>>,
 }
 
 /// What an entry stands for.
@@ -76,6 +83,7 @@ impl Entry {
             known: RwLock::new(known),
             link: RwLock::default(),
             dialling: tokio::sync::Mutex::default(),
+            awaited: Mutex::default(),
         })
     }
 
@@ -118,6 +126,7 @@ impl Entry {
             .filter(|old| old.is_open() && !Arc::ptr_eq(old, link));
         let stays = old.as_ref().map_or_else(|| Arc::clone(link), choose);
         *place = Some(Arc::clone(&stays));
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = None;
         drop(place);
         self.learn(link);
         // It may have closed before it came here: then nobody else takes it out again.
@@ -177,11 +186,18 @@ impl Entry {
         }
     }
 
+    /// Whether its peer has said that another link is on its way, just now.
+    fn awaits_link(&self) -> bool {
+        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.is_some_and(|since| since.elapsed() < AWAITED)
+    }
+
     fn is_present(&self) -> bool {
         let known = self.known();
+        let is_linked = || self.link().is_some() || self.awaits_link();
         match (&known.original, &known.hello) {
             (Some(original), _) => original.present,
-            (None, Some(hello)) => !hello.transient && self.link().is_some(),
+            (None, Some(hello)) => !hello.transient && is_linked(),
             (None, None) => false,
         }
     }
@@ -284,7 +300,7 @@ impl Table {
                 } else {
                     link
                 };
-                goes.drain("there is another link between us");
+                goes.drain(ANOTHER_LINK);
             }
         }
         stays
@@ -301,6 +317,14 @@ impl Table {
         {
             entry.drop_link(link);
         }
+    }
+
+    /// A link is going because there is another, which this side may not have seen yet: its peer is there all the same.
+    pub(crate) fn replaced(&self, link: &Link) {
+        if let Some(entry) = self.find(link.id()) {
+            *entry.awaited.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        self.lost(link);
     }
 
     /// The peers that are there now, in a steady order.

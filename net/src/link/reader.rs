@@ -15,6 +15,7 @@ use net_proto::{Event, Incoming, Tag};
 
 use super::socket::ReadHalf;
 use super::{Finished, Link, Slot};
+use crate::peers::ANOTHER_LINK;
 use crate::registry::{Registered, Registry};
 
 /// What one read can take in: a full frame of the largest chunk, or some thousand small calls.
@@ -213,7 +214,11 @@ impl Link {
             Event::Goodbye { reason } => {
                 tracing::debug!(peer = %self.hello.name, reason, "the other side takes leave");
                 self.state().session.goodbye(Instant::now(), "");
-                self.core.peers.lost(self);
+                if reason == ANOTHER_LINK {
+                    self.core.peers.replaced(self);
+                } else {
+                    self.core.peers.lost(self);
+                }
                 self.keeper.notify_one();
             }
             Event::Drained => {
