@@ -108,3 +108,10 @@ def test_handles_are_equal_by_what_they_were_made_for(there: Served) -> None:
     # Who is there is known now, and is not what an address stands for.
     assert net.RemotePeer(address) == before
     assert net.RemotePeer(there.id) == net.RemotePeer(there.id) != before
+
+
+def test_a_name_that_tools_look_for_asks_nobody() -> None:
+    nobody = net.RemotePeer("127.0.0.1:1")
+    assert not hasattr(nobody, "_ipython_display_")
+    with pytest.raises(net.Unreachable):
+        _ = nobody.multiply

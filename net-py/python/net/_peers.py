@@ -60,8 +60,8 @@ class RemotePeer(_net.Remote):
     """
 
     def __getattr__(self, name: str) -> RemoteFunction:
-        if name.startswith("__") and name.endswith("__"):
-            # Python's own names; a tag of a script's function, ``__main__.f``, is none.
+        if name.startswith("_") and "." not in name:
+            # A name of Python's, or of a tool that looks at every object. A tag, as ``__main__.f`` is, has a dot.
             raise AttributeError(name)
         functions = self._functions(refresh=False)
         if name not in functions:
