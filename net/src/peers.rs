@@ -186,6 +186,18 @@ impl Entry {
         }
     }
 
+    /// Awaits another link in place of `going`, unless it is here already.
+    fn await_other(&self, going: &Link) {
+        let link = self.link.read().unwrap_or_else(PoisonError::into_inner);
+        let is_here = link
+            .as_ref()
+            .is_some_and(|link| !std::ptr::eq(Arc::as_ptr(link), going) && link.is_open());
+        if !is_here {
+            // Under the lock: the other one, when it comes, ends the wait.
+            *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+    }
+
     /// Whether its peer has said that another link is on its way, just now.
     fn awaits_link(&self) -> bool {
         let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
@@ -322,7 +334,7 @@ impl Table {
     /// A link is going because there is another, which this side may not have seen yet: its peer is there all the same.
     pub(crate) fn replaced(&self, link: &Link) {
         if let Some(entry) = self.find(link.id()) {
-            *entry.awaited.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            entry.await_other(link);
         }
         self.lost(link);
     }

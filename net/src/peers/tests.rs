@@ -33,6 +33,20 @@ async fn call(remote: &Remote) -> Result<i64, crate::CallError> {
         .await
 }
 
+/// A new link from `here` to `there`, both its ends, in no table yet.
+async fn link(here: &Peer, there: &Peer) -> (Arc<Link>, Arc<Link>) {
+    let (a, b) = UnixStream::pair().unwrap();
+    let (a, b) = (
+        Socket::unix(a, "a".into()).unwrap(),
+        Socket::unix(b, "b".into()).unwrap(),
+    );
+    let (a, b) = tokio::join!(
+        establish(&here.0, a, Side::Dialer, BytesMut::new()),
+        establish(&there.0, b, Side::Acceptor, BytesMut::new()),
+    );
+    (a.unwrap(), b.unwrap())
+}
+
 async fn until(mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
@@ -119,22 +133,7 @@ async fn a_peer_that_calls_itself_does_so_over_one_link_and_is_not_listed() {
 async fn a_link_that_closes_before_it_is_adopted_is_not_kept() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (started(&dir).await, started(&dir).await);
-    let (left, right) = UnixStream::pair().unwrap();
-    let (left, right) = tokio::join!(
-        establish(
-            &a.0,
-            Socket::unix(left, "a".into()).unwrap(),
-            Side::Dialer,
-            BytesMut::new()
-        ),
-        establish(
-            &b.0,
-            Socket::unix(right, "b".into()).unwrap(),
-            Side::Acceptor,
-            BytesMut::new()
-        ),
-    );
-    let (left, right) = (left.unwrap(), right.unwrap());
+    let (left, right) = link(&a, &b).await;
     left.close("for the test");
     until(|| right.is_closed()).await;
     a.0.peers.adopt(&a.0, &left);
@@ -207,4 +206,35 @@ fn peers_that_are_gone_and_that_nobody_holds_are_forgotten() {
         "{}",
         entries.by_address.len()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_stays_listed_while_its_link_is_replaced_and_no_longer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (started(&dir).await, started(&dir).await);
+    let table = &a.0.peers;
+    let listed = || {
+        table
+            .present()
+            .iter()
+            .any(|entry| entry.id() == Some(b.id()))
+    };
+
+    // The other link comes after the word of it.
+    let (first, _) = link(&a, &b).await;
+    table.with_id(b.id(), None).set_link(&first);
+    table.replaced(&first);
+    assert!(listed());
+    let (second, _) = link(&a, &b).await;
+    table.with_id(b.id(), None).set_link(&second);
+    assert!(listed());
+    table.lost(&second);
+    assert!(!listed());
+
+    // The other link is here before the word of it: when that goes, nothing is awaited.
+    table.with_id(b.id(), None).set_link(&second);
+    table.replaced(&first);
+    assert!(listed());
+    table.lost(&second);
+    assert!(!listed());
 }
