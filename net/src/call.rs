@@ -222,31 +222,22 @@ impl RawCall {
     fn route(&self) -> CallState {
         let remote = self.remote.clone();
         let (deadline, timed_out) = (self.deadline, self.timed_out());
-        CallState::Routing(self.remote.local().0.runtime.spawn(async move {
-            match deadline {
-                None => remote.route().await,
-                Some(at) => tokio::time::timeout_at(at.into(), remote.route())
-                    .await
-                    .unwrap_or(Err(timed_out)),
-            }
-        }))
+        CallState::Routing(
+            self.remote
+                .local()
+                .0
+                .runtime
+                .spawn(async move { until(deadline, timed_out, remote.route()).await }),
+        )
     }
 
     fn ask_original(&mut self, dialect: Dialect) -> CallState {
-        let (remote, tag, time) = (
-            self.remote.clone(),
-            self.tag.clone().into_owned(),
-            self.time_left(),
-        );
-        let (body, timed_out) = (std::mem::take(&mut self.body), self.timed_out());
+        let (remote, tag) = (self.remote.clone(), self.tag.clone().into_owned());
+        let (deadline, timed_out) = (self.deadline, self.timed_out());
+        let body = std::mem::take(&mut self.body);
         CallState::Original(self.remote.local().0.runtime.spawn(async move {
             let asked = original::ask(&remote, dialect, &tag, &body);
-            match time {
-                None => asked.await,
-                Some(time) => tokio::time::timeout(time, asked)
-                    .await
-                    .unwrap_or(Err(timed_out)),
-            }
+            until(deadline, timed_out, asked).await
         }))
     }
 
@@ -337,6 +328,20 @@ impl RawCall {
                 peer: self.remote.to_string(),
             }),
         }
+    }
+}
+
+/// Does `what` until the call's deadline, if it has one.
+async fn until<T>(
+    deadline: Option<Instant>,
+    timed_out: CallError,
+    what: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    match deadline {
+        None => what.await,
+        Some(at) => tokio::time::timeout_at(at.into(), what)
+            .await
+            .unwrap_or(Err(timed_out)),
     }
 }
 

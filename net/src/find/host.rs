@@ -1,11 +1,11 @@
 //! Finds the peers on this host: through the runtime directory, and for originals through the port range.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, OnceCell, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -32,6 +32,7 @@ const TICK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct HostFinder {
     ports: Vec<u16>,
+    hosts: OnceCell<Vec<IpAddr>>,
     looked: watch::Sender<bool>,
     /// One look at a time: who asks meanwhile waits for its end and then looks too.
     looking: AsyncMutex<()>,
@@ -44,6 +45,7 @@ impl HostFinder {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             ports: config.ports().collect(),
+            hosts: OnceCell::new(),
             looked: watch::Sender::new(false),
             looking: AsyncMutex::new(()),
             foreign: Mutex::default(),
@@ -134,8 +136,9 @@ impl HostFinder {
             .collect();
         let originals = core.peers.originals();
         let mut addresses: Vec<SocketAddr> = Vec::new();
-        for host in loopback_hosts().await {
-            addresses.extend(self.ports.iter().map(|port| SocketAddr::new(host, *port)));
+        // Looked up once: the name of this host may be slow to look up, and this comes round every two seconds.
+        for host in self.hosts.get_or_init(loopback_hosts).await {
+            addresses.extend(self.ports.iter().map(|port| SocketAddr::new(*host, *port)));
         }
         // Originals met by address outside the range are kept an eye on too.
         addresses.extend(originals.iter().filter_map(|(address, _)| match address {
