@@ -77,6 +77,9 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+pub use address::{Address, BadAddress};
+
 mod answer;
 pub use answer::{ErrorBody, ErrorCode};
 
@@ -94,6 +97,8 @@ pub use id::{BadInstanceId, InstanceId};
 
 pub mod limits;
 pub use limits::Limits;
+
+pub mod links;
 
 pub mod original;
 

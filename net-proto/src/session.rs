@@ -169,18 +169,23 @@ impl<C> Session<C> {
 
     /// When [`handle_timeout`](Session::handle_timeout) is to be called next. A time that has passed: now.
     pub fn timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        self.liveness.catching_up().or_else(|| self.timers.next())
     }
 
     /// Does what is due by `now`: pings, ends calls whose time has run out, finds the other side silent.
     ///
-    /// What has come in should be received before, so that a process that was asleep does not blame its peer.
+    /// Where it is called late, since the process stood still, it first waits a moment for what has come in meanwhile, so
+    /// that a process that was asleep does not blame its peer.
     ///
     /// # Errors
     /// The link cannot go on.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ProtocolError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
+        }
+        let due = self.timers.next();
+        if due.is_some_and(|due| self.liveness.must_catch_up(now, due)) {
+            return Ok(());
         }
         while let Some((timer, due)) = self.timers.pop_due(now) {
             let result = match timer {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use net_proto::links::{REDIALS, Route};
 use net_proto::original::Dialect;
 use net_proto::{CallId, ErrorBody, ErrorCode, Outcome, Payload};
 use serde::Serialize;
@@ -18,7 +19,6 @@ use tokio::time::Sleep;
 
 use crate::blocking;
 use crate::error::{CallError, RemoteError};
-use crate::link::dial::Dialled;
 use crate::link::{Finished, Link, Slot, Started};
 use crate::original;
 use crate::registry::Answer;
@@ -27,10 +27,6 @@ use crate::value::{self, Keywords, Value, ValueError};
 
 /// Bodies from here on are handed to the link as they lie, not copied into its buffer.
 const LARGE: usize = 64 * 1024;
-/// How often a call is tried again on a new link when the one it was to use had just gone. Each time that is another
-/// link: where both sides dial each of the other's addresses at once, one link after the other takes the last one's place
-/// until one is left. Some more than there are addresses, and an end with a peer that only ever takes leave.
-const REDIALS: u32 = 32;
 
 /// Calls the function under `tag` on `peer`, untyped: with any arguments that serde can write (a tuple or a slice),
 /// for whatever it answers.
@@ -131,7 +127,7 @@ pub struct RawCall {
 
 enum CallState {
     New,
-    Routing(JoinHandle<Result<Dialled, CallError>>),
+    Routing(JoinHandle<Result<Route<Arc<Link>>, CallError>>),
     /// Waiting for room on a link, at most until the call's deadline.
     Blocked,
     Sent {
@@ -361,8 +357,8 @@ impl Future for RawCall {
                     self.next(cx)
                 }
                 CallState::Routing(routing) => match ready!(Pin::new(routing).poll(cx)) {
-                    Ok(Ok(Dialled::Link(link))) => self.send(link, cx),
-                    Ok(Ok(Dialled::Original(dialect))) => Ok(self.ask_original(dialect)),
+                    Ok(Ok(Route::Link(link))) => self.send(link, cx),
+                    Ok(Ok(Route::Original(dialect))) => Ok(self.ask_original(dialect)),
                     Ok(Err(error)) => Err(error),
                     Err(_) => Err(CallError::ShutDown),
                 },

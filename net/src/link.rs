@@ -28,6 +28,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use net_proto::limits::MAX_BODY;
+use net_proto::links::Carrier;
 use net_proto::{CallId, Hello, InstanceId, Outgoing, Payload, Session, Transmit, WhyRefused};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -54,6 +55,7 @@ pub(crate) struct Link {
     pub(crate) dialled: bool,
     /// Where the other side is, for messages.
     pub(crate) address: String,
+    pub(crate) carrier: Carrier,
     /// The other side, as the functions that it calls see it.
     caller: Caller,
     write: Box<dyn WriteHalf>,
@@ -134,7 +136,7 @@ impl Link {
 
     /// Starts a call and, where the socket is free, writes it from this thread.
     pub(crate) fn start(
-        &self,
+        self: &Arc<Self>,
         tag: &str,
         time_left: Option<Duration>,
         body: Payload<'_>,
@@ -212,14 +214,20 @@ impl Link {
         }
     }
 
+    /// Asks the other side for a sign that it has this link.
+    pub(crate) fn probe(self: &Arc<Self>) {
+        self.state().session.probe(Instant::now());
+        self.flush();
+    }
+
     /// Takes no more calls, lets those in flight end, then closes. The other side is told why.
-    pub(crate) fn drain(&self, reason: &str) {
+    pub(crate) fn drain(self: &Arc<Self>, reason: &str) {
         self.state().session.goodbye(Instant::now(), reason);
         self.flush();
     }
 
     /// Closes at once: every call that waits is lost, every function that runs for the other side is cancelled.
-    pub(crate) fn close(&self, why: &str) {
+    pub(crate) fn close(self: &Arc<Self>, why: &str) {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -241,13 +249,13 @@ impl Link {
             task.abort();
         }
         self.keeper.notify_one();
-        self.core.peers.lost(self);
+        self.core.peers.lost(&self.core, self);
         self.core.link_closed();
     }
 
     /// Writes what is there to be written, unless another thread is at it or the socket is full. Says
     /// whether the keeper was woken for the rest.
-    fn flush(&self) -> bool {
+    fn flush(self: &Arc<Self>) -> bool {
         let mut state = self.state();
         if state.writing || state.full || state.broken {
             return false;
@@ -302,7 +310,7 @@ impl Link {
     }
 
     /// Handles what the session made known by itself: room for calls that waited, the end of a drained link.
-    fn handle_events(&self) {
+    fn handle_events(self: &Arc<Self>) {
         loop {
             let event = self.state().session.poll();
             match event {
@@ -331,6 +339,13 @@ impl Link {
             out.advance(written);
         }
         Ok(())
+    }
+}
+
+/// The same link, not one that is like it.
+impl PartialEq for Link {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
     }
 }
 

@@ -10,13 +10,13 @@ use bytes::{Bytes, BytesMut};
 use net_proto::original::{
     self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request,
 };
-use net_proto::{ErrorBody, ErrorCode};
+use net_proto::{Address, ErrorBody, ErrorCode};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::builtin;
 use crate::error::CallError;
-use crate::link::dial::{Address, CONNECT_TIME};
+use crate::link::dial::CONNECT_TIME;
 use crate::link::socket::Socket;
 use crate::peer::Core;
 use crate::registry::{Answer, Caller, Handled, Incoming};

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use net_proto::{Hello, InstanceId, Limits};
+use net_proto::links::Target;
+use net_proto::{Address, BadAddress, Hello, InstanceId, Limits};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -13,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::error::{CallError, StartError};
 use crate::find::host::HostFinder;
-use crate::link::{Link, accept, dial::Address};
+use crate::link::{Link, accept};
 use crate::listen::{self, Listeners};
 use crate::peers::Table;
 use crate::place::Place;
@@ -252,13 +253,18 @@ impl Peer {
                 .place
                 .as_ref()
                 .map(|place| Address::Unix(place.socket(id)));
-            return Ok(Remote::new(self.clone(), self.0.peers.with_id(id, address)));
+            return Ok(Remote::new(self.clone(), self.0.peers.found(id, address)));
         }
-        let address: Address = target.parse().map_err(|why| CallError::Unreachable {
-            peer: target.to_owned(),
-            why,
-        })?;
-        Ok(Remote::new(self.clone(), self.0.peers.at(&address)))
+        let address = target
+            .parse()
+            .map_err(|error: BadAddress| CallError::Unreachable {
+                peer: target.to_owned(),
+                why: error.to_string(),
+            })?;
+        Ok(Remote::new(
+            self.clone(),
+            self.0.peers.entry(&Target::At(address)),
+        ))
     }
 
     /// The peers that are there now, itself and transient ones (a command line) left out.
@@ -298,7 +304,6 @@ impl Peer {
             .peers
             .present()
             .into_iter()
-            .filter(|entry| entry.id() != Some(self.0.id))
             .map(|entry| Remote::new(self.clone(), entry))
             .collect()
     }
@@ -484,7 +489,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         inline: Inline::of(&runtime),
         runtime: runtime.clone(),
         registry: Registry::default(),
-        peers: Table::default(),
+        peers: Table::new(id),
         links: Mutex::default(),
         link_closed: Notify::new(),
         tasks: Mutex::default(),

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use net_proto::InstanceId;
+use net_proto::links::{Known, Route, Target};
 use net_proto::original::Dialect;
+use net_proto::{Address, InstanceId};
 use serde::Serialize;
 
 use crate::call::{Call, RawCall};
 use crate::error::CallError;
 use crate::link::Link;
-use crate::link::dial::{Address, Dialled, dial};
 use crate::peer::Peer;
-use crate::peers::{Entry, Original, Whose};
+use crate::peers::Entry;
 use crate::value;
 
 /// Another peer, as seen from one of this process's. Cheap to clone; holds whether or not the peer is there.
@@ -50,7 +50,7 @@ impl Remote {
     /// Its identity, once known; an original peer has none.
     #[must_use]
     pub fn id(&self) -> Option<InstanceId> {
-        self.entry.id()
+        self.known().id
     }
 
     /// What the handle stands for, in the form that [`Peer::remote`] takes: an instance by its id, or an address, whoever
@@ -58,21 +58,21 @@ impl Remote {
     #[must_use]
     pub fn target(&self) -> String {
         match &self.entry.of {
-            Whose::Instance(id) => id.to_string(),
-            Whose::At(address) => address.to_string(),
+            Target::Instance(id) => id.to_string(),
+            Target::At(address) => address.to_string(),
         }
     }
 
     /// What it calls itself, once known.
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        self.entry.known().hello.map(|hello| hello.name)
+        self.known().hello.map(|hello| hello.name)
     }
 
     /// The group it says that it belongs to, once known.
     #[must_use]
     pub fn group(&self) -> Option<String> {
-        let known = self.entry.known();
+        let known = self.known();
         known
             .hello
             .and_then(|hello| hello.group)
@@ -82,7 +82,7 @@ impl Remote {
     /// Whether it is the centre of its group, as far as known.
     #[must_use]
     pub fn hub(&self) -> bool {
-        let known = self.entry.known();
+        let known = self.known();
         known.hello.is_some_and(|hello| hello.hub)
             || known.original.is_some_and(|original| original.hub)
     }
@@ -90,8 +90,7 @@ impl Remote {
     /// Where it can be dialled, the best first.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {
-        self.entry
-            .known()
+        self.known()
             .addresses
             .iter()
             .map(ToString::to_string)
@@ -101,8 +100,7 @@ impl Remote {
     /// Its TCP host and port, where it has them. The last address is meant: the one that original peers use too.
     #[must_use]
     pub fn host_port(&self) -> Option<(String, u16)> {
-        self.entry
-            .known()
+        self.known()
             .addresses
             .iter()
             .rev()
@@ -116,7 +114,7 @@ impl Remote {
     /// Which protocol it speaks, once known.
     #[must_use]
     pub fn speaks(&self) -> Speaks {
-        let known = self.entry.known();
+        let known = self.known();
         match (known.original.map(|original| original.dialect), known.hello) {
             (Some(Dialect::V06), _) => Speaks::V06,
             (Some(Dialect::V03), _) => Speaks::V03,
@@ -157,9 +155,8 @@ impl Remote {
         dialled.await.map_err(|_| CallError::ShutDown)?
     }
 
-    #[cfg(test)]
-    pub(crate) fn entry(&self) -> &Arc<Entry> {
-        &self.entry
+    fn known(&self) -> Known {
+        self.peer.0.peers.known(&self.entry.of)
     }
 
     pub(crate) fn link(&self) -> Option<Arc<Link>> {
@@ -167,73 +164,27 @@ impl Remote {
     }
 
     pub(crate) fn dialect(&self) -> Option<Dialect> {
-        self.entry.dialect()
+        self.peer.0.peers.dialect(&self.entry.of)
     }
 
     pub(crate) fn tcp_address(&self) -> Option<Address> {
-        self.entry
-            .known()
+        self.known()
             .addresses
             .into_iter()
             .find(|address| !matches!(address, Address::Unix(_)))
     }
 
-    /// The way to the peer: the link there is, or one made now. One caller dials; the others wait for it.
-    pub(crate) async fn route(&self) -> Result<Dialled, CallError> {
+    /// The way to the peer: the link there is, or one made now.
+    pub(crate) async fn route(&self) -> Result<Route<Arc<Link>>, CallError> {
         let core = &self.peer.0;
-        let _dialling = self.entry.dialling.lock().await;
-        if let Some(link) = self.link().or_else(|| core.peers.link_of(&self.entry)) {
-            return Ok(Dialled::Link(link));
+        if let Some(link) = self.link() {
+            return Ok(Route::Link(link));
         }
         if core.is_stopped() {
             return Err(CallError::ShutDown);
         }
-        let (expected, addresses) = match &self.entry.of {
-            Whose::Instance(id) => (Some(*id), self.entry.known().addresses),
-            Whose::At(address) => (None, vec![address.clone()]),
-        };
-        let mut tried = Vec::new();
-        for address in &addresses {
-            match dial(core, address).await {
-                Ok(Dialled::Link(link)) => {
-                    if let Some(expected) = expected.filter(|expected| *expected != link.id()) {
-                        // Another instance took over the port since; it may be called, but not in this one's name.
-                        tried.push(format!(
-                            "{address}: instance {} is there now, not {expected}",
-                            link.id()
-                        ));
-                        core.peers.adopt(core, &link);
-                        continue;
-                    }
-                    let link = core.peers.adopt(core, &link);
-                    // The entry under the peer's id has it by now, unless that is this peer itself, which is in no
-                    // table; one under an address is to have it too.
-                    if expected.is_none() || link.id() == core.id {
-                        self.entry.set_link(&link);
-                    }
-                    return Ok(Dialled::Link(link));
-                }
-                Ok(Dialled::Original(dialect)) => {
-                    self.entry.set_original(Original {
-                        dialect,
-                        group: None,
-                        hub: false,
-                        present: true,
-                    });
-                    return Ok(Dialled::Original(dialect));
-                }
-                Err(error) => tried.push(format!("{address}: {error}")),
-            }
-        }
-        // The other side may have dialled us meanwhile.
-        if let Some(link) = self.link() {
-            return Ok(Dialled::Link(link));
-        }
-        let why = match tried.is_empty() {
-            true => "no address is known for it".to_owned(),
-            false => tried.join("; "),
-        };
-        Err(CallError::Unreachable {
+        let route = core.peers.route(core, &self.entry).await;
+        route.map_err(|why| CallError::Unreachable {
             peer: self.to_string(),
             why,
         })
@@ -242,7 +193,7 @@ impl Remote {
 
 impl fmt::Display for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = self.entry.known();
+        let known = self.known();
         match (known.hello, known.addresses.first(), known.id) {
             (Some(hello), Some(address), _) => write!(f, "{} at {address}", hello.name),
             (Some(hello), None, _) => f.write_str(&hello.name),

@@ -101,6 +101,8 @@ pub enum Event<C> {
         /// How it ended.
         outcome: Outcome,
     },
+    /// The other side has answered a [`probe`](crate::Session::probe).
+    Answered,
     /// Calls refused as [`WhyRefused::Blocked`] may be tried again.
     Room,
     /// The other side means to end the link. Calls under way finish; no new ones can be made.

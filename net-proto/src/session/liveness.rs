@@ -4,8 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::error::ProtocolError;
 use crate::frame::{Kind, write_number};
-use crate::session::Session;
+use crate::session::{Event, Session};
 use crate::timer::Timer;
+
+/// A timer that is handled so much too late says that this process, or the whole machine, stood still.
+const LATE: Duration = Duration::from_millis(500);
+/// How long what arrived meanwhile is then waited for, before anything is concluded from its absence.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Liveness {
@@ -16,6 +21,10 @@ pub(super) struct Liveness {
     /// The last ping: its number and when it was sent.
     ping: (u64, Instant),
     rtt: Option<Duration>,
+    /// The ping from which on an answer is to be reported.
+    probe: Option<u64>,
+    /// Until when nothing is concluded, since this process stood still.
+    catching_up: Option<Instant>,
 }
 
 impl Liveness {
@@ -25,6 +34,8 @@ impl Liveness {
             asked: None,
             ping: (0, now),
             rtt: None,
+            probe: None,
+            catching_up: None,
         }
     }
 
@@ -32,11 +43,35 @@ impl Liveness {
         self.heard = now;
     }
 
-    /// Only the last ping is measured; a pong of an earlier one, or of none, tells nothing.
-    pub(super) fn on_pong(&mut self, now: Instant, number: u64) {
+    /// Only the last ping is measured; a pong of an earlier one tells no time, and one of none nothing at all. Says whether
+    /// it is the answer to a probe.
+    pub(super) fn on_pong(&mut self, now: Instant, number: u64) -> bool {
         let (last, sent) = self.ping;
         if number == last && number != 0 {
             self.rtt = Some(now.saturating_duration_since(sent));
+        }
+        // The other side answers the last of several pings.
+        let is_answer = |probe: &mut u64| (*probe..=last).contains(&number);
+        self.probe.take_if(is_answer).is_some()
+    }
+
+    pub(super) fn catching_up(&self) -> Option<Instant> {
+        self.catching_up
+    }
+
+    /// Whether timers are to wait, as the first of them is handled late.
+    pub(super) fn must_catch_up(&mut self, now: Instant, due: Instant) -> bool {
+        match self.catching_up {
+            Some(until) if now < until => true,
+            Some(_) => {
+                self.catching_up = None;
+                false
+            }
+            None if now > due + LATE => {
+                self.catching_up = Some(now + CATCH_UP);
+                true
+            }
+            None => false,
         }
     }
 
@@ -50,6 +85,21 @@ impl Liveness {
 }
 
 impl<C> Session<C> {
+    /// Asks the other side for a sign that it has this link: [`Event::Answered`] when that comes.
+    pub fn probe(&mut self, now: Instant) {
+        if self.is_connected() {
+            self.ping(now);
+            // An answer to an earlier one tells of an earlier time.
+            self.liveness.probe = Some(self.liveness.ping.0);
+        }
+    }
+
+    pub(super) fn on_pong(&mut self, now: Instant, number: u64) {
+        if self.liveness.on_pong(now, number) {
+            self.events.push_back(Event::Answered);
+        }
+    }
+
     pub(super) fn keep_alive(&mut self, now: Instant) {
         let due = self.liveness.heard + self.limits.keep_alive;
         if due > now {

@@ -122,7 +122,7 @@ impl<C> Session<C> {
             Frame::Credit(amount) => self.on_credit(stream, amount)?,
             Frame::Chunk { bytes, last } => self.on_chunk(now, stream, &bytes, last)?,
             Frame::Ping(number) => self.ping_to_answer = Some(number),
-            Frame::Pong(number) => self.liveness.on_pong(now, number),
+            Frame::Pong(number) => self.on_pong(now, number),
             Frame::Goodbye(reason) => self.on_goodbye(reason),
         }
         Ok(())

@@ -4,5 +4,6 @@ mod calls;
 mod ends;
 mod hostile;
 mod large;
+mod life;
 mod pair;
 mod random;

@@ -5,16 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use net_proto::Address;
+use net_proto::links::{Original, Target};
 use tokio::sync::{Mutex as AsyncMutex, OnceCell, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::link::dial::{Address, Dialled, dial};
+use crate::link::dial::dial;
 use crate::listen::loopback_hosts;
 use crate::original;
 use crate::peer::Core;
-use crate::peers::Original;
 use crate::remote::Remote;
 
 /// How often it looks without being asked. A native newcomer dials those that are there, so this only finds what that
@@ -101,11 +102,7 @@ impl HostFinder {
             Vec::new()
         });
         for (id, path) in sockets {
-            let linked = core
-                .peers
-                .find(id)
-                .is_some_and(|entry| entry.link().is_some());
-            if id == core.id || linked {
+            if id == core.id || core.peers.is_linked(&Target::Instance(id)) {
                 continue;
             }
             let core = Arc::clone(core);
@@ -119,7 +116,7 @@ impl HostFinder {
                     }
                     return;
                 }
-                let entry = core.peers.with_id(id, Some(Address::Unix(path)));
+                let entry = core.peers.found(id, Some(Address::Unix(path)));
                 if let Err(error) = Remote::new(core.peer(), entry).route().await {
                     tracing::debug!(%id, %error, "a peer on this host does not answer");
                 }
@@ -177,17 +174,17 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     let at = Address::Tcp(address);
     if tokio::net::TcpStream::connect(address).await.is_err() {
         // Nobody: an original that was there has gone.
-        if let Some((_, entry)) = core
+        if let Some((_, original)) = core
             .peers
             .originals()
             .into_iter()
             .find(|(known, _)| *known == at)
-            && let Some(original) = entry.known().original
         {
-            entry.set_original(Original {
+            let gone = Original {
                 present: false,
                 ..original
-            });
+            };
+            core.peers.met_original(&at, gone);
         }
         return;
     }
@@ -199,8 +196,8 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     };
     if info.get("instance").is_some() {
         // One of ours that the directory does not show: another user's, or from another container.
-        if let Ok(Dialled::Link(link)) = dial(core, &at).await {
-            core.peers.adopt(core, &link);
+        if let Err(error) = dial(core, &at).await {
+            tracing::debug!(%address, %error, "a peer on this host does not answer");
         }
         return;
     }
@@ -209,7 +206,7 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
             .and_then(|value| value.as_str())
             .map(str::to_owned)
     };
-    core.peers.at(&at).set_original(Original {
+    let original = Original {
         dialect,
         group: text("group").filter(|group| group != "None"),
         hub: info
@@ -217,5 +214,6 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
             .and_then(serde_json::Value::as_bool)
             .unwrap_or(false),
         present: true,
-    });
+    };
+    core.peers.met_original(&at, original);
 }

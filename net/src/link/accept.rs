@@ -129,9 +129,7 @@ async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Spe
 async fn native(core: &Arc<Core>, socket: Socket, read: BytesMut) {
     let from = socket.peer.clone();
     match establish(core, socket, Side::Acceptor, read).await {
-        Ok(link) => {
-            core.peers.adopt(core, &link);
-        }
+        Ok(_) => {}
         // Connected and left: this is how a peer looks whether a socket was left behind.
         Err(LinkError::Closed) => tracing::debug!(from, "connected and left"),
         Err(error) => refused(&from, &error.to_string()),

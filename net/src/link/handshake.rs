@@ -37,7 +37,8 @@ pub(crate) enum LinkError {
     OtherUser { ours: u32, theirs: u32 },
 }
 
-/// Exchanges prefaces and HELLOs over `socket` and starts the link. `read` is what was read of it already.
+/// Exchanges prefaces and HELLOs over `socket`, tells the table of peers, and starts the link. `read` is what was read of it
+/// already.
 pub(crate) async fn establish(
     core: &Arc<Core>,
     socket: Socket,
@@ -48,6 +49,8 @@ pub(crate) async fn establish(
     let link = tokio::time::timeout(time, greet(core, socket, side, read))
         .await
         .map_err(|_| LinkError::Silent(time))??;
+    // Known before it reads: the other side takes an answer on it for a sign that it is known here.
+    core.peers.linked(core, &link);
     link.run();
     Ok(link)
 }
@@ -90,6 +93,7 @@ async fn greet(
         hello,
         dialled: side == Side::Dialer,
         address: socket.peer,
+        carrier: socket.carrier,
         write: socket.write,
         state: Mutex::new(State {
             session,

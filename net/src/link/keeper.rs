@@ -4,14 +4,9 @@
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Link;
-
-/// A timer this late says that the process, or the whole machine, stood still.
-const LATE: Duration = Duration::from_millis(500);
-/// How long the reader is then given to take in what arrived meanwhile, before silence is counted against the peer.
-const CATCH_UP: Duration = Duration::from_millis(100);
 
 impl Link {
     /// Starts the link's reader and keeper on the peer's runtime.
@@ -25,7 +20,7 @@ impl Link {
         }
     }
 
-    async fn keep(&self) {
+    async fn keep(self: &Arc<Self>) {
         loop {
             let (next, full) = {
                 let mut state = self.state();
@@ -54,17 +49,12 @@ impl Link {
                         Err(error) => self.break_off(&error),
                     }
                 }
-                () = timer => {
-                    if next.is_some_and(|at| at.elapsed() > LATE) {
-                        tokio::time::sleep(CATCH_UP).await;
-                    }
-                    self.on_timer();
-                }
+                () = timer => self.on_timer(),
             }
         }
     }
 
-    fn on_timer(&self) {
+    fn on_timer(self: &Arc<Self>) {
         let result = self.state().session.handle_timeout(Instant::now());
         if let Err(error) = result {
             self.close(&error.to_string());

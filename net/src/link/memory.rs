@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
+use net_proto::links::Carrier;
 
 use super::socket::{ReadHalf, Socket, WriteHalf};
 
@@ -134,6 +135,7 @@ impl Drop for Writer {
 pub(super) fn pair() -> (Socket, Socket) {
     let (a, b) = (SharedPipe::default(), SharedPipe::default());
     let end = |ours: &SharedPipe, theirs: &SharedPipe| Socket {
+        carrier: Carrier::Tcp,
         read: Box::new(Reader(theirs.clone())),
         write: Box::new(Writer {
             ours: ours.clone(),

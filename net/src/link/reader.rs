@@ -15,7 +15,6 @@ use net_proto::{Event, Incoming, Tag};
 
 use super::socket::ReadHalf;
 use super::{Finished, Link, Slot};
-use crate::peers::ANOTHER_LINK;
 use crate::registry::{Registered, Registry};
 
 /// What one read can take in: a full frame of the largest chunk, or some thousand small calls.
@@ -192,7 +191,7 @@ impl Link {
     }
 
     /// Handles what is no call.
-    pub(super) fn on_event(&self, event: Event<Arc<Slot>>) {
+    pub(super) fn on_event(self: &Arc<Self>, event: Event<Arc<Slot>>) {
         match event {
             Event::Ended { token, outcome } => token.finish(Finished::Outcome(outcome)),
             Event::Cancelled(id) => {
@@ -213,14 +212,10 @@ impl Link {
             }
             Event::Goodbye { reason } => {
                 tracing::debug!(peer = %self.hello.name, reason, "the other side takes leave");
-                self.state().session.goodbye(Instant::now(), "");
-                if reason == ANOTHER_LINK {
-                    self.core.peers.replaced(self);
-                } else {
-                    self.core.peers.lost(self);
-                }
+                self.core.peers.lost(&self.core, self);
                 self.keeper.notify_one();
             }
+            Event::Answered => self.core.peers.answered(&self.core, self),
             Event::Drained => {
                 self.state().drained = true;
                 self.flush();

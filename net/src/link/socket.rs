@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use net_proto::links::Carrier;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpStream, tcp};
 
@@ -41,6 +42,7 @@ pub(crate) struct Socket {
     pub(crate) read: Box<dyn ReadHalf>,
     pub(crate) write: Box<dyn WriteHalf>,
     pub(crate) peer: String,
+    pub(crate) carrier: Carrier,
 }
 
 impl Socket {
@@ -53,6 +55,7 @@ impl Socket {
             read: Box::new(read),
             write: Box::new(write),
             peer,
+            carrier: Carrier::Tcp,
         })
     }
 
@@ -64,6 +67,7 @@ impl Socket {
             read: Box::new(read),
             write: Box::new(write),
             peer,
+            carrier: Carrier::Unix,
         })
     }
 }

@@ -170,7 +170,7 @@ async fn a_link_that_closes_loses_the_calls_on_it(sockets: (Socket, Socket)) {
     ended.await.unwrap();
 }
 
-fn start(link: &Link, tag: &str, time: Option<Duration>, slot: &Arc<Slot>) -> Started {
+fn start(link: &Arc<Link>, tag: &str, time: Option<Duration>, slot: &Arc<Slot>) -> Started {
     link.start(tag, time, Payload::Borrowed(&[0x80]), slot, Waker::noop())
 }
 

@@ -1,0 +1,90 @@
+//! Where a peer can be dialled, as text and as data. Nothing is looked up or connected here.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Where a peer can be dialled.
+///
+/// # Examples
+/// ```
+/// use net_proto::Address;
+///
+/// let address: Address = "studio-7.local:3010".parse()?;
+/// assert_eq!(address, Address::Name("studio-7.local".into(), 3010));
+/// assert_eq!(address.to_string(), "studio-7.local:3010");
+/// # Ok::<(), net_proto::BadAddress>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Address {
+    /// A Unix socket, on this host and for this user.
+    Unix(PathBuf),
+    /// A TCP port of a host whose name is not looked up yet.
+    Name(String, u16),
+    /// A TCP address.
+    Tcp(SocketAddr),
+}
+
+/// A text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address: write \"host:port\", \"[ipv6]:port\" or \"unix:/path\"")]
+pub struct BadAddress(String);
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Name(host, port) => write!(f, "{host}:{port}"),
+            Self::Tcp(address) => address.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Self, BadAddress> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Ok(Self::Unix(path.into()));
+        }
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Tcp(address));
+        }
+        let wrong = || BadAddress(text.to_owned());
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let port = port.parse().map_err(|_| wrong())?;
+        if host.is_empty() || host.contains([':', '/', ' ', '@']) {
+            return Err(wrong());
+        }
+        Ok(Self::Name(host.to_owned(), port))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_written() {
+        for text in [
+            "unix:/run/x.sock",
+            "127.0.0.1:3010",
+            "[::1]:3010",
+            "studio-7.local:3010",
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "3010",
+            "host:",
+            "host:many",
+            "a:b:1",
+            ":3010",
+            "user@host:1",
+        ] {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+}
