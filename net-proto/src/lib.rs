@@ -104,7 +104,7 @@ pub mod original;
 
 mod session;
 pub use session::{
-    CallId, CallRefused, Event, Incoming, Outcome, Outgoing, Payload, Session, Side, Tag,
+    CallId, CallRefused, Event, Incoming, Outcome, Outgoing, Payload, Session, Side, Tag, Usage,
     WhyRefused,
 };
 

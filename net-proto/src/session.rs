@@ -90,6 +90,23 @@ pub struct Session<C> {
     drain: Drain,
 }
 
+/// The bytes that a session holds, and the credit there is. What each is bounded by is in [`Limits`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Small frames that wait to be written.
+    pub small_frames: usize,
+    /// Large bodies that wait to be written, of calls and of answers.
+    pub leaving: u64,
+    /// Answers that wait for credit, large bodies included.
+    pub unsent: u64,
+    /// Large bodies that are arriving, by the sizes they declared.
+    pub arriving: u64,
+    /// Frames that we may still send.
+    pub may_send: u64,
+    /// Frames that the other side may still send.
+    pub may_receive: u64,
+}
+
 /// How far the other side has come.
 #[derive(Debug)]
 enum Stage {
@@ -301,6 +318,7 @@ impl<C> Session<C> {
         let tokens = unpolled.chain(open).collect();
         self.stage = Stage::Closed;
         self.timers = TimerTable::default();
+        self.liveness.stop();
         self.peer_calls.clear();
         tokens
     }
@@ -313,6 +331,18 @@ impl<C> Session<C> {
     /// The other side's calls that are not answered, or whose answer has not left.
     pub fn serving(&self) -> usize {
         self.peer_calls.len()
+    }
+
+    /// What is held at the moment.
+    pub fn usage(&self) -> Usage {
+        Usage {
+            small_frames: self.out.len(),
+            leaving: self.leaving.bytes(),
+            unsent: self.unsent.bytes(),
+            arriving: self.arriving,
+            may_send: self.send_window.available(),
+            may_receive: self.receive_window.available(),
+        }
     }
 
     /// Whether the other side's HELLO has come and the link has not failed, so that calls can be made.

@@ -55,6 +55,11 @@ impl Liveness {
         self.probe.take_if(is_answer).is_some()
     }
 
+    /// Nothing is to be concluded any more.
+    pub(super) fn stop(&mut self) {
+        self.catching_up = None;
+    }
+
     pub(super) fn catching_up(&self) -> Option<Instant> {
         self.catching_up
     }
@@ -88,7 +93,7 @@ impl<C> Session<C> {
     /// Asks the other side for a sign that it has this link: [`Event::Answered`] when that comes.
     pub fn probe(&mut self, now: Instant) {
         if self.is_connected() {
-            self.ping(now);
+            self.ask(now);
             // An answer to an earlier one tells of an earlier time.
             self.liveness.probe = Some(self.liveness.ping.0);
         }
@@ -106,6 +111,11 @@ impl<C> Session<C> {
             self.timers.set(Timer::KeepAlive, Some(due));
             return;
         }
+        self.ask(now);
+    }
+
+    /// Asks for a sign of life; without one by its time, the link is dead.
+    fn ask(&mut self, now: Instant) {
         if self.liveness.was_answered() {
             self.liveness.asked = Some(now);
             // The later of the two: if we come late to asking, the answer has its time all the same.

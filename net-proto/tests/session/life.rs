@@ -98,3 +98,17 @@ fn a_side_that_was_asleep_blames_nobody_before_it_has_asked_again() {
     }
     assert!(matches!(alone.failed, Some(ProtocolError::Silent { .. })));
 }
+
+#[test]
+fn probes_do_not_put_off_the_end_of_a_dead_link() {
+    let mut pair = Pair::connected();
+    let limits = Limits::default();
+    let cut = pair.now;
+    while pair.dialer.failed.is_none() {
+        pair.dialer.session.probe(pair.now);
+        pair.dialer.write_once(pair.now);
+        pair.cut();
+        pair.pass(100 * MILLIS);
+        assert!(pair.now <= cut + limits.silence + 200 * MILLIS);
+    }
+}

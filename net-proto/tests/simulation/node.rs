@@ -1,0 +1,158 @@
+//! One process: the links of a peer and their sessions, driven as the runtime drives them, and the calls of its program.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::IoSlice;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use net_proto::links::{Links, Target};
+use net_proto::{Address, CallId, Hello, InstanceId, Session, Side, Transmit};
+
+use crate::network::Time;
+
+/// A connection and which end of it.
+pub(crate) type Conn = (usize, usize);
+/// Names a call in the whole world.
+pub(crate) type Call = u64;
+
+pub(crate) struct Node {
+    pub(crate) index: usize,
+    pub(crate) id: InstanceId,
+    pub(crate) state: State,
+    pub(crate) links: Links<Conn>,
+    pub(crate) ends: BTreeMap<Conn, End>,
+    pub(crate) dials: Vec<Dial>,
+    /// Who waits for a way to whom.
+    pub(crate) waiting: HashMap<Target, Vec<Call>>,
+    pub(crate) running: Vec<Running>,
+    /// Its calls that have not ended.
+    pub(crate) live: BTreeSet<Call>,
+    /// When it looks for others next.
+    pub(crate) looks: Time,
+    /// When it may read next, if it is slow.
+    pub(crate) reads: Time,
+    pub(crate) slow_until: Time,
+    pub(crate) stalled_until: Time,
+    /// Whom it had a link to when it was last looked at.
+    pub(crate) listed: Vec<InstanceId>,
+    /// When it was last stopped, or began.
+    pub(crate) unstalled_since: Time,
+    /// How many processes there were in its place before.
+    pub(crate) incarnation: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Up,
+    /// Takes leave; gone at the latest at that time, and then for so long.
+    Leaving(Time, Time),
+    /// Gone until that time.
+    Down(Time),
+}
+
+/// One side of a connection.
+pub(crate) struct End {
+    pub(crate) session: Session<Call>,
+    pub(crate) input: BytesMut,
+    pub(crate) out: Transmit,
+    /// Who is at the other side, once it has said so.
+    pub(crate) peer: Option<InstanceId>,
+    /// For whom it was dialled.
+    pub(crate) dialled: Option<(Target, Address)>,
+    pub(crate) drained: bool,
+    pub(crate) finished: bool,
+    /// Calls that wait for room.
+    pub(crate) blocked: Vec<Call>,
+}
+
+/// A connection that is being made.
+pub(crate) struct Dial {
+    pub(crate) target: Target,
+    pub(crate) address: Address,
+    pub(crate) since: Time,
+    /// When the next packet of it gets to the other side, if it does.
+    pub(crate) next: Time,
+}
+
+/// A function that runs for another.
+pub(crate) struct Running {
+    pub(crate) until: Time,
+    pub(crate) conn: Conn,
+    pub(crate) id: CallId,
+    pub(crate) call: Call,
+}
+
+impl Node {
+    pub(crate) fn is_up(&self) -> bool {
+        self.state == State::Up
+    }
+
+    pub(crate) fn is_stalled(&self, now: Time) -> bool {
+        now < self.stalled_until
+    }
+
+    pub(crate) fn address(&self, unix: bool) -> Address {
+        address(self.index, unix)
+    }
+
+    pub(crate) fn hello(&self) -> Hello {
+        Hello {
+            name: format!("peer {} ({})", self.index, self.incarnation),
+            addresses: vec![
+                self.address(true).to_string(),
+                self.address(false).to_string(),
+            ],
+            ..Hello::new(self.id)
+        }
+    }
+}
+
+pub(crate) fn address(index: usize, unix: bool) -> Address {
+    let text = match unix {
+        true => format!("unix:/run/{index}"),
+        false => format!("10.0.0.{index}:3010"),
+    };
+    text.parse().expect("an address")
+}
+
+/// Who listens at an address.
+pub(crate) fn at(address: &Address) -> usize {
+    let text = address.to_string();
+    let digits = text
+        .strip_prefix("unix:/run/")
+        .or_else(|| text.strip_prefix("10.0.0.")?.strip_suffix(":3010"));
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .expect("an address of this world")
+}
+
+impl End {
+    pub(crate) fn new(side: Side, node: &Node, limits: net_proto::Limits, now: Instant) -> Self {
+        Self {
+            session: Session::new(side, node.hello(), limits, now),
+            input: BytesMut::new(),
+            out: Transmit::default(),
+            peer: None,
+            dialled: None,
+            drained: false,
+            finished: false,
+            blocked: Vec::new(),
+        }
+    }
+
+    /// Takes out at most so many of the bytes that are to be written.
+    pub(crate) fn take(&mut self, most: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while bytes.len() < most && !self.out.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 8];
+            let used = self.out.slices(&mut slices);
+            let start = bytes.len();
+            for slice in &slices[..used] {
+                let left = most - bytes.len();
+                bytes.extend_from_slice(&slice[..slice.len().min(left)]);
+            }
+            self.out.advance(bytes.len() - start);
+        }
+        bytes
+    }
+}
