@@ -75,7 +75,7 @@ bench: setup ## Measure calls beside a bare socket (see bench/)
 
 soak: system ## Simulate peers with new seeds for SOAK_S seconds (3600), in optimised code
 	$(say) 'Simulating'
-	@SOAK_S="$${SOAK_S:-3600}" cargo test --release -p app-net-proto --test simulation soak -- --ignored --nocapture
+	@SOAK_S="$${SOAK_S:-3600}" cargo test --release -p app-net-proto --test simulation soak -- --nocapture
 
 docs: system ## Build the Rust documentation for reading
 	@cargo doc --workspace --no-deps

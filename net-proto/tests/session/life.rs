@@ -100,6 +100,30 @@ fn a_side_that_was_asleep_blames_nobody_before_it_has_asked_again() {
 }
 
 #[test]
+fn a_side_that_was_asleep_while_it_waited_for_an_answer_asks_once_more() {
+    let mut pair = Pair::connected();
+    let limits = Limits::default();
+    // Asked, and the machine is put to sleep with both of them before the answer.
+    pair.now += limits.keep_alive;
+    pair.dialer.session.handle_timeout(pair.now).unwrap();
+    pair.dialer.write_once(pair.now);
+    let woken = pair.now + Duration::from_secs(3600);
+    let mut asked = pair.dialer.count(PING);
+    for _ in 0..3 {
+        let due = pair.dialer.session.timeout().unwrap().max(woken);
+        pair.dialer.session.handle_timeout(due).unwrap();
+        pair.dialer.write_once(due);
+        pair.now = due;
+    }
+    asked = pair.dialer.count(PING) - asked;
+    assert!(asked > 0 && pair.now < woken + limits.silence);
+    // Its answer may take as long as any.
+    pair.network.delay = 400 * MILLIS;
+    pair.pass(10 * limits.silence);
+    assert_eq!(pair.dialer.failed, None);
+}
+
+#[test]
 fn probes_do_not_put_off_the_end_of_a_dead_link() {
     let mut pair = Pair::connected();
     let limits = Limits::default();
