@@ -85,6 +85,7 @@ impl World {
 
     /// After everything that happens.
     pub(crate) fn check(&mut self) {
+        self.check_credit();
         for n in 0..self.nodes.len() {
             self.check_memory(&self.nodes[n]);
             if self.nodes[n].is_up() && !self.nodes[n].is_stalled(self.now) {
@@ -123,6 +124,21 @@ impl World {
                 end.input.len() <= MAX_PAYLOAD + 64 * 1024,
                 "{conn:?}: input"
             );
+        }
+    }
+
+    /// What one side may send is never more than what the other counts on, or one of them would accuse the other.
+    fn check_credit(&self) {
+        for wire in 0..self.wires.len() {
+            let [dialer, acceptor] = self.wires[wire].nodes;
+            let ends = [(dialer, (wire, 0)), (acceptor, (wire, 1))]
+                .map(|(node, conn)| self.nodes[node].ends.get(&conn));
+            if let [Some(one), Some(other)] = ends {
+                for (from, to) in [(one, other), (other, one)] {
+                    let (from, to) = (from.session.usage(), to.session.usage());
+                    assert!(from.may_send <= to.may_receive, "{from:?}, {to:?}");
+                }
+            }
         }
     }
 
