@@ -122,7 +122,7 @@ pub enum Misbehaviour {
     /// Calls went on coming far above the number allowed.
     #[error("it went on calling far above the {0} calls it may have in flight")]
     TooManyCalls(u32),
-    /// A call came after GOODBYE.
-    #[error("it called after it had said GOODBYE")]
-    CallAfterGoodbye,
+    /// A call or an interest came after GOODBYE.
+    #[error("it opened a stream after it had said GOODBYE")]
+    OpenedAfterGoodbye,
 }

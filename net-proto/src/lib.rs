@@ -95,6 +95,9 @@ pub use hello::{Hello, MAGIC};
 mod id;
 pub use id::{BadInstanceId, InstanceId};
 
+mod interest;
+pub use interest::{Interest, Policy};
+
 pub mod limits;
 pub use limits::Limits;
 
@@ -104,8 +107,8 @@ pub mod original;
 
 mod session;
 pub use session::{
-    CallId, CallRefused, Event, Incoming, Outcome, Outgoing, Payload, Session, Side, Tag, Usage,
-    WhyRefused,
+    Arrival, Backlog, CallId, CallRefused, Event, Incoming, Outcome, Outgoing, Payload,
+    Publication, Published, Session, Side, Tag, Usage, WhyRefused,
 };
 
 mod timer;

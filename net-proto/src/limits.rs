@@ -32,6 +32,9 @@ pub const MAX_TAG_TEXT: usize = 4 * 1024 * 1024;
 /// Most bytes of a flag's name.
 pub const MAX_FLAG: usize = 1024;
 
+/// Most bytes of an event's name: as a tag, a name a person chose.
+pub const MAX_EVENT: usize = 1024;
+
 /// Most bytes of the reason in a GOODBYE.
 pub const MAX_REASON: usize = 1024;
 
@@ -120,6 +123,22 @@ pub struct Limits {
     /// 1 MiB: ten milliseconds of a gigabit link; more in here would only be delay.
     pub high_water: usize,
 
+    /// Interests of the other side that are served at once; one more is answered Busy.
+    ///
+    /// 4,096: a program with more subscriptions to one peer is not known; each may keep a queue here.
+    pub max_interests: u32,
+
+    /// Events that are kept for one interest of the other side, whatever it asks for.
+    ///
+    /// 65,536: a burst of a busy second; with the bytes bounded below, more would only be more delay.
+    pub max_queue: u32,
+
+    /// Bytes of events that wait here for the other side to take them. An event beyond that finds its queue full. One of any
+    /// size may always wait.
+    ///
+    /// 64 MiB: what [`max_leaving`](Self::max_leaving) is for calls.
+    pub max_queued: u64,
+
     /// Bytes of large bodies that one [`transmit`](crate::Session::transmit) hands out.
     ///
     /// 256 KiB: one write's worth; small frames made meanwhile wait for no more than this.
@@ -151,6 +170,9 @@ impl Default for Limits {
             max_arriving: 2 << 30,
             max_unsent: (1 << 30) + (1 << 28),
             max_leaving: 64 * 1024 * 1024,
+            max_interests: 4096,
+            max_queue: 65_536,
+            max_queued: 64 * 1024 * 1024,
             high_water: 1024 * 1024,
             chunk_budget: 256 * 1024,
             handshake_time: Duration::from_secs(5),
@@ -172,6 +194,7 @@ impl Limits {
         self.link_window = self.link_window.max(MIN_LINK_WINDOW);
         self.stream_window = self.stream_window.max(MIN_STREAM_WINDOW);
         self.chunk_budget = self.chunk_budget.max(1);
+        self.max_queue = self.max_queue.max(1);
         self.high_water = self.high_water.max(1);
         // A body lies in one piece of memory.
         self.max_value = self.max_value.min(isize::MAX as u64);

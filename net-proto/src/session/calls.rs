@@ -9,6 +9,7 @@ use crate::error::Misbehaviour;
 use crate::frame::{Body, CallHead, Kind, call_length, write_call, write_frame};
 use crate::limits::{MAX_BODY, MAX_METADATA, MAX_TAG};
 use crate::session::chunks::{Arriving, Progress};
+use crate::session::credit::SendWindow;
 use crate::session::{
     CallId, CallRefused, Event, Outcome, Outgoing, Payload, PeerLimits, Session, WhyRefused,
 };
@@ -97,9 +98,7 @@ impl<C> Session<C> {
             large: if is_large { size as u64 } else { 0 },
         };
         if !self.has_room(peer, need) {
-            let least = self.blocked.get_or_insert(need);
-            least.cost = least.cost.min(need.cost);
-            least.large = least.large.min(need.large);
+            self.block(need);
             return Err(WhyRefused::Blocked);
         }
 
@@ -110,14 +109,25 @@ impl<C> Session<C> {
         write_call(&mut self.out, id, &head, &body);
         self.sent_tags.sent(call.tag, tag_use);
         if is_large {
-            self.leaving
-                .add(id, call.body.into_bytes(), peer.stream_window);
+            let window = SendWindow::new(peer.stream_window);
+            self.leaving.add(id, call.body.into_bytes(), window);
         }
         let due = call.time_left.and_then(|left| now.checked_add(left));
         if let Some(due) = due {
             self.add_deadline(due, id);
         }
         Ok((id, due.is_some()))
+    }
+
+    fn block(&mut self, need: Blocked) {
+        let least = self.blocked.get_or_insert(need);
+        least.cost = least.cost.min(need.cost);
+        least.large = least.large.min(need.large);
+    }
+
+    /// A small frame waits for room.
+    pub(super) fn block_on(&mut self, cost: u64) {
+        self.block(Blocked { cost, large: 0 });
     }
 
     fn has_room(&self, peer: PeerLimits, need: Blocked) -> bool {
@@ -235,7 +245,7 @@ impl<C> Session<C> {
         Ok(())
     }
 
-    fn check_own(&self, kind: Kind, stream: u64) -> Result<(), Misbehaviour> {
+    pub(super) fn check_own(&self, kind: Kind, stream: u64) -> Result<(), Misbehaviour> {
         if self.side.owns(stream) && self.was_opened(stream) {
             Ok(())
         } else {

@@ -26,6 +26,12 @@ impl SendWindow {
         self.available
     }
 
+    /// Whether there is credit for so much without touching the last quarter of the window. That is left to calls and
+    /// answers, so that neither large bodies nor events ever stop small calls.
+    pub(super) fn has_beside_calls(&self, bytes: u64) -> bool {
+        self.available >= self.size / 4 + bytes
+    }
+
     /// Uses credit, if there is enough.
     pub(super) fn take(&mut self, bytes: u64) -> bool {
         match self.available.checked_sub(bytes) {
@@ -66,6 +72,17 @@ impl ReceiveWindow {
         self.available
     }
 
+    /// Bytes that were sent and not given back.
+    pub(super) fn used(&self) -> u64 {
+        self.size - self.available
+    }
+
+    /// Gives back a part of what is used.
+    pub(super) fn give_back(&mut self, bytes: u64) {
+        debug_assert!(bytes <= self.used());
+        self.available += bytes;
+    }
+
     /// The other side sent something.
     pub(super) fn take(&mut self, bytes: u64) -> Result<(), Misbehaviour> {
         self.available = self
@@ -79,12 +96,17 @@ impl ReceiveWindow {
     ///
     /// A quarter: rarely enough to cost nothing, often enough that the sender of a full stream never stops.
     pub(super) fn is_due(&self) -> bool {
-        self.size - self.available >= self.size / 4
+        self.is_worth_it(self.used())
+    }
+
+    /// Whether so many bytes are worth a frame to give them back.
+    pub(super) fn is_worth_it(&self, bytes: u64) -> bool {
+        bytes >= self.size / 4
     }
 
     /// Gives back all that is used.
     pub(super) fn give(&mut self) -> u64 {
-        let used = self.size - self.available;
+        let used = self.used();
         self.available = self.size;
         used
     }

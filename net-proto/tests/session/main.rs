@@ -2,6 +2,7 @@
 
 mod calls;
 mod ends;
+mod events;
 mod hostile;
 mod large;
 mod life;

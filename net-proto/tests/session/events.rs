@@ -1,0 +1,405 @@
+//! Interests and events: order, credit, what waits, what is dropped, the end, and the way from one link to another.
+
+use bytes::Bytes;
+use net_proto::{
+    Arrival, CallId, ErrorBody, ErrorCode, Event, Interest, Limits, Policy, Publication, Published,
+    WhyRefused,
+};
+
+use crate::pair::{CREDIT, End, Pair, pattern};
+
+const WINDOW: u64 = 128 * 1024;
+
+fn interest(keep: u32, policy: Policy) -> Interest {
+    Interest {
+        event: "alarm".into(),
+        number: 1,
+        keep,
+        policy,
+        window: WINDOW,
+    }
+}
+
+fn publication(size: usize) -> Publication {
+    Publication {
+        metadata: Bytes::new(),
+        body: pattern(size).into(),
+    }
+}
+
+/// The dialer subscribes to the acceptor: the stream's id.
+fn subscribed(pair: &mut Pair, interest: &Interest) -> CallId {
+    let id = pair.dialer.session.interest(pair.now, interest).unwrap();
+    pair.flow();
+    match pair.acceptor.events.pop_front() {
+        Some(Event::Interest {
+            id: there,
+            interest: asked,
+        }) => assert_eq!((there, &asked), (id, interest)),
+        other => panic!("an interest was expected, not {other:?}"),
+    }
+    id
+}
+
+fn publish(pair: &mut Pair, id: CallId, size: usize) -> Published {
+    let now = pair.now;
+    pair.acceptor.session.publish(now, id, &publication(size))
+}
+
+fn arrivals(end: &mut End) -> Vec<Arrival> {
+    let take = |event| match event {
+        Event::Arrived(arrival) => arrival,
+        other => panic!("an event was expected, not {other:?}"),
+    };
+    end.events.drain(..).map(take).collect()
+}
+
+fn numbers(arrivals: &[Arrival]) -> Vec<u64> {
+    arrivals.iter().map(|arrival| arrival.number).collect()
+}
+
+fn take_all(pair: &mut Pair, arrivals: &[Arrival]) {
+    for arrival in arrivals {
+        pair.dialer
+            .session
+            .taken(pair.now, arrival.id, arrival.charge);
+    }
+}
+
+const ACCEPTED: Published = Published::Accepted { dropped: 0 };
+
+#[test]
+fn events_come_in_order_and_as_they_were_published() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    let event = Publication {
+        metadata: Bytes::from_static(b"traceparent: 00"),
+        body: Bytes::from_static(b"\x80"),
+    };
+    assert_eq!(
+        pair.acceptor.session.publish(pair.now, id, &event),
+        ACCEPTED
+    );
+    for size in [0, 1, 65_536, 65_537, 200_000, 5] {
+        assert_eq!(publish(&mut pair, id, size), ACCEPTED);
+    }
+    let mut all = Vec::new();
+    for _ in 0..10 {
+        pair.flow();
+        let new = arrivals(&mut pair.dialer);
+        take_all(&mut pair, &new);
+        all.extend(new);
+    }
+    assert_eq!(numbers(&all), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(
+        (&all[0].metadata, &all[0].body),
+        (&event.metadata, &event.body)
+    );
+    let sizes: Vec<_> = all[1..].iter().map(|arrival| arrival.body.len()).collect();
+    assert_eq!(sizes, [0, 1, 65_536, 65_537, 200_000, 5]);
+    assert!(all[1..].iter().all(|a| a.body == pattern(a.body.len())));
+}
+
+#[test]
+fn what_is_not_taken_stops_the_publisher_at_the_window() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(5, Policy::Block));
+    let sent = (0..).find(|_| {
+        let is_full = publish(&mut pair, id, 10_000) == Published::Full;
+        pair.flow();
+        is_full
+    });
+    // As many as fit into the window, and the queue.
+    assert_eq!(sent, Some(WINDOW as usize / 10_008 + 5));
+    let held = arrivals(&mut pair.dialer);
+    assert_eq!(held.len(), WINDOW as usize / 10_008);
+
+    take_all(&mut pair, &held);
+    pair.flow();
+    assert!(matches!(pair.acceptor.events.pop_front(), Some(Event::QueueRoom(room)) if room == id));
+    assert_eq!(
+        numbers(&arrivals(&mut pair.dialer)).len(),
+        5,
+        "the queue follows"
+    );
+    assert_eq!(publish(&mut pair, id, 10_000), ACCEPTED);
+}
+
+#[test]
+fn the_oldest_make_room_and_their_numbers_are_missing() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(3, Policy::DropOldest));
+    let in_window = WINDOW as usize / 60_008;
+    let mut dropped = 0;
+    for _ in 0..in_window + 3 + 7 {
+        match publish(&mut pair, id, 60_000) {
+            Published::Accepted { dropped: more } => dropped += more,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(dropped, 7);
+    pair.flow();
+    let held = arrivals(&mut pair.dialer);
+    assert_eq!(numbers(&held), [1, 2]);
+    take_all(&mut pair, &held);
+    pair.flow();
+    let rest = arrivals(&mut pair.dialer);
+    assert_eq!(rest[0].number - 2 - 1, 7, "the gap is what was dropped");
+}
+
+#[test]
+fn one_large_body_is_held_at_a_time() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    for _ in 0..3 {
+        assert_eq!(publish(&mut pair, id, 1_000_000), ACCEPTED);
+    }
+    for number in 1..=3 {
+        pair.flow();
+        let held = arrivals(&mut pair.dialer);
+        assert_eq!(
+            numbers(&held),
+            [number],
+            "the next waits until this one is taken"
+        );
+        pair.flow();
+        assert!(pair.dialer.events.is_empty());
+        take_all(&mut pair, &held);
+    }
+    assert_eq!(pair.acceptor.session.usage().queued, 0);
+}
+
+#[test]
+fn a_large_event_for_which_there_is_no_room_is_missing_and_stops_nothing() {
+    let tight = Limits {
+        max_arriving: 100_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(tight, Limits::default());
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    for size in [500_000, 70_000, 1] {
+        assert_eq!(publish(&mut pair, id, size), ACCEPTED);
+    }
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        pair.flow();
+        let held = arrivals(&mut pair.dialer);
+        take_all(&mut pair, &held);
+        seen.extend(numbers(&held));
+    }
+    assert_eq!(seen, [2, 3]);
+    assert_eq!(pair.dialer.session.usage().arriving, 0);
+}
+
+#[test]
+fn an_event_larger_than_the_subscriber_takes_is_told_and_missing() {
+    let small = Limits {
+        max_value: 1000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(small, Limits::default());
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    let told = Published::TooLarge {
+        size: 1001,
+        limit: 1000,
+    };
+    assert_eq!(publish(&mut pair, id, 1001), told);
+    assert_eq!(publish(&mut pair, id, 1000), ACCEPTED);
+    pair.flow();
+    assert_eq!(numbers(&arrivals(&mut pair.dialer)), [2]);
+}
+
+#[test]
+fn many_small_events_cost_little_credit() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(100_000, Policy::Block));
+    for round in 0..100 {
+        for _ in 0..100 {
+            assert_eq!(publish(&mut pair, id, 20), ACCEPTED);
+        }
+        pair.flow();
+        let held = arrivals(&mut pair.dialer);
+        assert_eq!(held.len(), 100, "round {round}");
+        take_all(&mut pair, &held);
+    }
+    pair.flow();
+    let credits = pair.dialer.count(CREDIT);
+    assert!(credits < 15, "{credits} frames of credit for 10,000 events");
+}
+
+#[test]
+fn events_leave_room_for_calls() {
+    let mut pair = Pair::connected();
+    pair.acceptor.echoes = true;
+    let id = subscribed(&mut pair, &interest(100_000, Policy::DropOldest));
+    // Nothing is read any more: the link's credit is used up as far as events may.
+    for _ in 0..2000 {
+        let _ = publish(&mut pair, id, 60_000);
+        pair.acceptor.write_once(pair.now);
+    }
+    let usage = pair.acceptor.session.usage();
+    assert!(
+        usage.may_send >= Limits::default().link_window / 4,
+        "{usage:?}"
+    );
+    assert!(usage.queued <= Limits::default().max_queued, "{usage:?}");
+    let called = pair.acceptor.try_call(pair.now, "f", b"x", 1);
+    assert!(called.is_ok(), "{called:?}");
+}
+
+#[test]
+fn an_interest_that_is_taken_back_ends_at_once() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    for _ in 0..10 {
+        let _ = publish(&mut pair, id, 60_000);
+    }
+    pair.dialer.session.lose_interest(pair.now, id);
+    pair.flow();
+    assert!(pair.dialer.events.is_empty(), "{:?}", pair.dialer.events);
+    assert!(
+        matches!(pair.acceptor.events.pop_front(), Some(Event::NotInterested(ended)) if ended == id)
+    );
+    assert_eq!(publish(&mut pair, id, 1), Published::Gone);
+    assert_eq!(pair.acceptor.session.usage().queued, 0);
+    assert_eq!(pair.dialer.session.interests(), (0, 0));
+    assert_eq!(pair.acceptor.session.interests(), (0, 0));
+}
+
+#[test]
+fn the_end_comes_after_all_that_was_published() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    for size in [60_000, 60_000, 100_000, 10] {
+        assert_eq!(publish(&mut pair, id, size), ACCEPTED);
+    }
+    pair.acceptor.session.end_interest(pair.now, id);
+    assert_eq!(publish(&mut pair, id, 1), Published::Gone);
+    let mut seen = Vec::new();
+    let mut ended = false;
+    for _ in 0..5 {
+        pair.flow();
+        for event in std::mem::take(&mut pair.dialer.events) {
+            assert!(!ended, "nothing comes after the end: {event:?}");
+            match event {
+                Event::Arrived(arrival) => {
+                    seen.push(arrival.number);
+                    pair.dialer.session.taken(pair.now, id, arrival.charge);
+                }
+                Event::InterestEnded {
+                    id: of,
+                    error: None,
+                } => ended = of == id,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!((seen, ended), (vec![1, 2, 3, 4], true));
+}
+
+#[test]
+fn a_refusal_ends_an_interest_with_its_reason() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    let why = ErrorBody::new(ErrorCode::Refused, "not for your group");
+    pair.acceptor.session.refuse_interest(pair.now, id, &why);
+    pair.flow();
+    match pair.dialer.events.pop_front() {
+        Some(Event::InterestEnded { error, .. }) => assert_eq!(error, Some(why)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(publish(&mut pair, id, 1), Published::Gone);
+}
+
+#[test]
+fn interests_beyond_the_limit_are_answered_busy() {
+    let few = Limits {
+        max_interests: 2,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(Limits::default(), few);
+    for _ in 0..2 {
+        subscribed(&mut pair, &interest(1, Policy::Block));
+    }
+    let third = interest(1, Policy::Block);
+    pair.dialer.session.interest(pair.now, &third).unwrap();
+    pair.flow();
+    match pair.dialer.events.pop_front() {
+        Some(Event::InterestEnded {
+            error: Some(error), ..
+        }) => {
+            assert_eq!(error.code, ErrorCode::Busy);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(pair.acceptor.session.interests(), (0, 2));
+}
+
+#[test]
+fn a_link_with_interests_is_drained_when_they_have_ended() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    pair.acceptor.session.goodbye(pair.now, "enough");
+    pair.flow();
+    let is_drained = |end: &mut End| end.events.drain(..).any(|e| matches!(e, Event::Drained));
+    assert!(!is_drained(&mut pair.dialer) && !is_drained(&mut pair.acceptor));
+    let refused = pair
+        .dialer
+        .session
+        .interest(pair.now, &interest(1, Policy::Block));
+    assert_eq!(refused, Err(WhyRefused::Draining));
+    assert_eq!(
+        publish(&mut pair, id, 1),
+        ACCEPTED,
+        "until it is ended, it goes on"
+    );
+    pair.acceptor.session.end_interest(pair.now, id);
+    pair.acceptor.poll(pair.now);
+    pair.flow();
+    assert!(is_drained(&mut pair.dialer) && is_drained(&mut pair.acceptor));
+}
+
+#[test]
+fn what_waits_goes_on_over_another_link_with_its_numbers() {
+    let (mut old, mut new) = (Pair::connected(), Pair::connected());
+    let wanted = interest(3, Policy::DropOldest);
+    let before = subscribed(&mut old, &wanted);
+    // Two in the window, three in the queue, one of four dropped.
+    for _ in 0..6 {
+        let _ = publish(&mut old, before, 60_000);
+    }
+    let after = subscribed(&mut new, &wanted);
+    let backlog = old.acceptor.session.move_interest(old.now, before).unwrap();
+    new.acceptor
+        .session
+        .resume_interest(new.now, after, backlog);
+    assert_eq!(publish(&mut old, before, 1), Published::Gone);
+    assert_eq!(
+        publish(&mut new, after, 1),
+        Published::Accepted { dropped: 0 }
+    );
+    old.flow();
+    let last = old.dialer.events.pop_back();
+    assert!(
+        matches!(last, Some(Event::InterestEnded { error: None, .. })),
+        "{last:?}"
+    );
+    assert_eq!(numbers(&arrivals(&mut old.dialer)), [1, 2]);
+    new.flow();
+    let mut seen = arrivals(&mut new.dialer);
+    take_all(&mut new, &seen);
+    new.flow();
+    seen.extend(arrivals(&mut new.dialer));
+    assert_eq!(numbers(&seen), [4, 5, 6, 7]);
+}
+
+#[test]
+fn a_peer_that_does_not_know_events_is_not_asked() {
+    let mut pair = Pair::new(Limits::default(), Limits::default());
+    pair.connect_to_older();
+    let refused = pair
+        .dialer
+        .session
+        .interest(pair.now, &interest(1, Policy::Block));
+    assert_eq!(refused, Err(WhyRefused::NotSupported));
+}
