@@ -341,6 +341,10 @@ impl<C> Session<C> {
                 continue;
             };
             interest.has_turn = false;
+            // What it had its turn for may have been dropped since.
+            if !interest.is_ready() {
+                continue;
+            }
             let is_sent = match interest.queue.pop_front() {
                 Some(next) => {
                     let is_sent = self.send_event(id, &next.event, Some(next.number));

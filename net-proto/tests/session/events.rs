@@ -169,6 +169,40 @@ fn one_large_body_is_held_at_a_time() {
     assert_eq!(pair.acceptor.session.usage().queued, 0);
 }
 
+/// The turn that a small event had was used by the large one that came after it.
+#[test]
+fn a_large_event_does_not_take_the_turn_of_a_small_one_that_was_dropped() {
+    let little = Limits {
+        high_water: 100_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(Limits::default(), little);
+    let id = subscribed(&mut pair, &interest(1, Policy::DropOldest));
+    let other = subscribed(&mut pair, &interest(1, Policy::DropOldest));
+    for _ in 0..2 {
+        assert_eq!(publish(&mut pair, id, 60_000), ACCEPTED);
+        pair.flow();
+    }
+    let held = arrivals(&mut pair.dialer);
+    // Waits for credit, then with its turn for room among the small frames; then another takes its place.
+    assert_eq!(publish(&mut pair, id, 60_000), ACCEPTED);
+    assert_eq!(publish(&mut pair, other, 60_000), ACCEPTED);
+    take_all(&mut pair, &held[..1]);
+    let credit = pair.dialer.write_once(pair.now);
+    pair.acceptor.receive(pair.now, &credit);
+    let dropped = Published::Accepted { dropped: 1 };
+    assert_eq!(publish(&mut pair, id, 100_000), dropped);
+    pair.flow();
+    let seen = arrivals(&mut pair.dialer);
+    assert!(
+        seen.iter().all(|arrival| arrival.id == other),
+        "it waits for most of the window"
+    );
+    take_all(&mut pair, &held[1..]);
+    pair.flow();
+    assert_eq!(numbers(&arrivals(&mut pair.dialer)), [4]);
+}
+
 #[test]
 fn a_large_event_for_which_there_is_no_room_is_missing_and_stops_nothing() {
     let tight = Limits {
