@@ -19,6 +19,8 @@ pub struct Interest {
     pub policy: Policy,
     /// Bytes of events that may be under way, or here and not taken: at least [`MIN_STREAM_WINDOW`].
     pub window: u64,
+    /// The number of the last event that came for it, over whichever link; 0 for none. Numbers go on from there.
+    pub after: u64,
 }
 
 /// What a publisher does with an event for a subscriber whose queue is full.
@@ -51,10 +53,10 @@ impl Interest {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let mut cbor = Encoder::new(out);
         let written: Result<(), minicbor::encode::Error<_>> = (|| {
-            cbor.map(5)?.u8(0)?.str(&self.event)?;
+            cbor.map(6)?.u8(0)?.str(&self.event)?;
             cbor.u8(1)?.u64(self.number)?.u8(2)?.u32(self.keep)?;
             cbor.u8(3)?.u8(self.policy.number())?;
-            cbor.u8(4)?.u64(self.window)?;
+            cbor.u8(4)?.u64(self.window)?.u8(5)?.u64(self.after)?;
             Ok(())
         })();
         written.expect("a Vec takes every byte");
@@ -80,7 +82,7 @@ impl Interest {
 
 fn read_map(cbor: &mut Decoder<'_>) -> Result<Interest, minicbor::decode::Error> {
     let bad = minicbor::decode::Error::message;
-    let (mut event, mut number, mut keep, mut policy, mut window) = Default::default();
+    let (mut event, mut number, mut keep, mut policy, mut window, mut after) = Default::default();
     for _ in 0..cbor.map()?.ok_or_else(|| bad("no length"))? {
         match cbor.u64()? {
             0 => event = Some(cbor.str()?),
@@ -88,11 +90,12 @@ fn read_map(cbor: &mut Decoder<'_>) -> Result<Interest, minicbor::decode::Error>
             2 => keep = Some(cbor.u32()?),
             3 => policy = Policy::from_number(cbor.u8()?),
             4 => window = Some(cbor.u64()?),
+            5 => after = Some(cbor.u64()?),
             _ => cbor.skip()?,
         }
     }
-    match (event, number, keep, policy, window) {
-        (Some(event), Some(number), Some(keep), Some(policy), Some(window))
+    match (event, number, keep, policy, window, after) {
+        (Some(event), Some(number), Some(keep), Some(policy), Some(window), Some(after))
             if event.len() <= MAX_EVENT =>
         {
             Ok(Interest {
@@ -101,6 +104,7 @@ fn read_map(cbor: &mut Decoder<'_>) -> Result<Interest, minicbor::decode::Error>
                 keep,
                 policy,
                 window,
+                after,
             })
         }
         _ => Err(bad("a key is missing, or not what it has to be")),

@@ -83,6 +83,8 @@ pub use address::{Address, BadAddress};
 mod answer;
 pub use answer::{ErrorBody, ErrorCode};
 
+pub mod audience;
+
 mod error;
 pub use error::{Misbehaviour, ProtocolError};
 
@@ -97,6 +99,8 @@ pub use id::{BadInstanceId, InstanceId};
 
 mod interest;
 pub use interest::{Interest, Policy};
+
+pub mod interests;
 
 pub mod limits;
 pub use limits::Limits;

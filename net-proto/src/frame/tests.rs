@@ -57,6 +57,7 @@ fn examples() -> Vec<(&'static str, u64, Frame)> {
         keep: 1024,
         policy: Policy::DropOldest,
         window: 256 * 1024,
+        after: 6,
     };
     let event = |body| Frame::Event {
         number: 7,
@@ -403,9 +404,10 @@ prop_compose! {
         keep in 1..u32::MAX,
         blocks: bool,
         window in MIN_STREAM_WINDOW..,
+        after: u64,
     ) -> Interest {
         let policy = if blocks { Policy::Block } else { Policy::DropOldest };
-        Interest { event, number, keep, policy, window }
+        Interest { event, number, keep, policy, window, after }
     }
 }
 

@@ -108,7 +108,7 @@ impl PeerInterest {
         Self {
             keep: interest.keep.min(limits.max_queue) as usize,
             policy: interest.policy,
-            last: 0,
+            last: interest.after,
             queue: VecDeque::new(),
             window: Some(SendWindow::new(interest.window)),
             has_turn: false,

@@ -55,11 +55,11 @@ struct ArrivingEvent {
 struct Skipped(u64);
 
 impl OwnInterest {
-    fn new(window: u64) -> Self {
+    fn new(interest: &Interest) -> Self {
         Self {
-            window: ReceiveWindow::new(window),
+            window: ReceiveWindow::new(interest.window),
             held: 0,
-            last: 0,
+            last: interest.after,
             arriving: None,
             credit_is_due: false,
         }
@@ -149,8 +149,7 @@ impl<C> Session<C> {
         let id = self.next_id;
         self.next_id += 2;
         write_frame(&mut self.out, Kind::Interest, 0, id, &map);
-        self.own_interests
-            .insert(id, OwnInterest::new(interest.window));
+        self.own_interests.insert(id, OwnInterest::new(&interest));
         Ok(id)
     }
 

@@ -17,6 +17,7 @@ fn interest(keep: u32, policy: Policy) -> Interest {
         keep,
         policy,
         window: WINDOW,
+        after: 0,
     }
 }
 

@@ -203,6 +203,7 @@ impl Driver {
                     keep: *keep,
                     policy,
                     window: 0,
+                    after: 0,
                 };
                 if let Ok(id) = end.session.interest(now, &interest) {
                     self.interests.insert(id, 0);
