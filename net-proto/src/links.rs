@@ -355,6 +355,12 @@ impl<L: Clone + PartialEq> Links<L> {
         }
     }
 
+    /// The addresses that were asked for and lead to an instance.
+    pub fn places(&self, id: InstanceId) -> impl Iterator<Item = &Address> {
+        let places = self.places.iter();
+        places.filter_map(move |(address, place)| (place.leads_to == Some(id)).then_some(address))
+    }
+
     /// The dialect of an original peer that was met at the target.
     pub fn dialect(&self, target: &Target) -> Option<Dialect> {
         match target {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::event::subscription_handler;
 use crate::listen::user_name;
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
@@ -103,6 +104,11 @@ pub(crate) fn register(registry: &Registry) {
         Answer::Flag(NULL.into())
     });
     add(
+        "subscription_handler",
+        "Has a function of a peer called with each event: (event, host, port, connection), or (event, peer id, connection).",
+        subscription_handler,
+    );
+    add(
         "connections",
         "The functions of this peer by tag, each with name, module, doc and signature.",
         |call| answer_value(&described(call.peer.registry())),
@@ -134,12 +140,14 @@ fn info(peer: &Peer) -> Info {
         .iter()
         .map(|(tag, _)| tag.to_string())
         .collect();
+    let subscriptions = peer.subscribed_events();
     Info {
         tag: format!(
-            "<net.Peer h:{host} p:{} g:{group} c:{} s:0 f:2>",
+            "<net.Peer h:{host} p:{} g:{group} c:{} s:{} f:2>",
             peer.port()
                 .map_or_else(|| "None".to_owned(), |port| port.to_string()),
             connections.len(),
+            subscriptions.len(),
         ),
         instance: peer.id().to_string(),
         host,
@@ -153,7 +161,7 @@ fn info(peer: &Peer) -> Info {
             .to_string(),
         software: concat!("app-net/", env!("CARGO_PKG_VERSION")),
         connections,
-        subscriptions: Vec::new(),
+        subscriptions,
         flags: vec!["INVALID_CONNECTION".into(), NULL.into()],
     }
 }

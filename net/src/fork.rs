@@ -3,7 +3,7 @@
 
 use std::os::fd::RawFd;
 
-use crate::peer::Peer;
+use crate::peer::{self, Peer};
 use crate::{link, runtime};
 
 /// Makes a child process fit for peers of its own. Called in the child, before a peer is started there, with the peers
@@ -18,6 +18,7 @@ pub fn after_fork(of_parent: &[Peer]) {
             close(descriptor);
         }
     }
+    peer::after_fork();
     runtime::after_fork();
     link::watch::after_fork();
 }

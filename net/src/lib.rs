@@ -27,6 +27,7 @@ mod builtin;
 mod call;
 mod config;
 mod error;
+mod event;
 mod find;
 #[cfg(unix)]
 mod fork;
@@ -48,10 +49,11 @@ pub mod value;
 pub use call::{Call, RawCall, call};
 pub use config::{DEFAULT_PORT, DEFAULT_PORT_RANGE};
 pub use error::{CallError, RemoteError, StartError};
+pub use event::{Emit, EmitError, Emitted, Subscribe, Subscription, emit};
 #[cfg(unix)]
 pub use fork::after_fork;
 pub use net_macros::connect;
-pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits};
+pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits, Policy};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
 pub use registry::{
     Answer, Caller, Connection, Handled, Handler, Incoming, Param, ParamKind, Registered, Registry,

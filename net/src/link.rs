@@ -6,12 +6,13 @@
 
 pub(crate) mod accept;
 pub(crate) mod dial;
+mod events;
 mod handshake;
 mod keeper;
 #[cfg(test)]
 mod memory;
 mod reader;
-mod serve;
+pub(crate) mod serve;
 mod slot;
 pub(crate) mod socket;
 #[cfg(test)]
@@ -89,6 +90,8 @@ struct State {
     armed: Option<Instant>,
     /// Callers that wait for room on the link.
     waiting: Vec<Waker>,
+    /// Publishers that wait for room in the queue of an interest.
+    waiting_for_queue: Vec<(CallId, Waker)>,
 }
 
 /// What came of starting a call.
@@ -113,6 +116,11 @@ impl Link {
     /// The instance at the other end.
     pub(crate) fn id(&self) -> InstanceId {
         self.hello.id
+    }
+
+    /// The other side, as functions see it.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Whether new calls may go over it.
@@ -232,11 +240,16 @@ impl Link {
             return;
         }
         tracing::debug!(peer = %self.hello.name, address = %self.address, why, "link closed");
-        let (slots, waiting) = {
+        let (slots, mut waiting, publishing) = {
             let mut state = self.state();
-            (state.session.close(), std::mem::take(&mut state.waiting))
+            let waiting = std::mem::take(&mut state.waiting);
+            let publishing = std::mem::take(&mut state.waiting_for_queue);
+            (state.session.close(), waiting, publishing)
         };
         self.write.shutdown();
+        self.core.publisher.lost(self);
+        self.core.subscriber.lost(self);
+        waiting.extend(publishing.into_iter().map(|(_, waker)| waker));
         for slot in slots {
             slot.finish(Finished::Lost);
         }

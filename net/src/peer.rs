@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::error::{CallError, StartError};
+use crate::event::{Publisher, Subscriber};
 use crate::find::host::HostFinder;
 use crate::link::{Link, accept};
 use crate::listen::{self, Listeners};
@@ -25,6 +26,19 @@ use crate::{builtin, private};
 
 /// How long calls in flight may go on when their peer shuts down.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// The peers of this process, in the order in which they were started.
+static STARTED: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+
+/// Forgets the peers that a forked child has copies of: they run in its parent.
+#[cfg(unix)]
+pub(crate) fn after_fork() {
+    // Whoever held the lock is not here any more, and what it guarded is not dropped.
+    STARTED.clear_poison();
+    if let Ok(mut started) = STARTED.try_lock() {
+        std::mem::forget(std::mem::take(&mut *started));
+    }
+}
 
 /// What all parts of a running peer share.
 pub(crate) struct Core {
@@ -47,6 +61,8 @@ pub(crate) struct Core {
     pub(crate) inline: Inline,
     pub(crate) registry: Registry,
     pub(crate) peers: Table,
+    pub(crate) publisher: Publisher,
+    pub(crate) subscriber: Subscriber,
     pub(crate) finder: Option<HostFinder>,
     links: Mutex<Vec<Weak<Link>>>,
     link_closed: Notify,
@@ -187,6 +203,14 @@ impl Peer {
         }
     }
 
+    /// This process's own peer: the first that was started and was not shut down.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = started.iter().filter_map(Weak::upgrade);
+        running.find(|core| !core.is_stopped()).map(Self)
+    }
+
     /// This instance's identity: random, new with each start.
     #[must_use]
     pub fn id(&self) -> InstanceId {
@@ -322,7 +346,9 @@ impl Peer {
             // Gone already if the directory was cleaned under us.
             let _ = std::fs::remove_file(socket);
         }
+        core.subscriber.withdraw_all();
         for link in core.open_links() {
+            core.publisher.end(&link);
             link.drain("shutting down");
         }
         let drained = async {
@@ -490,11 +516,17 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         runtime: runtime.clone(),
         registry: Registry::default(),
         peers: Table::new(id),
+        publisher: Publisher::default(),
+        subscriber: Subscriber::default(),
         links: Mutex::default(),
         link_closed: Notify::new(),
         tasks: Mutex::default(),
         stopped: AtomicBool::new(false),
     });
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    started.retain(|core| core.upgrade().is_some_and(|core| !core.is_stopped()));
+    started.push(Arc::downgrade(&core));
+    drop(started);
     builtin::register(&core.registry);
     if functions {
         private::register_all(&core.registry);

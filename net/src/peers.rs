@@ -66,6 +66,8 @@ struct State {
 struct Todo {
     actions: Vec<Action<Arc<Link>>>,
     told: Vec<(oneshot::Sender<Told>, Told)>,
+    /// Those that another link leads to now, or none.
+    led: Vec<Target>,
 }
 
 impl Table {
@@ -104,8 +106,18 @@ impl Table {
         self.lock().links.dialect(target)
     }
 
+    /// The link that leads to a target.
+    pub(crate) fn link(&self, target: &Target) -> Option<Arc<Link>> {
+        self.lock().links.link(target)
+    }
+
+    /// The addresses that were asked for and lead to an instance.
+    pub(crate) fn places(&self, id: InstanceId) -> Vec<Address> {
+        self.lock().links.places(id).cloned().collect()
+    }
+
     pub(crate) fn is_linked(&self, target: &Target) -> bool {
-        self.lock().links.link(target).is_some()
+        self.link(target).is_some()
     }
 
     /// The way to a peer: there already, or once it was dialled. Many who ask make one link.
@@ -197,6 +209,9 @@ impl Table {
             // Who gave up meanwhile does not wait any more.
             let _ = waiting.send(told);
         }
+        for target in todo.led {
+            core.subscriber.update(core, &target);
+        }
         for action in todo.actions {
             match action {
                 Action::Dial { target, address } => {
@@ -238,6 +253,7 @@ impl State {
                         let mut place = entry.link.write().unwrap_or_else(PoisonError::into_inner);
                         *place = link;
                     }
+                    todo.led.push(target);
                 }
                 Action::Routed { target, route } => {
                     let waiting = self.waiting.remove(&target).unwrap_or_default();

@@ -11,12 +11,13 @@ use bytes::Bytes;
 pub use inventory;
 use net_proto::ErrorCode;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::call::Call;
 pub use crate::registry::{Answer, Handled, Handler, Incoming};
 use crate::registry::{Connection, Param, ParamKind, Registry, Signature};
 use crate::remote::Remote;
-use crate::value::ValueError;
+use crate::value::{self, ValueError};
 pub use crate::value::{Arguments, encode_arguments};
 pub use names::{tag_length, tag_str, tag_text};
 
@@ -120,6 +121,35 @@ where
     Fut: Future<Output = Answer> + Send + 'static,
 {
     Arc::new(AsyncHandler(f))
+}
+
+/// What runs a function with the arguments of an event, taken as one tuple.
+pub fn event_handler<A: DeserializeOwned>(
+    f: impl Fn(A) + Send + Sync + 'static,
+) -> Arc<dyn Handler> {
+    sync_handler(move |call| match value::decode_arguments(&call.body) {
+        Ok(arguments) => answer_value(&f(arguments)),
+        Err(error) => answer_bad_arguments("the subscriber", error),
+    })
+}
+
+/// The same for a function that goes on in a future.
+pub fn async_event_handler<A: DeserializeOwned, Fut>(
+    f: impl Fn(A) -> Fut + Send + Sync + 'static,
+) -> Arc<dyn Handler>
+where
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let f = Arc::new(f);
+    async_handler(move |call| {
+        let begun = value::decode_arguments(&call.body).map(|arguments| f(arguments));
+        async move {
+            match begun {
+                Ok(running) => answer_value(&running.await),
+                Err(error) => answer_bad_arguments("the subscriber", error),
+            }
+        }
+    })
 }
 
 /// Results up to this size are encoded in a buffer that the thread keeps, so that each costs one allocation of its size.

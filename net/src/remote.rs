@@ -63,6 +63,15 @@ impl Remote {
         }
     }
 
+    /// What names it, now and after a restart: what the handle stands for, and its TCP addresses.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        let addresses = self.known().addresses.into_iter();
+        let tcp = addresses.filter(|address| !matches!(address, Address::Unix(_)));
+        let mut targets = vec![self.entry.of.clone()];
+        targets.extend(tcp.map(Target::At).filter(|at| *at != self.entry.of));
+        targets
+    }
+
     /// What it calls itself, once known.
     #[must_use]
     pub fn name(&self) -> Option<String> {

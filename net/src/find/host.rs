@@ -88,6 +88,8 @@ impl HostFinder {
         self.look_into_directory(core, &mut looks);
         self.look_at_ports(core, &mut looks).await;
         while looks.join_next().await.is_some() {}
+        core.subscriber.dial_wanted(core);
+        core.subscriber.ask_originals(core);
     }
 
     fn look_into_directory(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
@@ -206,6 +208,13 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
             .and_then(|value| value.as_str())
             .map(str::to_owned)
     };
+    let events = info.get("subscriptions").and_then(|list| list.as_array());
+    let events: Vec<&str> = events
+        .into_iter()
+        .flatten()
+        .filter_map(|event| event.as_str())
+        .collect();
+    core.subscriber.heard_of_original(&at, &events);
     let original = Original {
         dialect,
         group: text("group").filter(|group| group != "None"),

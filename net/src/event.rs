@@ -1,0 +1,191 @@
+//! Events: what a peer publishes, to whoever said that it wants to be told.
+//!
+//! A subscriber's wish is declared once ([`Subscribe`]) and holds for all peers that match, those that come later included. The publisher
+//! pushes over the links there are, and waits for nobody but those who asked for it ([`Emit`]). What is decided about streams and
+//! their order is in [`net_proto::interests`] and [`net_proto::audience`]; here it meets links, tasks and functions.
+
+mod inbox;
+mod originals;
+mod outpost;
+mod publisher;
+mod subscriber;
+mod subscription;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use net_proto::{InstanceId, Publication};
+use serde::Serialize;
+
+use crate::blocking;
+use crate::peer::{Core, Peer};
+use crate::value::{self, ValueError};
+
+pub(crate) use originals::subscription_handler;
+pub(crate) use publisher::Publisher;
+pub(crate) use subscriber::Subscriber;
+pub use subscription::{Subscribe, Subscription};
+
+/// Publishes an event from this process's [current](Peer::current) peer, with `args`, a tuple or a slice, as its arguments.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), net::EmitError> {
+/// net::emit("progress", &(3, 10)).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn emit(event: &str, args: &(impl Serialize + ?Sized)) -> Emit {
+    match Peer::current() {
+        Some(peer) => peer.emit(event, args),
+        None => Emit::failed(EmitError::NoPeer),
+    }
+}
+
+/// An event on its way to its subscribers.
+///
+/// It was handed to all who have room when this was made; awaiting it waits for those whose queue is full and who asked
+/// that the publisher wait. Dropped before that, those do not get it.
+pub struct Emit(Stage);
+
+enum Stage {
+    Failed(Option<EmitError>),
+    Emitting(Emitting),
+}
+
+struct Emitting {
+    core: Arc<Core>,
+    event: String,
+    publication: Publication,
+    /// Those that have no room yet: peers, with their numbers for their interests.
+    waiting: Vec<(InstanceId, u64)>,
+    emitted: Emitted,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Emitted {
+    /// How many subscribers it was handed to.
+    pub subscribers: usize,
+    /// How many events were dropped to make room for it, or as they were too large.
+    pub dropped: u64,
+}
+
+/// Why an event was not published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// An argument cannot be sent.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// No peer runs in this process.
+    #[error("no peer runs in this process: start one with net::start()")]
+    NoPeer,
+}
+
+impl Emit {
+    pub(crate) fn failed(error: EmitError) -> Self {
+        Self(Stage::Failed(Some(error)))
+    }
+
+    /// Hands an event, encoded as the arguments of a call are, to all who have room for it.
+    fn begin(core: Arc<Core>, event: &str, body: Vec<u8>) -> Self {
+        let publication = Publication {
+            metadata: Default::default(),
+            body: body.into(),
+        };
+        let mut emitting = Emitting {
+            event: event.to_owned(),
+            publication,
+            waiting: Vec::new(),
+            emitted: Emitted::default(),
+            core,
+        };
+        let (event, publication) = (&emitting.event, &emitting.publication);
+        let publisher = &emitting.core.publisher;
+        emitting.waiting = publisher.publish(event, publication, &mut emitting.emitted);
+        Self(Stage::Emitting(emitting))
+    }
+
+    /// Waits on this thread, for programs without async.
+    ///
+    /// # Errors
+    ///
+    /// As awaiting it.
+    pub fn wait(self) -> Result<Emitted, EmitError> {
+        blocking::block_on(self)
+    }
+}
+
+impl Future for Emit {
+    type Output = Result<Emitted, EmitError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Stage::Failed(error) => match error.take() {
+                Some(error) => Poll::Ready(Err(error)),
+                None => Poll::Pending,
+            },
+            Stage::Emitting(emitting) => emitting.poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Emit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Stage::Failed(error) => write!(f, "Emit({error:?})"),
+            Stage::Emitting(emitting) => write!(f, "Emit({})", emitting.event),
+        }
+    }
+}
+
+impl Emitting {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Emitted, EmitError>> {
+        if !self.waiting.is_empty() {
+            let publisher = &self.core.publisher;
+            let (event, publication) = (&self.event, &self.publication);
+            let waiting = std::mem::take(&mut self.waiting);
+            self.waiting =
+                publisher.retry(event, publication, waiting, cx.waker(), &mut self.emitted);
+        }
+        match self.waiting.is_empty() {
+            true => Poll::Ready(Ok(self.emitted)),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl Peer {
+    /// Publishes an event with `args`, a tuple (`(5, 10)`, `(x,)`, `()`) or a slice, as its arguments.
+    pub fn emit(&self, event: &str, args: &(impl Serialize + ?Sized)) -> Emit {
+        let mut body = Vec::with_capacity(64);
+        match value::encode_arguments(args, &mut body) {
+            Ok(()) => self.emit_raw(event, body),
+            Err(error) => Emit::failed(error.into()),
+        }
+    }
+
+    /// Publishes an event whose arguments are encoded already, as [`Remote::call_raw`](crate::Remote::call_raw) takes them.
+    pub fn emit_raw(&self, event: &str, body: Vec<u8>) -> Emit {
+        Emit::begin(Arc::clone(&self.0), event, body)
+    }
+
+    /// The events that somebody wants to be told of by this peer, in order.
+    #[must_use]
+    pub fn subscribed_events(&self) -> Vec<String> {
+        self.0.publisher.events()
+    }
+
+    /// A wish to be told of an event, yet to be narrowed and given a function.
+    ///
+    /// As it is, it means the peers of this one's own group.
+    pub fn subscribe(&self, event: impl Into<String>) -> Subscribe {
+        Subscribe::new(self.clone(), event.into())
+    }
+}

@@ -1,0 +1,143 @@
+//! A peer as publisher: who subscribes to what, and handing an event to all of them. Nothing here waits.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use net_proto::audience::{Audience, Member};
+use net_proto::{CallId, InstanceId, Interest, Publication, Published};
+
+use super::Emitted;
+use super::outpost::Outposts;
+use crate::link::Link;
+
+/// Lock order: this, then a link's state. An event is handed to all its subscribers under the lock, so that a subscriber that
+/// changes links meanwhile gets it once.
+#[derive(Default)]
+pub(crate) struct Publisher {
+    audience: Mutex<Audience<Arc<Link>>>,
+    /// Those that are called with each event.
+    pub(super) outposts: Outposts,
+}
+
+impl Publisher {
+    fn audience(&self) -> MutexGuard<'_, Audience<Arc<Link>>> {
+        self.audience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands an event to all who subscribe to it. Gives those whose queue is full and who are to be waited for.
+    pub(super) fn publish(
+        &self,
+        event: &str,
+        publication: &Publication,
+        emitted: &mut Emitted,
+    ) -> Vec<(InstanceId, u64)> {
+        self.outposts.publish(event, &publication.body, emitted);
+        let mut waiting = Vec::new();
+        for member in self.audience().of(event) {
+            match member.link.publish(member.id, publication, None) {
+                Published::Full => waiting.push((member.peer, member.number)),
+                other => count(member, event, other, emitted),
+            }
+        }
+        waiting
+    }
+
+    /// Tries those again that had no room. Gives those that have none yet, which wake the waker when they have.
+    pub(super) fn retry(
+        &self,
+        event: &str,
+        publication: &Publication,
+        mut waiting: Vec<(InstanceId, u64)>,
+        waker: &Waker,
+        emitted: &mut Emitted,
+    ) -> Vec<(InstanceId, u64)> {
+        let audience = self.audience();
+        let members = audience.of(event);
+        waiting.retain(|waits| {
+            let member = members.iter().find(|m| (m.peer, m.number) == *waits);
+            // Else it is gone, and waited for no more.
+            member.is_some_and(|member| {
+                match member.link.publish(member.id, publication, Some(waker)) {
+                    Published::Full => true,
+                    other => {
+                        count(member, event, other, emitted);
+                        false
+                    }
+                }
+            })
+        });
+        waiting
+    }
+
+    /// A peer has asked for an event on a link.
+    pub(crate) fn joined(&self, link: &Arc<Link>, id: CallId, interest: &Interest) {
+        let mut audience = self.audience();
+        if link.is_closed() {
+            // Whoever closed it has been here, or waits for the lock.
+            return;
+        }
+        let new = Member {
+            link: Arc::clone(link),
+            id,
+            peer: link.id(),
+            number: interest.number,
+        };
+        tracing::debug!(peer = %link.hello.name, event = interest.event, "subscribed");
+        if let Some(old) = audience.joined(&interest.event, new)
+            && let Some(backlog) = old.link.move_interest(old.id)
+        {
+            link.resume_interest(id, backlog);
+        }
+        if link.core.is_stopped() {
+            link.end_interest(id);
+        }
+    }
+
+    /// A peer has taken an interest back.
+    pub(crate) fn left(&self, link: &Arc<Link>, id: CallId) {
+        self.audience().left(link, id);
+    }
+
+    /// A link is gone, and with it all interests on it.
+    pub(crate) fn lost(&self, link: &Arc<Link>) {
+        let pruned = self.audience().lost(link);
+        if pruned > 0 {
+            tracing::debug!(peer = %link.hello.name, pruned, "its subscriptions are gone with its link");
+        }
+    }
+
+    /// Tells the peer at the other end of a link that nothing more will be published to it.
+    pub(crate) fn end(&self, link: &Arc<Link>) {
+        for id in self.audience().on(link) {
+            link.end_interest(id);
+        }
+    }
+
+    /// The events that have subscribers, in order.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let mut events: Vec<String> = self.audience().events().map(str::to_owned).collect();
+        events.extend(self.outposts.events());
+        events.sort_unstable();
+        events.dedup();
+        events
+    }
+}
+
+fn count(member: &Member<Arc<Link>>, event: &str, published: Published, emitted: &mut Emitted) {
+    let peer = &member.link.hello.name;
+    match published {
+        Published::Accepted { dropped } => {
+            emitted.subscribers += 1;
+            emitted.dropped += dropped;
+            if dropped > 0 {
+                tracing::debug!(%peer, event, dropped, "a subscriber does not keep up");
+            }
+        }
+        Published::TooLarge { size, limit } => {
+            emitted.dropped += 1;
+            tracing::warn!(%peer, event, size, limit, "an event is larger than a subscriber takes");
+        }
+        // Its end is being told of.
+        Published::Gone | Published::Full => {}
+    }
+}
