@@ -182,6 +182,12 @@ impl Peer {
         self.0.publisher.events()
     }
 
+    /// How many interests there are in an event of this peer.
+    #[must_use]
+    pub fn subscribers(&self, event: &str) -> usize {
+        self.0.publisher.subscribers(event)
+    }
+
     /// A wish to be told of an event, yet to be narrowed and given a function.
     ///
     /// As it is, it means the peers of this one's own group.

@@ -82,6 +82,13 @@ impl Outposts {
         }
     }
 
+    /// How many are called with an event.
+    pub(super) fn count(&self, event: &str) -> usize {
+        let all = self.all();
+        let outposts = all.get(event).into_iter().flatten();
+        outposts.filter(|outpost| !outpost.queue().is_gone).count()
+    }
+
     /// The events that somebody is called with.
     pub(super) fn events(&self) -> Vec<String> {
         let all = self.all();

@@ -113,6 +113,11 @@ impl Publisher {
         }
     }
 
+    /// How many subscribe to an event.
+    pub(super) fn subscribers(&self, event: &str) -> usize {
+        self.audience().of(event).len() + self.outposts.count(event)
+    }
+
     /// The events that have subscribers, in order.
     pub(crate) fn events(&self) -> Vec<String> {
         let mut events: Vec<String> = self.audience().events().map(str::to_owned).collect();
