@@ -257,7 +257,10 @@ impl RawCall {
             self.body = bytes.into();
         }
         match started {
-            Started::Sent(id) => Ok(CallState::Sent { link, id, slot }),
+            Started::Sent(id) => {
+                tracing::debug!(tag = %self.tag, peer = %self.remote, "call sent");
+                Ok(CallState::Sent { link, id, slot })
+            }
             Started::Blocked => Ok(CallState::Blocked),
             Started::Gone if self.redials < REDIALS => {
                 self.redials += 1;

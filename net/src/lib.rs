@@ -51,6 +51,7 @@ pub use error::{CallError, RemoteError, StartError};
 #[cfg(unix)]
 pub use fork::after_fork;
 pub use net_macros::connect;
+pub use net_proto::original::{PeerId03, PeerIdError, Tag03};
 pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
 pub use registry::{

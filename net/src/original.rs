@@ -85,6 +85,7 @@ async fn answer(core: &Arc<Core>, request: &Request) -> original::Answer {
     let failed = |kind: &str, message: &str| original::Answer::Error {
         traceback: format!("{kind}: {message}\n"),
     };
+    tracing::debug!(tag = %request.tag, "call received from an original peer");
     let Some(connection) = core.registry.find(&request.tag) else {
         return original::Answer::Flag(INVALID_CONNECTION.into());
     };
@@ -168,6 +169,7 @@ pub(crate) async fn ask(
         why: why.to_string(),
     };
     let bytes = dialect.build_request(&request).map_err(refused)?;
+    tracing::debug!(tag, peer = %remote, "call sent to an original peer");
     let answer = exchange(&address, &bytes)
         .await
         .map_err(|error| match error {

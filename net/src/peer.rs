@@ -495,6 +495,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         tasks: Mutex::default(),
         stopped: AtomicBool::new(false),
     });
+    tracing::debug!(name = %core.name, addresses = ?core.addresses, "peer started");
     builtin::register(&core.registry);
     if functions {
         private::register_all(&core.registry);

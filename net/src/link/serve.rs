@@ -40,6 +40,7 @@ impl Link {
             );
             return false;
         };
+        tracing::debug!(tag = %call.tag.name, peer = %self.hello.name, "call received");
         let incoming = Incoming {
             body: call.body,
             peer: self.core.peer(),
