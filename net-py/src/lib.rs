@@ -9,6 +9,7 @@ mod call;
 mod convert;
 mod error;
 mod handler;
+mod local;
 mod node;
 mod pending;
 mod remote;
@@ -31,11 +32,13 @@ mod _net {
     #[pymodule_export]
     use crate::handler::register;
     #[pymodule_export]
-    use crate::node::{Local, before_fork, local, start, start_in_child, stop};
+    use crate::local::{
+        Local, before_fork, current_local, register_flag, start, start_in_child, stop,
+    };
     #[pymodule_export]
     use crate::pending::{Pending, begin};
     #[pymodule_export]
-    use crate::remote::{Remote, peers};
+    use crate::remote::{Remote, decode_peer_id, decode_tag, peer_id};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

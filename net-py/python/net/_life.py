@@ -10,7 +10,6 @@ import os
 import sys
 
 from . import _net
-from ._connect import register_again
 
 __all__ = ["begin"]
 
@@ -31,4 +30,3 @@ def _child() -> None:
     if (loop := sys.modules.get("net._loop")) is not None:
         loop.forget()
     _net.start_in_child()
-    register_again()
