@@ -10,6 +10,7 @@ mod convert;
 mod error;
 mod handler;
 mod local;
+mod log;
 mod node;
 mod pending;
 mod remote;
@@ -25,7 +26,7 @@ mod _net {
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
 
-    use crate::{convert, error};
+    use crate::{convert, error, log};
 
     #[pymodule_export]
     use crate::call::{call, call_here};
@@ -35,6 +36,8 @@ mod _net {
     use crate::local::{
         Local, before_fork, current_local, register_flag, start, start_in_child, stop,
     };
+    #[pymodule_export]
+    use crate::log::heed;
     #[pymodule_export]
     use crate::pending::{Pending, begin};
     #[pymodule_export]
@@ -50,6 +53,7 @@ mod _net {
                 "net cannot be used in a subinterpreter",
             ));
         }
+        log::begin();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 

@@ -16,7 +16,7 @@ use pyo3::sync::PyOnceLock;
 use crate::node::{Node, Offers, Settings};
 use crate::remote::{self, Remote};
 use crate::wait::{stay_if_ending, wait};
-use crate::{answers, attach, error, wait};
+use crate::{answers, attach, error, log, wait};
 
 /// How long the end waits for threads that are in Python, after the grace time: for those that only have to be let on, not for functions
 /// that run and run.
@@ -284,6 +284,7 @@ pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
     let peers: Vec<Peer> = of_parent.iter().filter_map(|node| node.running()).collect();
     answers::after_fork(py);
     attach::after_fork();
+    log::after_fork();
     net::after_fork(&peers);
     wait::after_fork();
     GENERATION.fetch_add(1, Ordering::Relaxed);
@@ -317,6 +318,7 @@ pub(crate) fn stop(py: Python<'_>, grace: f64) {
             // Its error would be that the runtime has gone, and everything with it.
             let _ = net::blocking::block_on(leaves);
         }
+        log::flush(LEAVE);
         attach::close(LEAVE);
     });
 }
