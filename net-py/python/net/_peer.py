@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 from . import _environment, _net
 from ._call import Target, call_on
 from ._connect import CONNECTIONS, register
+from ._errors import Error
 from ._flags import FLAGS, get_flag, process_flags, register_flag
 from ._tags import Registered, own_tag, tag_text
 
@@ -389,7 +390,12 @@ class Peer:
 
     def __repr__(self) -> str:
         counts = (len(self.registered_connections), len(self.registered_subscriptions), len(self.registered_flags))
-        return "<net.Peer h:{} p:{} g:{} c:{} s:{} f:{}>".format(self.host, self.port, self.group, *counts)
+        try:
+            place = f"h:{self.host} p:{self.port} g:{self.group}"
+        except Error as error:
+            # Shown where something is looked for, as in a traceback: no place to fail.
+            return f"<net.Peer: {error}>"
+        return f"<net.Peer {place} c:{counts[0]} s:{counts[1]} f:{counts[2]}>"
 
 
 #: The one object for each peer of this process.

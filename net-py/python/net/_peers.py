@@ -27,8 +27,13 @@ class RemoteFunction(Protocol):
     tag: str
 
     def __call__(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Any: ...
-    def aio(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Coroutine[Any, Any, Any]: ...
-    def submit(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Future[Any]: ...
+    def aio(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """Call it as a coroutine; cancelling that cancels the call there too."""
+        ...
+
+    def submit(self, *args: Any, time_out: float | None = None, **kwargs: Any) -> Future[Any]:
+        """Call it and return at once; cancelling the future cancels the call there too."""
+        ...
 
 
 def _remote_function(peer: RemotePeer, tag: str, described: dict[str, Any]) -> RemoteFunction:
@@ -66,21 +71,24 @@ class RemotePeer(_net.Remote, Peer):  # type: ignore[misc]  # what is not known 
     def _at(cls, host: str, port: int, **said: Any) -> RemotePeer:
         """Return a handle of which something is said before it is asked."""
         handle = cls((host, port))
-        vars(handle)["_said"] = {name: what for name, what in said.items() if what}
+        vars(handle)["_hints"] = {name: what for name, what in said.items() if what}
         return handle
 
-    def _said(self, name: str) -> Any:
-        return vars(self).get("_said", {}).get(name)
+    def _hint(self, name: str) -> Any:
+        return vars(self).get("_hints", {}).get(name)
+
+    def _is_known(self) -> bool:
+        return self.instance_id is not None or self.is_original
 
     @property
     def group(self) -> str | None:
         """The group it is in, as far as known."""
-        return super().group or self._said("group")
+        return super().group if self._is_known() else self._hint("group")
 
     @property
     def hub(self) -> bool:
         """Whether it is a hub of its group, as far as known."""
-        return super().hub or bool(self._said("hub"))
+        return super().hub if self._is_known() else bool(self._hint("hub"))
 
     @property
     def registered_connections(self) -> Mapping[str, Callable[..., Any]]:
@@ -141,7 +149,7 @@ class RemotePeer(_net.Remote, Peer):  # type: ignore[misc]  # what is not known 
         """Return the peer's functions by tag and by name, asked of it once, or again on ``refresh``."""
         known: dict[str, RemoteFunction] | None = vars(self).get("_known")
         if known is None or refresh:
-            if known is None and not refresh and (said := self._said("connections")):
+            if known is None and not refresh and (said := self._hint("connections")):
                 described: dict[str, dict[str, Any]] = {str(tag): {} for tag in said}
             else:
                 described = self._describe()
@@ -241,14 +249,16 @@ def peers(*args: Any, **kwargs: Any) -> Peers:
     on this host, ``hubs_only`` the hubs. ``groups`` is one name or several. As the original's manual puts now the one
     and now the other first, ``groups`` and ``refresh`` are taken in either order.
     """
-    return _peers(*_groups_first(args), **kwargs)
+    return _peers(**_by_name(args), **kwargs)
 
 
-def _groups_first(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return arguments by place with ``groups`` before ``refresh``, which alone is true or false."""
-    if args and isinstance(args[0], bool):
-        return (args[1] if len(args) > 1 else None, args[0], *args[2:])
-    return args
+def _by_name(args: tuple[Any, ...]) -> dict[str, Any]:
+    """Return arguments by name: of the first two the one that is true or false is ``refresh``."""
+    first = ["refresh", "groups"] if args and isinstance(args[0], bool) else ["groups", "refresh"]
+    names = [*first, "on_host", "hubs_only"]
+    if len(args) > len(names):
+        raise TypeError(f"peers() takes {len(names)} arguments by place but {len(args)} were given")
+    return dict(zip(names, args, strict=False))
 
 
 def _peers(
@@ -274,7 +284,7 @@ def get_peers(
 ) -> Peers: ...
 def get_peers(*args: Any, **kwargs: Any) -> Peers:
     """Return the peers that are there: ``peers`` by its older name."""
-    return _peers(*_groups_first(args), **kwargs)
+    return _peers(**_by_name(args), **kwargs)
 
 
 def peer_group(name: str | bytes | None = None, hubs_only: bool = False, on_host: bool = False) -> list[RemotePeer]:
