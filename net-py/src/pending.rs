@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use crate::answers::{self, Notice};
 use crate::attach;
 use crate::call::{self, Outcome};
-use crate::node::Generation;
+use crate::local::Generation;
 
 /// How far a call is.
 enum Stage {

@@ -23,11 +23,14 @@ PATIENCE = 30.0
 
 
 class Served:
-    """Another process with a peer, which serves the functions of ``served.py`` until its standard input ends."""
+    """Another process with a peer, which serves the functions of ``served.py`` until its standard input ends.
 
-    def __init__(self, **environment: str) -> None:
+    It may run a ``program`` before that.
+    """
+
+    def __init__(self, program: str = "", **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "import served; served.main()"],
+            [sys.executable, "-c", f"{program}\nimport served; served.main()"],
             cwd=HERE,
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,

@@ -96,6 +96,17 @@ def null_flag() -> str:
 
 
 @net.connect
+def null_text() -> str:
+    return "NULL"
+
+
+@net.connect
+async def own_flag_later() -> str:
+    await asyncio.sleep(0)
+    return net.Peer().get_flag("TEST_FLAG")
+
+
+@net.connect
 def own_flag() -> str:
     return net.Peer().get_flag("TEST_FLAG")
 
@@ -129,6 +140,7 @@ def block(seconds: float) -> float:
 
 
 _gate = threading.Event()
+_waiting = threading.Event()
 _cancelled = threading.Event()
 
 
@@ -140,6 +152,7 @@ def open_gate() -> None:
 @net.connect
 def pass_gate() -> bool:
     """Block until somebody opens the gate."""
+    _waiting.set()
     opened = _gate.wait(30)
     _gate.clear()
     return opened
@@ -182,14 +195,39 @@ def own_peer() -> str:
 
 
 @net.connect
+async def own_peer_later() -> list[str]:
+    """Ask from the coroutine, from a task that it begins, and from a thread that it hands over to."""
+    await asyncio.sleep(0)
+
+    async def task() -> str:
+        return net.Peer().instance_id
+
+    return [
+        net.Peer().instance_id,
+        await asyncio.create_task(task()),
+        await asyncio.to_thread(lambda: net.Peer().instance_id),
+    ]
+
+
+@net.connect
 def call_on(peer: str | None, target: str) -> int:
     """Call back, or onward: a function that is itself a caller."""
     return process_id(peer=target)
 
 
 @net.connect
+def relay(target: str, tag: str, *args: Any) -> Any:
+    return net.Peer().execute(target, tag, args)
+
+
+@net.connect
 def relay_failure(target: str) -> None:
     divide(1, 0, peer=target)
+
+
+def was_waited_at() -> bool:
+    """Wait until the gate is waited at, or was before, in this process; not connected."""
+    return _waiting.wait(30)
 
 
 def signal_pause() -> None:

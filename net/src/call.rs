@@ -174,7 +174,7 @@ impl RawCall {
             ErrorCode::NoSuchConnection => CallError::NoSuchConnection {
                 peer,
                 tag: self.tag.clone().into_owned(),
-                near: body.names,
+                connections: body.names,
             },
             ErrorCode::Busy => CallError::Busy {
                 peer,
@@ -257,7 +257,10 @@ impl RawCall {
             self.body = bytes.into();
         }
         match started {
-            Started::Sent(id) => Ok(CallState::Sent { link, id, slot }),
+            Started::Sent(id) => {
+                tracing::debug!(tag = %self.tag, peer = %self.remote, "call sent");
+                Ok(CallState::Sent { link, id, slot })
+            }
             Started::Blocked => Ok(CallState::Blocked),
             Started::Gone if self.redials < REDIALS => {
                 self.redials += 1;

@@ -53,6 +53,7 @@ pub use event::{Emit, EmitError, Emitted, Subscribe, Subscription, emit};
 #[cfg(unix)]
 pub use fork::after_fork;
 pub use net_macros::connect;
+pub use net_proto::original::{PeerId03, PeerIdError, Tag03};
 pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits, Policy};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
 pub use registry::{

@@ -527,6 +527,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     started.retain(|core| core.upgrade().is_some_and(|core| !core.is_stopped()));
     started.push(Arc::downgrade(&core));
     drop(started);
+    tracing::debug!(name = %core.name, addresses = ?core.addresses, "peer started");
     builtin::register(&core.registry);
     if functions {
         private::register_all(&core.registry);

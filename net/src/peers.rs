@@ -146,6 +146,7 @@ impl Table {
 
     /// Takes in a link on which both sides have said who they are, and of which nothing was read since.
     pub(crate) fn linked(&self, core: &Arc<Core>, link: &Arc<Link>) {
+        tracing::debug!(peer = %link.hello.name, address = %link.address, dialled = link.dialled, "link opened");
         self.change(core, |links| {
             links.linked(New {
                 link: Arc::clone(link),

@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import Any
 
 from . import _life, _net
-from ._builtins import connections, info, null, pass_through
 from ._connect import connect
 from ._environment import DEV, GROUP, IS_HUB, LOGGER, PORT_RANGE, PORT_START, THREAD_LIMIT, host_ip
 from ._errors import (
@@ -30,9 +29,10 @@ from ._errors import (
     TimedOut,
     Unreachable,
 )
-from ._flags import flag, invalid_connection, null_response
+from ._flags import flag
 from ._peer import Peer
 from ._peers import Peers, RemoteFunction, RemotePeer, get_peers, peer_group, peers
+from .defaults import connections, info, invalid_connection, null, null_response, pass_through
 
 __version__: str = _net.__version__
 

@@ -10,7 +10,7 @@ import os
 import sys
 
 from . import _net
-from ._connect import register_again
+from ._log import wanted
 
 __all__ = ["begin"]
 
@@ -20,6 +20,7 @@ GRACE = 1.0
 
 def begin() -> None:
     """Start the peer, in the background, and see to its end and to children."""
+    _net.heed(wanted())
     _net.start()
     atexit.register(_net.stop, GRACE)
     if hasattr(os, "register_at_fork"):
@@ -31,4 +32,3 @@ def _child() -> None:
     if (loop := sys.modules.get("net._loop")) is not None:
         loop.forget()
     _net.start_in_child()
-    register_again()

@@ -132,8 +132,20 @@ async fn native(core: &Arc<Core>, socket: Socket, read: BytesMut) {
         Ok(_) => {}
         // Connected and left: this is how a peer looks whether a socket was left behind.
         Err(LinkError::Closed) => tracing::debug!(from, "connected and left"),
+        Err(LinkError::Io(error)) if has_left(&error) => {
+            tracing::debug!(from, %error, "connected and left");
+        }
         Err(error) => refused(&from, &error.to_string()),
     }
+}
+
+/// Whether an error says that the other side is gone, as one that ends is.
+fn has_left(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+    )
 }
 
 fn refused(from: &(impl std::fmt::Display + ?Sized), why: &str) {

@@ -5,24 +5,35 @@ Not here: the answers. The core gives them, to other peers and to this process a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from . import _net
-from ._call import Target, call_on
-from ._flags import get_flag, process_flags
+from .. import _net
+from .._call import Target, call_on
+from .._connect import CONNECTIONS
+from .._flags import get_flag, process_flags
 
 __all__ = ["connections", "info", "null", "pass_through"]
 
 _HANDLERS = "net.defaults.handlers."
 
 
-def info(*, peer: Target = None, time_out: float | None = None) -> dict[str, Any]:
-    """Return what a peer says of itself: host, port, group, hub, user, executable, connections and more."""
+def _known_here(function: Callable[..., Any]) -> None:
+    # Not registered: the core answers for it.
+    CONNECTIONS[_HANDLERS + function.__name__] = function
+
+
+def info(*args: Any, peer: Target = None, time_out: float | None = None, **kwargs: Any) -> dict[str, Any]:
+    """Return what a peer says of itself.
+
+    That is ``host``, ``port``, ``group``, ``hub``, ``user``, ``executable``, ``connections``, ``subscriptions``,
+    ``flags`` and more; here, or with ``peer=`` of that peer. Arguments are taken and mean nothing, as in the original.
+    """
     answer: dict[str, Any] = _ask("info", peer, time_out)
     return answer
 
 
-def connections(*, peer: Target = None, time_out: float | None = None) -> Any:
+def connections(*args: Any, peer: Target = None, time_out: float | None = None, **kwargs: Any) -> Any:
     """Return what a peer has connected: by tag name, module, doc and signature. An original answers with a text."""
     return _ask("connections", peer, time_out)
 
@@ -35,13 +46,19 @@ def pass_through(*args: Any, peer: Target = None, time_out: float | None = None,
 
 
 def null(*args: Any, peer: Target = None, time_out: float | None = None, **kwargs: Any) -> Any:
-    """Return what the flag ``NULL`` comes to."""
+    """Return what the flag ``NULL`` comes to: ``"NULL"``, unless the program handles that flag in its own way."""
     if peer:
         return call_on(peer, _HANDLERS + "null", args, kwargs, time_out)
-    return process_flags(get_flag("NULL"), _HANDLERS + "null", None)
+    from .._peer import Peer
+
+    return process_flags(get_flag("NULL"), _HANDLERS + "null", Peer())
 
 
 def _ask(name: str, peer: Target, time_out: float | None) -> Any:
     if peer:
         return call_on(peer, _HANDLERS + name, (), {}, time_out)
     return _net.call_here(_HANDLERS + name)
+
+
+for _function in (info, connections, pass_through, null):
+    _known_here(_function)
