@@ -8,6 +8,7 @@ mod attach;
 mod call;
 mod convert;
 mod error;
+mod event;
 mod handler;
 mod local;
 mod log;
@@ -30,6 +31,8 @@ mod _net {
 
     #[pymodule_export]
     use crate::call::{call, call_here};
+    #[pymodule_export]
+    use crate::event::{Emission, Subscription, emit, register_subscriber, subscribe, subscribers};
     #[pymodule_export]
     use crate::handler::register;
     #[pymodule_export]

@@ -13,6 +13,7 @@ use net::{Connection, Peer};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::event::Wanted;
 use crate::node::{Node, Offers, Settings};
 use crate::remote::{self, Remote};
 use crate::wait::{stay_if_ending, wait};
@@ -66,6 +67,8 @@ pub(crate) struct Own {
     settings: Settings,
     /// What it offers beside what all do: a forked child offers it again.
     connections: Mutex<BTreeMap<String, Connection>>,
+    /// What it is to be told of: a forked child too.
+    wishes: Mutex<Vec<Arc<Wanted>>>,
     run: Mutex<Run>,
 }
 
@@ -81,6 +84,7 @@ impl Own {
         Arc::new(Self {
             settings,
             connections: Mutex::default(),
+            wishes: Mutex::default(),
             run: Mutex::new(Run::None),
         })
     }
@@ -93,6 +97,28 @@ impl Own {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wishes(&self) -> MutexGuard<'_, Vec<Arc<Wanted>>> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has it told of what is wanted, as soon as it runs.
+    pub(crate) fn wish(&self, py: Python<'_>, wanted: &Arc<Wanted>) {
+        self.wishes().push(Arc::clone(wanted));
+        if let Some(node) = self.node() {
+            let wishes = vec![Arc::clone(wanted)];
+            py.detach(|| {
+                node.offer(Offers {
+                    wishes,
+                    ..Offers::default()
+                });
+            });
+        }
+    }
+
+    pub(crate) fn forget_wish(&self, wanted: &Arc<Wanted>) {
+        self.wishes().retain(|kept| !Arc::ptr_eq(kept, wanted));
     }
 
     /// Begins to start, unless that was done before.
@@ -108,6 +134,7 @@ impl Own {
                     .cloned()
                     .collect(),
                 flags: all.flags.clone(),
+                wishes: self.wishes().clone(),
             };
             *run = Run::Node(Node::start(self.settings.clone(), offers)?);
         }
@@ -225,7 +252,7 @@ pub(crate) fn offer(py: Python<'_>, of: Option<&Local>, connection: Connection) 
         for node in nodes {
             node.offer(Offers {
                 connections: vec![connection.clone()],
-                flags: Vec::new(),
+                ..Offers::default()
             });
         }
     });
@@ -245,8 +272,8 @@ pub(crate) fn register_flag(py: Python<'_>, name: String) {
     py.detach(|| {
         for node in nodes {
             node.offer(Offers {
-                connections: Vec::new(),
                 flags: vec![name.clone()],
+                ..Offers::default()
             });
         }
     });
@@ -290,6 +317,7 @@ pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     for own in &all.peers {
         let had_begun = own.node().is_some();
+        own.wishes().iter().for_each(|wish| wish.after_fork());
         // Not dropped: it would wait for threads that are not here.
         std::mem::forget(std::mem::replace(&mut *own.run(), Run::None));
         if had_begun {
@@ -326,6 +354,12 @@ pub(crate) fn stop(py: Python<'_>, grace: f64) {
 /// A peer of this process. Two are equal if they stand for the same one.
 #[pyclass(frozen, eq, hash, module = "net._net")]
 pub(crate) struct Local(Arc<Own>);
+
+impl Local {
+    pub(crate) fn own(&self) -> &Arc<Own> {
+        &self.0
+    }
+}
 
 impl PartialEq for Local {
     fn eq(&self, other: &Self) -> bool {

@@ -9,6 +9,7 @@ use net::{Connection, Peer};
 use pyo3::prelude::*;
 use tokio::sync::watch;
 
+use crate::event::Wanted;
 use crate::wait::wait;
 use crate::{attach, error};
 
@@ -36,11 +37,13 @@ impl Settings {
     }
 }
 
-/// What a peer offers: functions, and the names of flags.
+/// What a peer offers: functions, and the names of flags; and what it wants.
 #[derive(Default)]
 pub(crate) struct Offers {
     pub(crate) connections: Vec<Connection>,
     pub(crate) flags: Vec<String>,
+    /// What it is to be told of.
+    pub(crate) wishes: Vec<Arc<Wanted>>,
 }
 
 impl Offers {
@@ -50,6 +53,10 @@ impl Offers {
         }
         for flag in self.flags.drain(..) {
             peer.registry().register_flag(flag);
+        }
+        // After the functions: one of them is told.
+        for wish in self.wishes.drain(..) {
+            wish.declare(peer);
         }
     }
 }
@@ -108,6 +115,7 @@ impl Node {
             Stage::Starting | Stage::Failed(_) => {
                 early.connections.append(&mut offers.connections);
                 early.flags.append(&mut offers.flags);
+                early.wishes.append(&mut offers.wishes);
             }
         }
     }

@@ -17,11 +17,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use net_proto::links::Target;
 use net_proto::{InstanceId, Publication};
 use serde::Serialize;
 
 use crate::blocking;
 use crate::peer::{Core, Peer};
+use crate::remote::Remote;
 use crate::value::{self, ValueError};
 
 pub(crate) use originals::subscription_handler;
@@ -112,6 +114,12 @@ impl Emit {
         Self(Stage::Emitting(emitting))
     }
 
+    /// Whether it waits for subscribers that have no room.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        matches!(&self.0, Stage::Emitting(emitting) if !emitting.waiting.is_empty())
+    }
+
     /// Waits on this thread, for programs without async.
     ///
     /// # Errors
@@ -186,6 +194,36 @@ impl Peer {
     #[must_use]
     pub fn subscribers(&self, event: &str) -> usize {
         self.0.publisher.subscribers(event)
+    }
+
+    /// Those who want to be told of an event: each peer and, where a function of it is called with the event, that
+    /// function's tag.
+    #[must_use]
+    pub fn subscribers_of(&self, event: &str) -> Vec<(Remote, Option<String>)> {
+        let core = &self.0;
+        let native = core.publisher.peers(event).into_iter().map(|id| {
+            let entry = core.peers.entry(&Target::Instance(id));
+            (Remote::new(self.clone(), entry), None)
+        });
+        let called = core.publisher.outposts.called(event).into_iter();
+        let called = called.map(|(remote, tag)| (remote, Some(tag)));
+        native.chain(called).collect()
+    }
+
+    /// Has the function under `tag` of another peer called with each event from now on, as a subscriber of the original
+    /// app-net is. Said twice it counts once; who cannot be reached is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// Too many are called with this event already.
+    pub fn register_subscriber(
+        &self,
+        event: &str,
+        subscriber: Remote,
+        tag: impl Into<String>,
+    ) -> Result<(), String> {
+        let outposts = &self.0.publisher.outposts;
+        outposts.add(event, subscriber, tag.into())
     }
 
     /// A wish to be told of an event, yet to be narrowed and given a function.

@@ -89,6 +89,16 @@ impl Outposts {
         outposts.filter(|outpost| !outpost.queue().is_gone).count()
     }
 
+    /// Those that are called with an event: who, and the function there.
+    pub(super) fn called(&self, event: &str) -> Vec<(Remote, String)> {
+        let all = self.all();
+        let outposts = all.get(event).into_iter().flatten();
+        outposts
+            .filter(|outpost| !outpost.queue().is_gone)
+            .map(|outpost| (outpost.remote.clone(), outpost.tag.clone()))
+            .collect()
+    }
+
     /// The events that somebody is called with.
     pub(super) fn events(&self) -> Vec<String> {
         let all = self.all();

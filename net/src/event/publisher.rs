@@ -118,6 +118,15 @@ impl Publisher {
         self.audience().of(event).len() + self.outposts.count(event)
     }
 
+    /// The peers that subscribe to an event over a link.
+    pub(super) fn peers(&self, event: &str) -> Vec<InstanceId> {
+        self.audience()
+            .of(event)
+            .iter()
+            .map(|member| member.peer)
+            .collect()
+    }
+
     /// The events that have subscribers, in order.
     pub(crate) fn events(&self) -> Vec<String> {
         let mut events: Vec<String> = self.audience().events().map(str::to_owned).collect();

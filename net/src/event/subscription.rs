@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::inbox::Subscribed;
 use crate::peer::Peer;
 use crate::private;
-use crate::registry::{Connection, Handler};
+use crate::registry::{Connection, Handler, Registered};
 use crate::remote::Remote;
 
 /// Events that each publisher keeps for a subscriber that says nothing else: a second of a busy publisher, or a burst.
@@ -161,6 +161,12 @@ impl Subscribe {
             .registry()
             .find(&tag)
             .expect("it was registered just now");
+        Self { peer, wish }.begin_registered(function)
+    }
+
+    /// The same with a function that is registered already.
+    pub fn begin_registered(self, function: Arc<Registered>) -> Subscription {
+        let Self { peer, wish } = self;
         let core = Arc::clone(&peer.0);
         let (number, subscribed) = core.subscriber.declare(&core, wish, function);
         Subscription {
