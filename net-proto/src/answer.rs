@@ -138,12 +138,14 @@ impl ErrorBody {
                 .map()?
                 .ok_or_else(|| minicbor::decode::Error::message("no length"))?;
             for _ in 0..entries {
-                match cbor.u64()? {
+                // A key below 0 is one that is not known.
+                match u64::try_from(cbor.int()?).unwrap_or(u64::MAX) {
                     0 => error.code = ErrorCode::from_number(cbor.u8()?),
                     1 => error.kind = cbor.str()?.to_owned(),
                     2 => error.message = cbor.str()?.to_owned(),
                     3 => error.traceback = cbor.str()?.to_owned(),
                     4 => {
+                        error.names.clear();
                         for (index, name) in cbor.array_iter::<&str>()?.enumerate() {
                             let name = name?;
                             if index < MAX_ERROR_NAMES {

@@ -368,46 +368,6 @@ fn a_peer_that_never_says_hello_is_given_up() {
 }
 
 #[test]
-fn sides_without_a_common_version_say_which_is_to_be_updated() {
-    let mut pair = Pair::new(Limits::default(), Limits::default());
-    pair.dialer.receive(pair.now, b"\xABnet\r\n\x02\x05");
-    let error = pair.dialer.failed.take().unwrap();
-    assert_eq!(
-        error,
-        ProtocolError::Incompatible {
-            ours: 1..=1,
-            theirs: 2..=5
-        }
-    );
-    assert_eq!(
-        error.to_string(),
-        "this side speaks protocol version 1, the peer 2 to 5: update app-net on this side"
-    );
-    let error = ProtocolError::Incompatible {
-        ours: 3..=4,
-        theirs: 1..=2,
-    };
-    assert!(
-        error
-            .to_string()
-            .ends_with("update app-net on the peer's side")
-    );
-}
-
-#[test]
-fn a_later_version_that_still_speaks_this_one_is_welcome() {
-    let mut pair = Pair::new(Limits::default(), Limits::default());
-    let mut bytes = pair.acceptor.write_once(pair.now);
-    bytes[7] = 9;
-    pair.dialer.receive(pair.now, &bytes);
-    let event = pair.dialer.events.pop_front();
-    assert!(
-        matches!(event, Some(Event::Connected { version: 1, .. })),
-        "{event:?}"
-    );
-}
-
-#[test]
 fn a_failed_session_stays_failed() {
     let mut pair = Pair::connected();
     pair.dialer.receive(pair.now, &[0xFF; 16]);

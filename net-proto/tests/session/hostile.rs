@@ -3,9 +3,10 @@
 use net_proto::{ErrorCode, Event, Kind, Limits, Misbehaviour, Outcome, ProtocolError};
 use proptest::prelude::*;
 
-use crate::pair::{CALL, CANCEL, CHUNK, CREDIT, ERROR, GOODBYE, PING, Pair, REPLY, pattern};
+use crate::pair::{
+    CALL, CANCEL, CHUNK, CREDIT, ERROR, GOODBYE, HELLO, PING, Pair, REPLY, frame, pattern,
+};
 
-const HELLO: u8 = 0x01;
 const FLAG: u8 = 0x04;
 const ITEM: u8 = 0x06;
 
@@ -13,14 +14,6 @@ const WITH_TAG: u8 = 0x01;
 const WITH_TIME: u8 = 0x02;
 const MORE: u8 = 0x08;
 const LAST: u8 = 0x01;
-
-fn frame(kind: u8, flags: u8, stream: u64, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = (payload.len() as u32).to_le_bytes().to_vec();
-    bytes.extend([kind, flags, 0, 0]);
-    bytes.extend(stream.to_le_bytes());
-    bytes.extend(payload);
-    bytes
-}
 
 /// A call with a tag that is not remembered.
 fn call(stream: u64, body: &[u8]) -> Vec<u8> {

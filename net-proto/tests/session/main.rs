@@ -7,3 +7,4 @@ mod large;
 mod life;
 mod pair;
 mod random;
+mod skew;
