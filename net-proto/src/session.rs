@@ -324,7 +324,8 @@ impl<C> Session<C> {
         }
     }
 
-    /// The link is gone: the tokens of all calls that have not ended, or whose end was not polled.
+    /// The link is gone: the tokens of all calls that have not ended, or whose end was not polled. What waited to be written is
+    /// dropped, what comes in is not looked at any more.
     pub fn close(&mut self) -> Vec<C> {
         let unpolled = self.events.drain(..).filter_map(|event| match event {
             Event::Ended { token, .. } => Some(token),
@@ -336,6 +337,16 @@ impl<C> Session<C> {
         self.timers = TimerTable::default();
         self.liveness.stop();
         self.peer_calls.clear();
+        // The session may be held for long after, by whoever holds its link; what it held need not be.
+        self.out = Vec::new();
+        self.ping_to_answer = None;
+        self.leaving = Leaving::default();
+        self.unsent = Unsent::default();
+        self.credit_due = Vec::new();
+        self.arriving = 0;
+        self.receive_window = ReceiveWindow::new(self.limits.link_window);
+        self.send_window = SendWindow::new(0);
+        self.blocked = None;
         tokens
     }
 

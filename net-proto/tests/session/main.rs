@@ -2,6 +2,7 @@
 
 mod calls;
 mod ends;
+mod extremes;
 mod hostile;
 mod large;
 mod life;
