@@ -206,7 +206,7 @@ fn a_peer_may_serve_more_calls_at_once_than_can_be_counted_here() {
 /// Any CBOR item, of known length and of unknown.
 fn item() -> impl Strategy<Value = Vec<u8>> {
     let strings = |major: u8| {
-        let pieces = proptest::collection::vec(proptest::collection::vec(b'a'..b'z', 0..20), 0..4);
+        let pieces = proptest::collection::vec(proptest::collection::vec(b'a'..=b'z', 0..20), 0..4);
         (any::<bool>(), pieces).prop_map(move |(known, pieces)| {
             let whole = |text: &[u8]| [&[major + text.len() as u8], text].concat();
             match known {
