@@ -3,7 +3,7 @@
 # Counted where the source is compiled (-C instrument-coverage), so that optimising changes nothing in it.
 set -eu
 
-target=${CARGO_TARGET_DIR:-target}/coverage
+target=${CARGO_TARGET_DIR:-$(pwd)/target}/coverage
 least=95
 
 # The tools have to read what this very compiler writes.
@@ -24,11 +24,11 @@ export CARGO_TARGET_DIR="$target"
 export LLVM_PROFILE_FILE="$target/profiles/%p-%m.profraw"
 # Branches are counted by an unstable option, which this lets a stable compiler take. Names stay uncompressed, for tools built without zlib.
 export RUSTC_BOOTSTRAP=1
-export RUSTFLAGS="-C instrument-coverage -Z coverage-options=branch -C llvm-args=-enable-name-compression=false"
+export RUSTFLAGS="-Cinstrument-coverage -Zcoverage-options=branch -Cllvm-args=-enable-name-compression=false"
 
 rm -rf "$target/profiles"
 tests() { cargo test --quiet --package app-net-proto --lib --tests "$@"; }
-objects=$(tests --no-run --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/-object=\1/p')
+objects=$(tests --no-run --message-format=json | sed -n 's|.*"executable":"[^"]*/\(debug/deps/[^"/]*\)".*|--object=\1|p')
 tests -- "$@"
 
 "$tools/llvm-profdata" merge --sparse "$target"/profiles/*.profraw --output "$target/tests.profdata"
@@ -36,13 +36,13 @@ cov() {
     command=$1
     shift
     # shellcheck disable=SC2086 # one word for each object
-    "$tools/llvm-cov" "$command" $objects --instr-profile "$target/tests.profdata" \
+    cd "$target" && "$tools/llvm-cov" "$command" $objects --instr-profile tests.profdata \
         --ignore-filename-regex '(/registry/|/rustc/|/tests/|/tests\.rs$)' "$@"
 }
-cov report --show-branch-summary --show-region-summary=false --show-functions=false | tee "$target/coverage.txt"
-cov show --show-branches=count --show-line-counts-or-regions --format=html --output-dir "$target/html" >/dev/null
+(cov report --show-branch-summary --show-region-summary=false) | tee "$target/coverage.txt"
+(cov show --show-branches=count --format=html --output-dir html) >/dev/null
 echo "==> Line by line: $target/html/index.html"
 
-# Of the row of sums: functions, missed, per cent; lines, missed, per cent; branches, missed, per cent.
+# The row of sums: functions, missed, per cent; lines, missed, per cent; branches, missed, per cent.
 awk -v least=$least '/^TOTAL/ { if ($7 + 0 < least) { print "error: fewer than " least " % of the lines are run"; exit 1 } }' \
     "$target/coverage.txt"

@@ -186,3 +186,32 @@ fn tail(text: &str, limit: usize) -> &str {
     }
     &text[start..]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
+
+    #[test]
+    fn the_codes_are_as_protocol_md_lists_them() {
+        for number in 1..=9 {
+            let code = ErrorCode::from_number(number);
+            assert_eq!(code.number(), number);
+            let row = format!("| {number} | {code:?} |");
+            assert!(PROTOCOL.contains(&row), "{row}");
+        }
+        assert_eq!(ErrorCode::from_number(10), ErrorCode::Unknown(10));
+    }
+
+    #[test]
+    fn a_text_is_never_cut_inside_a_character() {
+        let text = "é€\u{1F980}";
+        for limit in 0..=text.len() {
+            let (head, tail) = (head(text, limit), tail(text, limit));
+            assert!(head.len() <= limit && tail.len() <= limit);
+            assert!(text.starts_with(head) && text.ends_with(tail));
+            assert!(head.len() + 4 > limit && tail.len() + 4 > limit);
+        }
+    }
+}

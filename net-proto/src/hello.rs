@@ -28,19 +28,16 @@ pub(crate) fn preface(versions: &RangeInclusive<u8>) -> [u8; PREFACE] {
     bytes
 }
 
-/// Reads the other side's preface: the version that both will speak. `rest` is what has come after it.
+/// The version that both will speak, by the other side's preface, whose magic has been looked at. `rest` is what has come after it.
 ///
 /// # Errors
-/// It is no preface, or no version is common to both.
+/// It names versions that cannot be, or none that is common to both.
 pub(crate) fn agree(
     ours: &RangeInclusive<u8>,
     theirs: &[u8; PREFACE],
     rest: &[u8],
 ) -> Result<u8, ProtocolError> {
     let [.., lowest, highest] = *theirs;
-    if theirs[..MAGIC.len()] != MAGIC {
-        return Err(Misbehaviour::BadPreface.into());
-    }
     if lowest == 0 || lowest > highest {
         return Err(Misbehaviour::BadVersions { lowest, highest }.into());
     }

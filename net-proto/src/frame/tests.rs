@@ -239,6 +239,10 @@ fn kinds_have_the_numbers_of_their_place() {
         assert_eq!(Kind::from_number(kind as u8), Some(kind));
     }
     assert_eq!(Kind::from_number(0), None);
+    for kind in Kind::ALL {
+        let row = format!("| `{:02X}` | {kind} |", kind as u8);
+        assert!(PROTOCOL.contains(&row), "{row}");
+    }
 }
 
 #[test]

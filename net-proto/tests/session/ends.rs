@@ -115,6 +115,50 @@ fn calls_end_at_their_deadlines_whatever_the_order_they_were_made_in() {
 }
 
 #[test]
+fn calls_that_end_before_their_time_leave_the_others_theirs() {
+    let mut pair = Pair::connected();
+    for token in 0..3 {
+        pair.dialer
+            .session
+            .call(pair.now, timed(1.0), token)
+            .unwrap();
+        pair.acceptor
+            .session
+            .call(pair.now, timed(1.0), token)
+            .unwrap();
+    }
+    // So many that the deadlines of those that ended are cleared away, here and there.
+    for token in 3..300 {
+        let id = pair
+            .dialer
+            .session
+            .call(pair.now, timed(3600.0), token)
+            .unwrap();
+        pair.flow();
+        assert_eq!(pair.dialer.session.cancel(id), Some(token));
+        pair.flow();
+    }
+    pair.dialer.events.clear();
+    pair.acceptor.events.clear();
+    assert_eq!(pair.dialer.session.in_flight(), 3);
+    assert_eq!(pair.dialer.session.serving(), 3);
+    pair.pass(seconds(1.1));
+    for end in [&mut pair.dialer, &mut pair.acceptor] {
+        assert_eq!((end.session.in_flight(), end.session.serving()), (0, 0));
+        let ended = |event: &Event<u32>| {
+            matches!(
+                event,
+                Event::Ended {
+                    outcome: Outcome::TimedOut,
+                    ..
+                }
+            )
+        };
+        assert_eq!(end.events.iter().filter(|event| ended(event)).count(), 3);
+    }
+}
+
+#[test]
 fn goodbye_lets_calls_finish_and_no_new_ones_begin() {
     let mut pair = Pair::connected();
     pair.dialer.call(pair.now, "a.f", b"", 1);

@@ -288,6 +288,19 @@ fn touch_everything(session: &mut net_proto::Session<u32>, now: Instant) {
 }
 
 #[test]
+fn nothing_is_added_to_what_is_being_written() {
+    let mut pair = Pair::connected();
+    let mut out = net_proto::Transmit::default();
+    pair.dialer.call(pair.now, "a.f", b"first", 1);
+    pair.dialer.session.transmit(pair.now, &mut out);
+    let length = out.len();
+    pair.dialer.call(pair.now, "a.f", b"second", 2);
+    pair.dialer.session.transmit(pair.now, &mut out);
+    assert_eq!(out.len(), length);
+    assert!(pair.dialer.session.wants_write());
+}
+
+#[test]
 fn answers_to_and_cancels_of_calls_that_never_were_do_nothing() {
     let mut pair = Pair::connected();
     touch_everything(&mut pair.acceptor.session, pair.now);

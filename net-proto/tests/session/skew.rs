@@ -176,6 +176,25 @@ fn what_a_hello_does_not_say_has_its_default_and_what_it_must_say_is_asked_for()
 }
 
 #[test]
+fn a_hello_that_says_more_than_it_may_is_refused() {
+    let window = [0x1A, 0, 0x10, 0, 0];
+    for (key, value) in [
+        (4, [&[0x79, 1, 1], &[b'n'; 257][..]].concat()),
+        (5, [&[0x98, 33], &[0x60; 33][..]].concat()),
+        (5, vec![0x9F, 0xFF]),
+        (4, vec![0x7F, 0xFF]),
+        (8, vec![0x19, 0xFF, 0xFF]),
+        (7, vec![0x20]),
+        // One item more than the map has.
+        (4, [&[0x60], &window[..]].concat()),
+    ] {
+        let mut entries = plain();
+        entries.push((vec![key], value));
+        assert!(hello(&entries).is_err(), "{entries:?}");
+    }
+}
+
+#[test]
 fn of_a_key_that_comes_twice_the_later_counts() {
     let mut entries = plain();
     entries.push((vec![4], text("first")));
