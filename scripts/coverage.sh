@@ -26,9 +26,10 @@ export LLVM_PROFILE_FILE="$target/profiles/%p-%m.profraw"
 export RUSTC_BOOTSTRAP=1
 export RUSTFLAGS="-Cinstrument-coverage -Zcoverage-options=branch -Cllvm-args=-enable-name-compression=false"
 
-rm -rf "$target/profiles"
 tests() { cargo test --quiet --package app-net-proto --lib --tests "$@"; }
 objects=$(tests --no-run --message-format=json | sed -n 's|.*"executable":"[^"]*/\(debug/deps/[^"/]*\)".*|--object=\1|p')
+# Building has run programs too.
+rm -rf "$target/profiles"
 tests -- "$@"
 
 "$tools/llvm-profdata" merge --sparse "$target"/profiles/*.profraw --output "$target/tests.profdata"
