@@ -80,7 +80,7 @@ pub const MIN_STREAM_WINDOW: u64 = 128 * 1024;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Calls of the other side that are served at once; one more is answered Busy. Announced.
+    /// Calls of the other side that are served at once; one more is answered Busy. Announced. 0: it is not to call.
     ///
     /// 16,384: ten thousand in flight is ordinary use, and each costs some hundred bytes here.
     pub max_calls: u32,

@@ -267,6 +267,10 @@ impl RawCall {
                 peer: self.remote.to_string(),
                 why: "each link to it was gone before the call could be sent".into(),
             }),
+            Started::ServesNone => Err(CallError::Refused {
+                peer: self.remote.to_string(),
+                why: "it serves no calls".into(),
+            }),
             Started::TooLarge { size, limit } => Err(CallError::TooLarge {
                 what: "arguments",
                 size,

@@ -99,6 +99,8 @@ pub(crate) enum Started {
     Blocked,
     /// The link takes no more calls; nothing was sent.
     Gone,
+    /// The other side serves no calls.
+    ServesNone,
     /// The arguments are larger than the other side takes.
     TooLarge { size: u64, limit: u64 },
     /// The tag is longer than a frame can carry.
@@ -176,6 +178,7 @@ impl Link {
                             self.flush();
                             Started::Blocked
                         }
+                        WhyRefused::ServesNone => Started::ServesNone,
                         WhyRefused::TooLarge { size, limit } => Started::TooLarge { size, limit },
                         WhyRefused::TagTooLong { .. } => Started::BadTag,
                         _ => Started::Gone,

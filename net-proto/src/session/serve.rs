@@ -242,7 +242,8 @@ impl<C> Session<C> {
             let text = format!("the arguments have {total} bytes, {limit} are taken");
             return Ok(Some(ErrorBody::new(ErrorCode::TooLarge, text)));
         }
-        if self.arriving.saturating_add(total) > self.limits.max_arriving {
+        // By what is left, not by a sum: that could pass the largest number.
+        if total > self.limits.max_arriving.saturating_sub(self.arriving) {
             let text = format!(
                 "{} bytes of large calls are arriving already",
                 self.arriving

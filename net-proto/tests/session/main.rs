@@ -2,8 +2,10 @@
 
 mod calls;
 mod ends;
+mod extremes;
 mod hostile;
 mod large;
 mod life;
 mod pair;
 mod random;
+mod skew;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use net_proto::Address;
@@ -23,7 +23,8 @@ use crate::remote::Remote;
 const EVERY: Duration = Duration::from_secs(2);
 /// How long a listener may take to answer what it is. On a host it answers at once, or is no peer (or is very busy).
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How long a port that did not answer as a peer is left alone: some other program's, which is not to be pestered.
+/// How long an address is left alone at which there is nobody to link to: some other program, or a peer of another version, which are
+/// not to be pestered.
 const LEFT_ALONE: Duration = Duration::from_secs(60);
 /// How long the first question for peers waits for the first look.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -37,7 +38,8 @@ pub(crate) struct HostFinder {
     looked: watch::Sender<bool>,
     /// One look at a time: who asks meanwhile waits for its end and then looks too.
     looking: AsyncMutex<()>,
-    foreign: Mutex<HashMap<SocketAddr, Instant>>,
+    /// Since when which addresses are left alone.
+    left_alone: Mutex<HashMap<Address, Instant>>,
     /// When the runtime directory had last changed before it was read; none if that was just then.
     read: Mutex<Option<SystemTime>>,
 }
@@ -49,7 +51,7 @@ impl HostFinder {
             hosts: OnceCell::new(),
             looked: watch::Sender::new(false),
             looking: AsyncMutex::new(()),
-            foreign: Mutex::default(),
+            left_alone: Mutex::default(),
             read: Mutex::default(),
         }
     }
@@ -105,6 +107,9 @@ impl HostFinder {
             if id == core.id || core.peers.is_linked(&Target::Instance(id)) {
                 continue;
             }
+            if self.is_left_alone(&Address::Unix(path.clone())) {
+                continue;
+            }
             let core = Arc::clone(core);
             looks.spawn(async move {
                 // Asked for without a connection first: a refusal is the sign of a socket left behind.
@@ -144,11 +149,13 @@ impl HostFinder {
         }));
         addresses.sort();
         addresses.dedup();
-        let now = Instant::now();
         let ours = core.hello().addresses;
         for address in addresses {
             let text = address.to_string();
-            if ours.contains(&text) || linked.contains(&text) || self.is_left_alone(address, now) {
+            if ours.contains(&text)
+                || linked.contains(&text)
+                || self.is_left_alone(&Address::Tcp(address))
+            {
                 continue;
             }
             let core = Arc::clone(core);
@@ -156,17 +163,23 @@ impl HostFinder {
         }
     }
 
-    fn is_left_alone(&self, address: SocketAddr, now: Instant) -> bool {
-        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        foreign.retain(|_, since| now.duration_since(*since) < LEFT_ALONE);
-        foreign.contains_key(&address)
+    fn is_left_alone(&self, address: &Address) -> bool {
+        let mut left_alone = self.left_alone();
+        left_alone.retain(|_, since| since.elapsed() < LEFT_ALONE);
+        left_alone.contains_key(address)
     }
 
-    fn leave_alone(&self, address: SocketAddr) {
-        self.foreign
+    /// Leaves an address alone for a while. Says whether it was not already.
+    pub(crate) fn leave_alone(&self, address: &Address) -> bool {
+        self.left_alone()
+            .insert(address.clone(), Instant::now())
+            .is_none_or(|since| since.elapsed() >= LEFT_ALONE)
+    }
+
+    fn left_alone(&self) -> MutexGuard<'_, HashMap<Address, Instant>> {
+        self.left_alone
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(address, Instant::now());
     }
 }
 
@@ -190,7 +203,7 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     }
     let Some((dialect, info)) = original::probe(&at, PATIENCE).await else {
         if let Some(finder) = &core.finder {
-            finder.leave_alone(address);
+            finder.leave_alone(&at);
         }
         return;
     };

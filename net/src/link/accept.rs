@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use net_proto::original::{Dialect, Sniffed, sniff};
-use net_proto::{MAGIC, Side};
+use net_proto::{MAGIC, ProtocolError, Side};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -31,6 +31,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Refused connections since the process began: the first is logged as a warning, the rest for the curious only.
 static REFUSED: AtomicU64 = AtomicU64::new(0);
+/// The same of peers with which no version is common: somebody is to update something, and learns it only here.
+static INCOMPATIBLE: AtomicU64 = AtomicU64::new(0);
 
 /// Accepts Unix connections of the same user until the peer stops.
 pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) {
@@ -132,12 +134,19 @@ async fn native(core: &Arc<Core>, socket: Socket, read: BytesMut) {
         Ok(_) => {}
         // Connected and left: this is how a peer looks whether a socket was left behind.
         Err(LinkError::Closed) => tracing::debug!(from, "connected and left"),
+        Err(error @ LinkError::Protocol(ProtocolError::Incompatible { .. })) => {
+            log_refused(&INCOMPATIBLE, &from, &error.to_string());
+        }
         Err(error) => refused(&from, &error.to_string()),
     }
 }
 
 fn refused(from: &(impl std::fmt::Display + ?Sized), why: &str) {
-    if REFUSED.fetch_add(1, Ordering::Relaxed) == 0 {
+    log_refused(&REFUSED, from, why);
+}
+
+fn log_refused(so_far: &AtomicU64, from: &(impl std::fmt::Display + ?Sized), why: &str) {
+    if so_far.fetch_add(1, Ordering::Relaxed) == 0 {
         tracing::warn!(%from, why, "connection refused (further ones are logged at debug level)");
     } else {
         tracing::debug!(%from, why, "connection refused");

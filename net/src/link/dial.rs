@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use net_proto::links::Met;
 use net_proto::original::{Sniffed, sniff};
-use net_proto::{Address, Side};
+use net_proto::{Address, ProtocolError, Side};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -29,7 +29,17 @@ pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, Lin
             Some(Sniffed::Original(dialect)) => Ok(Met::Original(dialect)),
             _ => Err(LinkError::Foreign(answer)),
         },
-        Err(error) => Err(error),
+        Err(error) => {
+            if let LinkError::Protocol(ProtocolError::Incompatible { .. }) = error
+                && core
+                    .finder
+                    .as_ref()
+                    .is_none_or(|finder| finder.leave_alone(address))
+            {
+                tracing::warn!(%address, %error, "a peer cannot be linked to");
+            }
+            Err(error)
+        }
     }
 }
 

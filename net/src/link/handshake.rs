@@ -10,12 +10,17 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use net_proto::{Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::reader::{Input, READ_SIZE};
 use super::socket::Socket;
 use super::{Link, State};
 use crate::peer::Core;
 use crate::registry::Caller;
+
+/// How long the other side's end is waited for where the two speak no common version. It answers at once; one that does not is not
+/// worth more.
+const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
 
 /// Why a socket did not become a link.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +51,7 @@ pub(crate) async fn establish(
     read: BytesMut,
 ) -> Result<Arc<Link>, LinkError> {
     let time = core.limits.handshake_time;
-    let link = tokio::time::timeout(time, greet(core, socket, side, read))
+    let link = timeout(time, greet(core, socket, side, read))
         .await
         .map_err(|_| LinkError::Silent(time))??;
     // Known before it reads: the other side takes an answer on it for a sign that it is known here.
@@ -79,6 +84,9 @@ async fn greet(
                 // What the session still has to say (which versions it speaks) is for the other side's log.
                 session.transmit(Instant::now(), &mut out);
                 let _ = write_all(&socket, &mut out).await;
+                if let ProtocolError::Incompatible { .. } = error {
+                    let _ = timeout(LAST_WORDS_TIME, let_it_read(&mut socket)).await;
+                }
                 return Err(error.into());
             }
         }
@@ -112,6 +120,21 @@ async fn greet(
         keeper: Notify::new(),
         closed: AtomicBool::new(false),
     }))
+}
+
+/// Ends when the other side has ended too. Closing at once, with what it still sends unread, could take from it what it has not read
+/// yet: which versions this side speaks.
+async fn let_it_read(socket: &mut Socket) {
+    socket.write.finish();
+    let mut ignored = BytesMut::new();
+    loop {
+        ignored.clear();
+        ignored.reserve(READ_SIZE);
+        match poll_fn(|cx| socket.read.poll_read(cx, &mut ignored)).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
 }
 
 fn caller(hello: &Hello) -> Caller {
