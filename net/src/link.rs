@@ -237,6 +237,8 @@ impl Link {
             (state.session.close(), std::mem::take(&mut state.waiting))
         };
         self.write.shutdown();
+        // First of all: whoever hears that its call is lost is not to find the peer among those that are there.
+        self.core.peers.lost(&self.core, self);
         for slot in slots {
             slot.finish(Finished::Lost);
         }
