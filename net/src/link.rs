@@ -14,6 +14,7 @@ mod reader;
 mod serve;
 mod slot;
 pub(crate) mod socket;
+mod strangers;
 #[cfg(test)]
 mod tests;
 #[cfg(unix)]
@@ -251,7 +252,6 @@ impl Link {
             task.abort();
         }
         self.keeper.notify_one();
-        self.core.peers.lost(&self.core, self);
         self.core.link_closed();
     }
 

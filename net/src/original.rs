@@ -34,15 +34,22 @@ const ANSWER_MOST: usize = 64 * 1024 * 1024;
 /// Read at a time.
 const READ: usize = 16 * 1024;
 
-/// Answers the one request of an original on this connection, and closes it.
-pub(crate) async fn serve(
+/// Answers the one request of an original on this connection, and closes it. `admit` gives leave to run what it asks for,
+/// which is held meanwhile.
+pub(crate) async fn serve<Leave>(
     core: &Arc<Core>,
     mut socket: Socket,
     mut read: BytesMut,
     dialect: Dialect,
+    admit: impl FnOnce() -> Option<Leave>,
 ) {
     let answer = match timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect)).await {
-        Ok(Ok(request)) => answer(core, &request).await,
+        Ok(Ok(request)) => match admit() {
+            Some(_leave) => answer(core, &request).await,
+            None => original::Answer::Error {
+                traceback: "Busy: this peer serves as many calls as it can; try again\n".to_owned(),
+            },
+        },
         Ok(Err(error)) => original::Answer::Error {
             traceback: format!("RequestError: {error}\n"),
         },

@@ -11,11 +11,14 @@ use bytes::{Bytes, BytesMut};
 use net_proto::{Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
 use tokio::sync::Notify;
 
-use super::reader::{Input, READ_SIZE};
+use super::reader::Input;
 use super::socket::Socket;
 use super::{Link, State};
 use crate::peer::Core;
 use crate::registry::Caller;
+
+/// What is read at a time before a HELLO is here: most have a quarter of it.
+const GREETING: usize = 1024;
 
 /// Why a socket did not become a link.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +85,10 @@ async fn greet(
                 return Err(error.into());
             }
         }
-        read.reserve(READ_SIZE);
+        // No larger than what it has to say: a link's buffers are for those that have said it.
+        if read.len() == read.capacity() {
+            read.reserve(GREETING);
+        }
         if poll_fn(|cx| socket.read.poll_read(cx, &mut read)).await? == 0 {
             return Err(LinkError::Closed);
         }
