@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use net_proto::original::{
-    self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request,
+    self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request, RequestReader,
 };
 use net_proto::{Address, ErrorBody, ErrorCode};
 use tokio::net::TcpStream;
@@ -68,8 +68,9 @@ async fn read_request(
     read: &mut BytesMut,
     dialect: Dialect,
 ) -> Result<Request, OriginalError> {
+    let mut reader = RequestReader::new(dialect);
     loop {
-        if let Parsed::Complete(request) = dialect.parse_request(read)? {
+        if let Parsed::Complete(request) = reader.read(read)? {
             return Ok(request);
         }
         if read.len() > REQUEST_MOST {
@@ -81,7 +82,12 @@ async fn read_request(
         read.reserve(READ);
         match poll_fn(|cx| socket.read.poll_read(cx, read)).await {
             Ok(n) if n > 0 => {}
-            _ => return Err(OriginalError::Empty),
+            _ => {
+                return match dialect.parse_request(read)? {
+                    Parsed::Complete(request) => Ok(request),
+                    Parsed::Incomplete => Err(OriginalError::Empty),
+                };
+            }
         }
     }
 }
