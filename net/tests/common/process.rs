@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use net::{Peer, Remote};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -69,6 +70,18 @@ impl Process {
 
     pub(crate) fn seen_from(&self, peer: &Peer) -> Remote {
         peer.remote(&self.id).unwrap()
+    }
+
+    /// What it has used of the processors.
+    pub(crate) fn processor_time(&self) -> Duration {
+        /// Of a second: the unit in which Linux tells it.
+        const TICKS: u64 = 100;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // After the program's name in brackets, in which there may be anything: the 12th and 13th.
+        let rest = stat.rsplit(')').next().unwrap();
+        let fields = rest.split_whitespace().skip(11).take(2);
+        let ticks: u64 = fields.map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 1000 / TICKS)
     }
 
     /// Where it listens for TCP.

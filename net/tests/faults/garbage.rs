@@ -279,3 +279,41 @@ fn fastrand(seed: &str) -> impl FnMut(usize) -> Vec<u8> {
         (0..count).map(|_| next()).collect()
     }
 }
+
+/// Each piece once had all that was there before it read anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_comes_in_small_pieces_keeps_no_thread_busy() {
+    const SENDERS: usize = 4;
+    const SIZE: usize = 900 << 10;
+    const PIECES: u64 = 1_000;
+    const BETWEEN: Duration = Duration::from_millis(2);
+    let place = Place::new();
+    let process = measured::quiet(&place);
+    let before = process.processor_time();
+    let mut senders = Vec::new();
+    for sender in 0..SENDERS {
+        let mut socket = Socket::connect(process.tcp());
+        senders.push(tokio::task::spawn_blocking(move || {
+            // A text that never ends: plain, and in base64.
+            let (begin, more): (_, &[u8]) = match sender % 2 {
+                0 => ([&br#"{"a"#[..], &b"a".repeat(SIZE)].concat(), b"a"),
+                _ => ([&b"eyJh"[..], &b"YWFh".repeat(SIZE / 4)].concat(), b"YWFh"),
+            };
+            socket.write_all(&begin).unwrap();
+            for piece in 0..PIECES {
+                std::thread::sleep(BETWEEN);
+                socket
+                    .write_all(more)
+                    .unwrap_or_else(|error| panic!("{piece}: {error}"));
+            }
+            socket.shutdown(Shutdown::Write);
+            socket.until_closed()
+        }));
+    }
+    for sender in senders {
+        sender.await.unwrap();
+    }
+    let used = process.processor_time() - before;
+    println!("{used:?} of processor time for {SENDERS} requests");
+    assert!(used < Duration::from_millis(PIECES), "{used:?}");
+}
