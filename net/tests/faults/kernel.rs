@@ -22,39 +22,47 @@ impl Ends {
 
     /// The kernel's numbers of the connections that were accepted here and are not closed.
     pub(crate) fn accepted(&self) -> Vec<u64> {
-        let mut all = self.over_unix();
-        all.extend(self.over_tcp());
-        all
-    }
-
-    /// Num, RefCount, Protocol, Flags, Type, St, Inode, Path. An accepted socket has its listener's path, which holds the id.
-    fn over_unix(&self) -> Vec<u64> {
-        const CONNECTED: &str = "03";
-        let table = std::fs::read_to_string("/proc/net/unix").unwrap();
-        let lines = table.lines().filter(|line| line.contains(&self.id));
-        let columns = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let connected = columns.filter(|columns| columns[5] == CONNECTED);
-        connected
-            .map(|columns| columns[6].parse().unwrap())
-            .collect()
-    }
-
-    /// sl, local, remote, st, queues, timer, retransmits, uid, timeout, inode. One that is owned by no process (in its time of
-    /// waiting after the end) has no inode.
-    fn over_tcp(&self) -> Vec<u64> {
-        const LISTENING: &str = "0A";
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let port = format!(":{:04X}", self.port);
-        let lines = table.lines().skip(1);
-        let columns = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let here = columns.filter(|c| c[1].ends_with(&port) && c[3] != LISTENING && c[9] != "0");
-        here.map(|columns| columns[9].parse().unwrap()).collect()
+        accepted(&[self])
     }
 }
 
 /// All links between two peers that know nobody else.
 pub(crate) fn links(a: &Ends, b: &Ends) -> Vec<u64> {
-    let mut all = a.accepted();
-    all.extend(b.accepted());
+    accepted(&[a, b])
+}
+
+fn accepted(ends: &[&Ends]) -> Vec<u64> {
+    let mut all = over_unix(ends);
+    all.extend(over_tcp(ends));
     all
+}
+
+/// Num, RefCount, Protocol, Flags, Type, St, Inode, Path. An accepted socket has its listener's path, which holds the id.
+fn over_unix(ends: &[&Ends]) -> Vec<u64> {
+    const CONNECTED: &str = "03";
+    let is_here = |line: &&str| ends.iter().any(|end| line.contains(&end.id));
+    let table = std::fs::read_to_string("/proc/net/unix").unwrap();
+    let lines = table.lines().filter(is_here);
+    let columns = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let connected = columns.filter(|columns| columns[5] == CONNECTED);
+    connected
+        .map(|columns| columns[6].parse().unwrap())
+        .collect()
+}
+
+/// sl, local, remote, st, queues, timer, retransmits, uid, timeout, inode. One that is owned by no process (in its time of
+/// waiting after the end) has no inode.
+fn over_tcp(ends: &[&Ends]) -> Vec<u64> {
+    const LISTENING: &str = "0A";
+    let ports: Vec<_> = ends
+        .iter()
+        .map(|end| format!(":{:04X} ", end.port))
+        .collect();
+    let is_near = |line: &&str| ports.iter().any(|port| line.contains(port));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let lines = table.lines().skip(1).filter(is_near);
+    let columns = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let is_local = |local: &str| ports.iter().any(|port| local.ends_with(port.trim_end()));
+    let here = columns.filter(|c| is_local(c[1]) && c[3] != LISTENING && c[9] != "0");
+    here.map(|columns| columns[9].parse().unwrap()).collect()
 }
