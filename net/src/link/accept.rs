@@ -129,10 +129,12 @@ async fn meet(
             }
         }
         (Speaker::Original(dialect), Some(originals)) => {
-            // With its whole request it is no stranger any more.
+            // With its whole request it is no stranger any more; one that has to go all the same is not to have it run.
             let admit = || {
-                drop(place);
-                originals.try_acquire().ok()
+                place
+                    .leave()
+                    .then(|| originals.try_acquire().ok())
+                    .flatten()
             };
             original::serve(core, socket, read, dialect, admit).await;
         }

@@ -58,9 +58,17 @@ impl Strangers {
     }
 }
 
+impl Place {
+    /// It is a stranger no longer. False: it was sent away before, and is just about to hear of it.
+    pub(super) fn leave(&self) -> bool {
+        let mut waiting = self.strangers.lock();
+        waiting.places.remove(&self.number).is_some()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        self.strangers.lock().places.remove(&self.number);
+        self.leave();
     }
 }
 
@@ -75,6 +83,7 @@ mod tests {
         let (_second, mut second_goes) = strangers.enter();
         let (_third, mut third_goes) = strangers.enter();
         assert!(first_goes.try_recv().is_ok());
+        assert!(!first.leave());
         drop(first);
         assert!(second_goes.try_recv().is_err() && third_goes.try_recv().is_err());
         assert_eq!(strangers.lock().places.len(), 2);
@@ -84,7 +93,7 @@ mod tests {
     fn who_has_left_makes_room() {
         let strangers = Strangers::new(1);
         let (first, mut first_goes) = strangers.enter();
-        drop(first);
+        assert!(first.leave());
         let (_second, mut second_goes) = strangers.enter();
         assert_eq!(
             first_goes.try_recv(),

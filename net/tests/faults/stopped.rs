@@ -60,7 +60,9 @@ async fn three_seconds_lose_neither_an_idle_link_nor_a_call() {
     let place = Place::new();
     let (idle, busy) = (measured::quiet(&place), measured::quiet(&place));
     let peer = place.builder().discover(false).start().await.unwrap();
-    let (idle_remote, remote) = (idle.seen_from(&peer), busy.seen_from(&peer));
+    // One over a Unix socket, one over TCP.
+    let idle_remote = idle.seen_from(&peer);
+    let remote = peer.remote(busy.tcp()).unwrap();
     for remote in [&idle_remote, &remote] {
         measured::multiply::on(remote, 1, 1).await.unwrap();
     }
