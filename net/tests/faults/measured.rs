@@ -91,18 +91,20 @@ pub(crate) struct Usage {
 #[net::connect]
 pub(crate) fn usage() -> Usage {
     let count = |directory| std::fs::read_dir(directory).map_or(0, Iterator::count);
-    let live = LIVE.load(Ordering::Relaxed);
-    Usage {
-        live,
-        peak: PEAK.swap(live, Ordering::Relaxed),
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let mut usage = Usage {
+        live: 0,
+        peak: 0,
         descriptors: count("/proc/self/fd"),
         threads: count("/proc/self/task"),
-        tasks: tokio::runtime::Handle::current()
-            .metrics()
-            .num_alive_tasks(),
+        tasks: metrics.num_alive_tasks(),
         warnings: WARNINGS.load(Ordering::Relaxed),
         refusals: REFUSALS.load(Ordering::Relaxed),
-    }
+    };
+    // After those: what is seen to be gone has given back its memory.
+    usage.live = LIVE.load(Ordering::Relaxed);
+    usage.peak = PEAK.swap(usage.live, Ordering::Relaxed);
+    usage
 }
 
 #[net::connect]
