@@ -105,7 +105,8 @@ pub struct Limits {
     /// 2 GiB: twice `max_value`, so that one of the largest does not keep every other out.
     pub max_arriving: u64,
 
-    /// Bytes of answers that wait here for the other side to take them, above which its new calls are answered Busy.
+    /// Bytes of answers that wait here for the other side to take them, above which its new calls are answered Busy, and those
+    /// that have not begun to run.
     ///
     /// 1.25 GiB: one value of the largest size, and room for ordinary answers beside it.
     pub max_unsent: u64,

@@ -14,6 +14,7 @@ mod reader;
 mod serve;
 mod slot;
 pub(crate) mod socket;
+mod strangers;
 #[cfg(test)]
 mod tests;
 #[cfg(unix)]
@@ -240,6 +241,8 @@ impl Link {
             (state.session.close(), std::mem::take(&mut state.waiting))
         };
         self.write.shutdown();
+        // First of all: whoever hears that its call is lost is not to find the peer among those that are there.
+        self.core.peers.lost(&self.core, self);
         for slot in slots {
             slot.finish(Finished::Lost);
         }
@@ -252,7 +255,6 @@ impl Link {
             task.abort();
         }
         self.keeper.notify_one();
-        self.core.peers.lost(&self.core, self);
         self.core.link_closed();
     }
 

@@ -12,7 +12,7 @@ use net_proto::{Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::reader::{Input, READ_SIZE};
+use super::reader::Input;
 use super::socket::Socket;
 use super::{Link, State};
 use crate::peer::Core;
@@ -21,6 +21,8 @@ use crate::registry::Caller;
 /// How long the other side's end is waited for where the two speak no common version. It answers at once; one that does not is not
 /// worth more.
 const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
+/// What is read at a time before a HELLO is here: most have a quarter of it.
+const GREETING: usize = 1024;
 
 /// Why a socket did not become a link.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +92,10 @@ async fn greet(
                 return Err(error.into());
             }
         }
-        read.reserve(READ_SIZE);
+        // No larger than what it has to say: a link's buffers are for those that have said it.
+        if read.len() == read.capacity() {
+            read.reserve(GREETING);
+        }
         if poll_fn(|cx| socket.read.poll_read(cx, &mut read)).await? == 0 {
             return Err(LinkError::Closed);
         }
@@ -129,7 +134,7 @@ async fn let_it_read(socket: &mut Socket) {
     let mut ignored = BytesMut::new();
     loop {
         ignored.clear();
-        ignored.reserve(READ_SIZE);
+        ignored.reserve(GREETING);
         match poll_fn(|cx| socket.read.poll_read(cx, &mut ignored)).await {
             Ok(0) | Err(_) => return,
             Ok(_) => {}

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub(crate) mod process;
+
 use std::time::Duration;
 
 use net::{Peer, Remote};
