@@ -40,7 +40,9 @@ pub fn waker() -> Waker {
 ///
 /// A connected function that is no `async fn` may use it too. An async task should not: it would keep its thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+    // On a thread of the runtime what a task may do at a stretch would be used up for good: it is given anew when the thread
+    // goes back to its tasks, and this one waits here.
+    let mut future = pin!(task::unconstrained(future));
     WAKER.with(|waker| {
         let mut cx = Context::from_waker(waker);
         loop {
