@@ -38,6 +38,7 @@ pub(crate) use slot::{Finished, Slot};
 
 use crate::peer::Core;
 use crate::registry::Caller;
+use crate::runtime;
 use reader::Input;
 use socket::WriteHalf;
 
@@ -186,7 +187,7 @@ impl Link {
         let (id, alone) = alone;
         // A call on its own is written at once. Where others are in flight and this is a task among tasks, the keeper
         // writes for all that are ready to run now: one system call for many calls.
-        if alone || tokio::runtime::Handle::try_current().is_err() {
+        if alone || runtime::current().is_none() {
             self.flush();
         } else {
             self.keeper.notify_one();

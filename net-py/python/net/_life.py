@@ -8,11 +8,13 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 from . import _net
 from ._connect import register_again
 
-__all__ = ["begin"]
+__all__ = ["begin", "end_child"]
 
 #: Seconds that calls in flight are given when the interpreter ends.
 GRACE = 1.0
@@ -24,6 +26,26 @@ def begin() -> None:
     atexit.register(_net.stop, GRACE)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_net.before_fork, after_in_child=_child)
+
+
+def end_child(raised: BaseException | None) -> NoReturn:
+    """End a child that was forked inside a connected function and leaves that: what comes after it is the parent's.
+
+    As ``multiprocessing`` ends its children: what was to be done at the parent's exit is not done here.
+    """
+    code = 0
+    try:
+        if isinstance(raised, SystemExit) and (raised.code is None or isinstance(raised.code, int)):
+            code = raised.code or 0
+        elif raised is not None:
+            code = 1
+            sys.excepthook(type(raised), raised, raised.__traceback__)
+        _net.stop(GRACE)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(AttributeError, ValueError):
+                stream.flush()
+    finally:
+        os._exit(code)
 
 
 def _child() -> None:
