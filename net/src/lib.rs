@@ -39,6 +39,7 @@ mod place;
 mod registry;
 mod remote;
 mod runtime;
+mod trouble;
 
 pub mod blocking;
 #[doc(hidden)]

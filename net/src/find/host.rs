@@ -17,6 +17,7 @@ use crate::listen::loopback_hosts;
 use crate::original;
 use crate::peer::Core;
 use crate::remote::Remote;
+use crate::trouble::{Said, is_exhausted};
 
 /// How often it looks without being asked. A native newcomer dials those that are there, so this only finds what that
 /// missed; and an original that has come or gone.
@@ -40,6 +41,7 @@ pub(crate) struct HostFinder {
     foreign: Mutex<HashMap<SocketAddr, Instant>>,
     /// When the runtime directory had last changed before it was read; none if that was just then.
     read: Mutex<Option<SystemTime>>,
+    unreadable: Said,
 }
 
 impl HostFinder {
@@ -51,6 +53,7 @@ impl HostFinder {
             looking: AsyncMutex::new(()),
             foreign: Mutex::default(),
             read: Mutex::default(),
+            unreadable: Said::not_yet(),
         }
     }
 
@@ -98,7 +101,9 @@ impl HostFinder {
             .filter(|at| at.elapsed().is_ok_and(|ago| ago > TICK));
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = changed;
         let sockets = place.sockets().unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot read the runtime directory");
+            if self.unreadable.is_due() {
+                tracing::warn!(%error, "cannot read the runtime directory");
+            }
             Vec::new()
         });
         for (id, path) in sockets {
@@ -172,7 +177,10 @@ impl HostFinder {
 
 async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     let at = Address::Tcp(address);
-    if tokio::net::TcpStream::connect(address).await.is_err() {
+    if let Err(error) = tokio::net::TcpStream::connect(address).await {
+        if is_exhausted(&error) {
+            return;
+        }
         // Nobody: an original that was there has gone.
         if let Some((_, original)) = core
             .peers

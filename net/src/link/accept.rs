@@ -16,9 +16,10 @@ use tokio::time::timeout;
 
 use super::dial::same_user;
 use super::socket::Socket;
-use super::{LinkError, establish};
+use super::establish;
 use crate::original;
 use crate::peer::Core;
+use crate::trouble::Said;
 
 /// Connections that have not said who they are, at once: more wait in the kernel's queue.
 const HANDSHAKES: usize = 256;
@@ -31,6 +32,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Refused connections since the process began: the first is logged as a warning, the rest for the curious only.
 static REFUSED: AtomicU64 = AtomicU64::new(0);
+/// Connections that could not be accepted.
+static NOT_ACCEPTED: Said = Said::not_yet();
 
 /// Accepts Unix connections of the same user until the peer stops.
 pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) {
@@ -131,7 +134,7 @@ async fn native(core: &Arc<Core>, socket: Socket, read: BytesMut) {
     match establish(core, socket, Side::Acceptor, read).await {
         Ok(_) => {}
         // Connected and left: this is how a peer looks whether a socket was left behind.
-        Err(LinkError::Closed) => tracing::debug!(from, "connected and left"),
+        Err(error) if error.is_leave() => tracing::debug!(from, "connected and left"),
         Err(error) => refused(&from, &error.to_string()),
     }
 }
@@ -145,6 +148,8 @@ fn refused(from: &(impl std::fmt::Display + ?Sized), why: &str) {
 }
 
 async fn pause(error: &io::Error) {
-    tracing::warn!(%error, "cannot accept a connection; trying again");
+    if NOT_ACCEPTED.is_due() {
+        tracing::warn!(%error, "cannot accept connections; they wait while this is so");
+    }
     tokio::time::sleep(EXHAUSTED_PAUSE).await;
 }

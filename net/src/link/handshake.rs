@@ -37,6 +37,18 @@ pub(crate) enum LinkError {
     OtherUser { ours: u32, theirs: u32 },
 }
 
+impl LinkError {
+    /// Whether the other side just left, before it said anything. What was said to it and is unread then makes a reset of it.
+    pub(super) fn is_leave(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        match self {
+            Self::Closed => true,
+            Self::Io(error) => matches!(error.kind(), BrokenPipe | ConnectionReset),
+            _ => false,
+        }
+    }
+}
+
 /// Exchanges prefaces and HELLOs over `socket`, tells the table of peers, and starts the link. `read` is what was read of it
 /// already.
 pub(crate) async fn establish(
