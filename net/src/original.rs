@@ -41,8 +41,16 @@ pub(crate) async fn serve(
     mut read: BytesMut,
     dialect: Dialect,
 ) {
-    let answer = match timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect)).await {
-        Ok(Ok(request)) => answer(core, &request).await,
+    let _visit = core.visit();
+    let request = timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect));
+    let Some(request) = core.unless_stopped(request).await else {
+        return;
+    };
+    let answer = match request {
+        Ok(Ok(request)) => match core.within_grace(answer(core, &request)).await {
+            Some(answer) => answer,
+            None => return,
+        },
         Ok(Err(error)) => original::Answer::Error {
             traceback: format!("RequestError: {error}\n"),
         },

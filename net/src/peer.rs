@@ -1,14 +1,15 @@
 //! This process's side: a peer that listens, offers functions and calls others.
 
+use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use net_proto::links::Target;
 use net_proto::{Address, BadAddress, Hello, InstanceId, Limits};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -49,9 +50,26 @@ pub(crate) struct Core {
     pub(crate) peers: Table,
     pub(crate) finder: Option<HostFinder>,
     links: Mutex<Vec<Weak<Link>>>,
-    link_closed: Notify,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// How many originals are being served: they have no link.
+    visits: AtomicUsize,
+    /// Told of each link and visit that has ended.
+    ended: Notify,
+    /// What listens and looks.
+    tasks: AsyncMutex<Vec<JoinHandle<()>>>,
     stopped: AtomicBool,
+    /// Told when the peer has stopped, and when its grace time is over.
+    stopping: Notify,
+    cut_off: Notify,
+}
+
+/// An original that is being served, which shutting down waits for.
+pub(crate) struct Visit<'a>(&'a Core);
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.0.visits.fetch_sub(1, Ordering::AcqRel);
+        self.0.ended.notify_waiters();
+    }
 }
 
 impl Core {
@@ -74,7 +92,7 @@ impl Core {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+        self.stopped.load(Ordering::SeqCst)
     }
 
     /// Remembers a link, so that shutting down finds it whatever the table says. Says whether that has begun already.
@@ -90,7 +108,49 @@ impl Core {
     }
 
     pub(crate) fn link_closed(&self) {
-        self.link_closed.notify_waiters();
+        self.ended.notify_waiters();
+    }
+
+    pub(crate) fn visit(&self) -> Visit<'_> {
+        self.visits.fetch_add(1, Ordering::AcqRel);
+        Visit(self)
+    }
+
+    /// Does what comes before a call, or nothing more of it once the peer has stopped.
+    pub(crate) async fn unless_stopped<T>(&self, what: impl Future<Output = T>) -> Option<T> {
+        let stopping = self.stopping.notified();
+        tokio::pin!(stopping);
+        // In this order here, and the reverse in shutting down.
+        stopping.as_mut().enable();
+        if self.is_stopped() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = stopping => None,
+            done = what => Some(done),
+        }
+    }
+
+    /// Does what the grace time is for.
+    pub(crate) async fn within_grace<T>(&self, what: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            () = self.cut_off.notified() => None,
+            done = what => Some(done),
+        }
+    }
+
+    /// Ends when nothing is in flight any more.
+    async fn drained(&self) {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.visits.load(Ordering::Acquire) == 0 && self.open_links().is_empty() {
+                return;
+            }
+            ended.await;
+        }
     }
 
     pub(crate) fn open_links(&self) -> Vec<Arc<Link>> {
@@ -121,20 +181,16 @@ impl Core {
         all
     }
 
-    fn keep_task(&self, task: JoinHandle<()>) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.push(task);
-    }
-
-    /// Ends what listens and looks. When this ends, the ports are free.
+    /// Ends what listens and looks. When this ends, the ports are free, whoever else shuts the peer down too.
     async fn stop_tasks(&self) {
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in &tasks {
+        let mut tasks = self.tasks.lock().await;
+        for task in &*tasks {
             task.abort();
         }
-        for task in tasks {
+        while let Some(task) = tasks.last_mut() {
             // Its error is that it was aborted.
             let _ = task.await;
+            tasks.pop();
         }
     }
 }
@@ -316,7 +372,8 @@ impl Peer {
     /// As [`shutdown`](Self::shutdown), with a grace time of the caller's own.
     pub async fn shutdown_within(&self, grace: Duration) {
         let core = &self.0;
-        core.stopped.store(true, Ordering::Release);
+        core.stopped.store(true, Ordering::SeqCst);
+        core.stopping.notify_waiters();
         core.stop_tasks().await;
         if let Some(socket) = &core.socket {
             // Gone already if the directory was cleaned under us.
@@ -325,21 +382,12 @@ impl Peer {
         for link in core.open_links() {
             link.drain("shutting down");
         }
-        let drained = async {
-            loop {
-                let closed = core.link_closed.notified();
-                tokio::pin!(closed);
-                closed.as_mut().enable();
-                if core.open_links().is_empty() {
-                    return;
-                }
-                closed.await;
-            }
+        let timer = {
+            let _entered = core.runtime.enter();
+            tokio::time::timeout(grace, core.drained())
         };
-        let _entered = core.runtime.enter();
-        let timer = tokio::time::timeout(grace, drained);
-        drop(_entered);
         let _ = timer.await;
+        core.cut_off.notify_waiters();
         for link in core.open_links() {
             link.close("shut down");
         }
@@ -491,22 +539,27 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         registry: Registry::default(),
         peers: Table::new(id),
         links: Mutex::default(),
-        link_closed: Notify::new(),
-        tasks: Mutex::default(),
+        visits: AtomicUsize::new(0),
+        ended: Notify::new(),
+        tasks: AsyncMutex::default(),
         stopped: AtomicBool::new(false),
+        stopping: Notify::new(),
+        cut_off: Notify::new(),
     });
     builtin::register(&core.registry);
     if functions {
         private::register_all(&core.registry);
     }
+    let mut tasks = core.tasks.lock().await;
     for listener in listeners.tcp {
-        core.keep_task(runtime.spawn(accept::tcp(Arc::clone(&core), listener)));
+        tasks.push(runtime.spawn(accept::tcp(Arc::clone(&core), listener)));
     }
     if let Some((listener, name)) = listeners.unix {
-        core.keep_task(runtime.spawn(accept::unix(Arc::clone(&core), listener, name)));
+        tasks.push(runtime.spawn(accept::unix(Arc::clone(&core), listener, name)));
     }
     if core.finder.is_some() {
-        core.keep_task(runtime.spawn(HostFinder::run(Arc::clone(&core))));
+        tasks.push(runtime.spawn(HostFinder::run(Arc::clone(&core))));
     }
+    drop(tasks);
     Ok(Peer(core))
 }

@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::dial::same_user;
-use super::socket::Socket;
 use super::establish;
+use super::socket::Socket;
 use crate::original;
 use crate::peer::Core;
 use crate::trouble::Said;
@@ -94,7 +94,11 @@ pub(crate) async fn tcp(core: Arc<Core>, listener: TcpListener) {
 async fn tell_apart(core: &Arc<Core>, mut socket: Socket, from: SocketAddr) {
     let mut read = BytesMut::with_capacity(FIRST_BYTES);
     // One time for all of them: a byte now and then must not keep a place for ever.
-    match timeout(FIRST_BYTES_TIME, first_bytes(&mut socket, &mut read)).await {
+    let speaker = timeout(FIRST_BYTES_TIME, first_bytes(&mut socket, &mut read));
+    let Some(speaker) = core.unless_stopped(speaker).await else {
+        return;
+    };
+    match speaker {
         Err(_) => refused(&from, "it sent nothing that says what it speaks"),
         Ok(Err(error)) => refused(&from, &error.to_string()),
         // Connected and left: this is how an original looks whether a port is free.
@@ -131,11 +135,12 @@ async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Spe
 
 async fn native(core: &Arc<Core>, socket: Socket, read: BytesMut) {
     let from = socket.peer.clone();
-    match establish(core, socket, Side::Acceptor, read).await {
-        Ok(_) => {}
+    let established = establish(core, socket, Side::Acceptor, read);
+    match core.unless_stopped(established).await {
+        None | Some(Ok(_)) => {}
         // Connected and left: this is how a peer looks whether a socket was left behind.
-        Err(error) if error.is_leave() => tracing::debug!(from, "connected and left"),
-        Err(error) => refused(&from, &error.to_string()),
+        Some(Err(error)) if error.is_leave() => tracing::debug!(from, "connected and left"),
+        Some(Err(error)) => refused(&from, &error.to_string()),
     }
 }
 

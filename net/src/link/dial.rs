@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::socket::Socket;
-use super::{LinkError, establish};
+use super::{Link, LinkError, establish};
 use crate::peer::Core;
 
 /// How long connecting may take. On a host it is instant or refused; across networks a lost SYN costs a second.
@@ -24,10 +24,8 @@ const QUEUE_FULL: Duration = Duration::from_millis(20);
 
 /// Dials one address. A link that comes of it is in the table of peers then.
 pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, LinkError> {
-    let socket = timeout(CONNECT_TIME, connect(address))
-        .await
-        .map_err(|_| LinkError::Slow(CONNECT_TIME))??;
-    match establish(core, socket, Side::Dialer, BytesMut::new()).await {
+    let dialled = core.unless_stopped(link_to(core, address)).await;
+    match dialled.unwrap_or(Err(LinkError::Stopped)) {
         Ok(link) => Ok(Met::Peer(link.id())),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
         Err(LinkError::Foreign(answer)) => match sniff(&answer) {
@@ -36,6 +34,13 @@ pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, Lin
         },
         Err(error) => Err(error),
     }
+}
+
+async fn link_to(core: &Arc<Core>, address: &Address) -> Result<Arc<Link>, LinkError> {
+    let socket = timeout(CONNECT_TIME, connect(address))
+        .await
+        .map_err(|_| LinkError::Slow(CONNECT_TIME))??;
+    establish(core, socket, Side::Dialer, BytesMut::new()).await
 }
 
 async fn connect(address: &Address) -> Result<Socket, LinkError> {

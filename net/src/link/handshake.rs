@@ -28,6 +28,8 @@ pub(crate) enum LinkError {
     Closed,
     #[error("it did not say who it is within {0:?}")]
     Silent(Duration),
+    #[error("this peer has been shut down")]
+    Stopped,
     #[error("it could not be connected to within {0:?}")]
     Slow(Duration),
     /// The other side speaks something else; these are its first bytes.
