@@ -257,3 +257,16 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     };
     core.peers.met_original(&at, original);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nothing_look_as_if_it_changed_just_now() {
+        let hour = Duration::from_secs(3600);
+        let now = SystemTime::now();
+        assert!(is_past(now - hour) && is_past(now + hour));
+        assert!(!is_past(SystemTime::now()));
+    }
+}
