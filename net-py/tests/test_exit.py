@@ -1,7 +1,7 @@
-"""The end of a program in the middle of everything: it is prompt, quiet, with the right code, and known to others at once.
+"""The end of a program in the middle of everything: prompt, quiet, with the right code, and known to others at once.
 
-Each program below is called by others and calls others, in every way at once, and then ends in a way of its own. They run
-side by side, since most of the time is the grace that each gives.
+Each program below is called by others and calls others, in every way at once, and then ends in a way of its own. They
+run side by side, since most of the time is the grace that each gives.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import net
 #: A second of grace, and what a busy machine makes of it.
 PROMPT = 10.0
 
-#: Serves a function that sleeps in C, one that computes, one that waits for a lock and one that waits in asyncio; calls in a
-#: daemon thread, by a future and in an asyncio task; and says so when all of it is under way.
+#: Serves a function that sleeps in C, one that computes, one that waits for a lock and one that waits in asyncio; calls
+#: in a daemon thread, by a future and in an asyncio task; and says so when all of it is under way.
 BUSY = """
 import asyncio, atexit, os, signal, sys, threading, time
 import net, served
@@ -226,8 +226,8 @@ def test_no_socket_is_left(programs: dict[str, Future[Ended]]) -> None:
         program.result(4 * PATIENCE)
     place = os.path.join(os.environ["NET_RUNTIME_DIR"], "app-net")
     until = time.monotonic() + PATIENCE
-    # This process, the peer that stays for the whole run if there is one, and the one above. Those of programs that took no leave
-    # are removed by whoever looks.
+    # This process, the peer that stays for the whole run if there is one, and the one above. Those of programs that
+    # took no leave are removed by whoever looks.
     while len(os.listdir(place)) > 3 and time.monotonic() < until:
         net.peers(refresh=True)
         time.sleep(0.1)

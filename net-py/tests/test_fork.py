@@ -228,6 +228,6 @@ for number in range(5):
     children = ran(program)
     assert len(set(children)) == 5
     for child in children:
-        with pytest.raises(net.RemoteError, match="net.Unreachable"):
+        with pytest.raises(net.RemoteError, match=r"net\.Unreachable"):
             served.call_on(None, child, peer=other.id)
     assert served.multiply(2, 3, peer=other.id) == 6

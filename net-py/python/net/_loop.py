@@ -60,8 +60,8 @@ def forget() -> None:
     """Drop the loop of the process that this one was forked from: its thread is not here."""
     global _loop, _lock, _forked_in
     if _loop is not None:
-        # Where this is the loop's thread it goes on to the end of the task's step, and must not wait for events then: those
-        # are the parent's.
+        # Where this is the loop's thread it goes on to the end of the task's step, and must not wait for events then:
+        # those are the parent's.
         _forked_in = asyncio.current_task(_loop)
         _loop.stop()
     _loop = None
