@@ -26,6 +26,7 @@
 mod builtin;
 mod call;
 mod config;
+mod ending;
 mod error;
 mod find;
 #[cfg(unix)]

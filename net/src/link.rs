@@ -251,7 +251,7 @@ impl Link {
         }
         self.keeper.notify_one();
         self.core.peers.lost(&self.core, self);
-        self.core.link_closed();
+        self.core.ending.one_has_ended();
     }
 
     /// Writes what is there to be written, unless another thread is at it or the socket is full. Says

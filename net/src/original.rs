@@ -41,13 +41,13 @@ pub(crate) async fn serve(
     mut read: BytesMut,
     dialect: Dialect,
 ) {
-    let _visit = core.visit();
+    let _visit = core.ending.visit();
     let request = timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect));
-    let Some(request) = core.unless_stopped(request).await else {
+    let Some(request) = core.ending.unless_begun(request).await else {
         return;
     };
     let answer = match request {
-        Ok(Ok(request)) => match core.within_grace(answer(core, &request)).await {
+        Ok(Ok(request)) => match core.ending.within_grace(answer(core, &request)).await {
             Some(answer) => answer,
             None => return,
         },

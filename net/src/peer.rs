@@ -1,18 +1,17 @@
 //! This process's side: a peer that listens, offers functions and calls others.
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use net_proto::links::Target;
 use net_proto::{Address, BadAddress, Hello, InstanceId, Limits};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::ending::Ending;
 use crate::error::{CallError, StartError};
 use crate::find::host::HostFinder;
 use crate::link::{Link, accept};
@@ -50,26 +49,9 @@ pub(crate) struct Core {
     pub(crate) peers: Table,
     pub(crate) finder: Option<HostFinder>,
     links: Mutex<Vec<Weak<Link>>>,
-    /// How many originals are being served: they have no link.
-    visits: AtomicUsize,
-    /// Told of each link and visit that has ended.
-    ended: Notify,
     /// What listens and looks.
     tasks: AsyncMutex<Vec<JoinHandle<()>>>,
-    stopped: AtomicBool,
-    /// Told when the peer has stopped, and when its grace time is over.
-    stopping: Notify,
-    cut_off: Notify,
-}
-
-/// An original that is being served, which shutting down waits for.
-pub(crate) struct Visit<'a>(&'a Core);
-
-impl Drop for Visit<'_> {
-    fn drop(&mut self) {
-        self.0.visits.fetch_sub(1, Ordering::AcqRel);
-        self.0.ended.notify_waiters();
-    }
+    pub(crate) ending: Ending,
 }
 
 impl Core {
@@ -92,7 +74,7 @@ impl Core {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
+        self.ending.has_begun()
     }
 
     /// Remembers a link, so that shutting down finds it whatever the table says. Says whether that has begun already.
@@ -105,52 +87,6 @@ impl Core {
         drop(links);
         // In this order here, and the reverse there: one of the two sees what the other did.
         self.is_stopped()
-    }
-
-    pub(crate) fn link_closed(&self) {
-        self.ended.notify_waiters();
-    }
-
-    pub(crate) fn visit(&self) -> Visit<'_> {
-        self.visits.fetch_add(1, Ordering::AcqRel);
-        Visit(self)
-    }
-
-    /// Does what comes before a call, or nothing more of it once the peer has stopped.
-    pub(crate) async fn unless_stopped<T>(&self, what: impl Future<Output = T>) -> Option<T> {
-        let stopping = self.stopping.notified();
-        tokio::pin!(stopping);
-        // In this order here, and the reverse in shutting down.
-        stopping.as_mut().enable();
-        if self.is_stopped() {
-            return None;
-        }
-        tokio::select! {
-            biased;
-            () = stopping => None,
-            done = what => Some(done),
-        }
-    }
-
-    /// Does what the grace time is for.
-    pub(crate) async fn within_grace<T>(&self, what: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            () = self.cut_off.notified() => None,
-            done = what => Some(done),
-        }
-    }
-
-    /// Ends when nothing is in flight any more.
-    async fn drained(&self) {
-        loop {
-            let ended = self.ended.notified();
-            tokio::pin!(ended);
-            ended.as_mut().enable();
-            if self.visits.load(Ordering::Acquire) == 0 && self.open_links().is_empty() {
-                return;
-            }
-            ended.await;
-        }
     }
 
     pub(crate) fn open_links(&self) -> Vec<Arc<Link>> {
@@ -372,8 +308,7 @@ impl Peer {
     /// As [`shutdown`](Self::shutdown), with a grace time of the caller's own.
     pub async fn shutdown_within(&self, grace: Duration) {
         let core = &self.0;
-        core.stopped.store(true, Ordering::SeqCst);
-        core.stopping.notify_waiters();
+        core.ending.begin();
         core.stop_tasks().await;
         if let Some(socket) = &core.socket {
             // Gone already if the directory was cleaned under us.
@@ -384,10 +319,10 @@ impl Peer {
         }
         let timer = {
             let _entered = core.runtime.enter();
-            tokio::time::timeout(grace, core.drained())
+            tokio::time::timeout(grace, core.ending.drained(|| !core.open_links().is_empty()))
         };
         let _ = timer.await;
-        core.cut_off.notify_waiters();
+        core.ending.cut_off();
         for link in core.open_links() {
             link.close("shut down");
         }
@@ -539,12 +474,8 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         registry: Registry::default(),
         peers: Table::new(id),
         links: Mutex::default(),
-        visits: AtomicUsize::new(0),
-        ended: Notify::new(),
         tasks: AsyncMutex::default(),
-        stopped: AtomicBool::new(false),
-        stopping: Notify::new(),
-        cut_off: Notify::new(),
+        ending: Ending::default(),
     });
     builtin::register(&core.registry);
     if functions {

@@ -95,7 +95,7 @@ async fn tell_apart(core: &Arc<Core>, mut socket: Socket, from: SocketAddr) {
     let mut read = BytesMut::with_capacity(FIRST_BYTES);
     // One time for all of them: a byte now and then must not keep a place for ever.
     let speaker = timeout(FIRST_BYTES_TIME, first_bytes(&mut socket, &mut read));
-    let Some(speaker) = core.unless_stopped(speaker).await else {
+    let Some(speaker) = core.ending.unless_begun(speaker).await else {
         return;
     };
     match speaker {
@@ -136,7 +136,7 @@ async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Spe
 async fn native(core: &Arc<Core>, socket: Socket, read: BytesMut) {
     let from = socket.peer.clone();
     let established = establish(core, socket, Side::Acceptor, read);
-    match core.unless_stopped(established).await {
+    match core.ending.unless_begun(established).await {
         None | Some(Ok(_)) => {}
         // Connected and left: this is how a peer looks whether a socket was left behind.
         Some(Err(error)) if error.is_leave() => tracing::debug!(from, "connected and left"),

@@ -24,7 +24,7 @@ const QUEUE_FULL: Duration = Duration::from_millis(20);
 
 /// Dials one address. A link that comes of it is in the table of peers then.
 pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, LinkError> {
-    let dialled = core.unless_stopped(link_to(core, address)).await;
+    let dialled = core.ending.unless_begun(link_to(core, address)).await;
     match dialled.unwrap_or(Err(LinkError::Stopped)) {
         Ok(link) => Ok(Met::Peer(link.id())),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
