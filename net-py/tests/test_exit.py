@@ -216,7 +216,7 @@ def test_a_program_ends(programs: dict[str, Future[Ended]], name: str) -> None:
         assert ended.stderr == ""
     assert ended.took < PROMPT
     # Those who called it were told by its going, and not by a silence that had to be waited for.
-    assert ended.known_after < 2
+    assert ended.known_after < 3
     for outcome in ended.outcomes:
         assert isinstance(outcome, (net.Lost, net.Cancelled)), repr(outcome)
 
