@@ -181,6 +181,28 @@ print(ended(served.call_tag(own, "__main__.forking", peer=there)))
     assert ran(program) == ["0"]
 
 
+@pytest.mark.parametrize("end", ["return", "sys.exit(0)"])
+def test_a_child_of_another_thread_ends_with_it(there: Served, end: str) -> None:
+    code = f"""
+there = {there.id!r}
+children = []
+def work():
+    child = os.fork()
+    if child == 0:
+        assert served.multiply(3, 4, peer=there) == 12
+        print("child", flush=True)
+        {end}
+    else:
+        children.append(child)
+for _ in range(2):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+print([ended(child) for child in children])
+"""
+    assert ran(code) == ["child", "child", "[0, 0]"]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_fifty_forks_leave_nothing_behind(there: Served) -> None:
     code = f"""

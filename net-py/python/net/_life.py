@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 from contextlib import suppress
 from typing import NoReturn
 
@@ -18,6 +19,18 @@ __all__ = ["begin", "end_child"]
 
 #: Seconds that calls in flight are given when the interpreter ends.
 GRACE = 1.0
+
+
+#: The thread with which the process ends, as its parent has it.
+_main = threading.main_thread().ident
+_local = threading.local()
+
+
+class _EndsWithThread:
+    """Ends the process when the thread goes whose local data it is."""
+
+    def __del__(self) -> None:
+        end_child(None)
 
 
 def begin() -> None:
@@ -49,6 +62,11 @@ def end_child(raised: BaseException | None) -> NoReturn:
 
 
 def _child() -> None:
+    global _main
+    if threading.get_ident() != _main:
+        # The child ends with this thread, its only one; the peer's threads would keep it for ever.
+        _main = threading.get_ident()
+        _local.end = _EndsWithThread()
     # The parent's threads are not here: neither the runtime's nor the loop's. What they left is not to be touched.
     if (loop := sys.modules.get("net._loop")) is not None:
         loop.forget()
