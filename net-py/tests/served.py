@@ -188,6 +188,12 @@ def call_on(peer: str | None, target: str) -> int:
 
 
 @net.connect
+def call_tag(target: str, tag: str) -> Any:
+    """Call back whatever is connected there under that tag."""
+    return net.Peer().execute(target, tag)
+
+
+@net.connect
 def relay_failure(target: str) -> None:
     divide(1, 0, peer=target)
 

@@ -26,6 +26,7 @@
 mod builtin;
 mod call;
 mod config;
+mod ending;
 mod error;
 mod find;
 #[cfg(unix)]
@@ -39,6 +40,7 @@ mod place;
 mod registry;
 mod remote;
 mod runtime;
+mod trouble;
 
 pub mod blocking;
 #[doc(hidden)]

@@ -39,6 +39,7 @@ pub(crate) use slot::{Finished, Slot};
 
 use crate::peer::Core;
 use crate::registry::Caller;
+use crate::runtime;
 use reader::Input;
 use socket::WriteHalf;
 
@@ -190,7 +191,7 @@ impl Link {
         let (id, alone) = alone;
         // A call on its own is written at once. Where others are in flight and this is a task among tasks, the keeper
         // writes for all that are ready to run now: one system call for many calls.
-        if alone || tokio::runtime::Handle::try_current().is_err() {
+        if alone || runtime::current().is_none() {
             self.flush();
         } else {
             self.keeper.notify_one();
@@ -255,7 +256,7 @@ impl Link {
             task.abort();
         }
         self.keeper.notify_one();
-        self.core.link_closed();
+        self.core.ending.one_has_ended();
     }
 
     /// Writes what is there to be written, unless another thread is at it or the socket is full. Says

@@ -43,9 +43,17 @@ pub(crate) async fn serve<Leave>(
     dialect: Dialect,
     admit: impl FnOnce() -> Option<Leave>,
 ) {
-    let answer = match timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect)).await {
+    let _visit = core.ending.visit();
+    let request = timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect));
+    let Some(request) = core.ending.unless_begun(request).await else {
+        return;
+    };
+    let answer = match request {
         Ok(Ok(request)) => match admit() {
-            Some(_leave) => answer(core, &request).await,
+            Some(_leave) => match core.ending.within_grace(answer(core, &request)).await {
+                Some(answer) => answer,
+                None => return,
+            },
             None => original::Answer::Error {
                 traceback: "Busy: this peer serves as many calls as it can; try again\n".to_owned(),
             },

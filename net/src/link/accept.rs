@@ -19,6 +19,7 @@ use super::strangers::{Place, Strangers};
 use super::{LinkError, establish};
 use crate::original;
 use crate::peer::Core;
+use crate::trouble::Said;
 
 /// Connections that have not said who they are, at once and at each listener. More than so many peers do not come within the
 /// moment that it takes; a place costs a descriptor and some KiB, at most the 1 MiB of an original's request.
@@ -34,6 +35,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 static REFUSED: AtomicBool = AtomicBool::new(false);
 /// The same of peers with which no version is common: somebody is to update something, and learns it only here.
 static INCOMPATIBLE: AtomicBool = AtomicBool::new(false);
+/// Connections that could not be accepted.
+static NOT_ACCEPTED: Said = Said::not_yet();
 
 /// Accepts Unix connections of the same user until the peer stops.
 pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) {
@@ -114,23 +117,24 @@ async fn meet(
     let time = core.limits.handshake_time;
     let until = Instant::now() + time;
     let mut read = BytesMut::with_capacity(FIRST_BYTES);
-    let speaker = match timeout_at(until, first_bytes(&mut socket, &mut read)).await {
-        Err(_) => return refused(from, &LinkError::Silent(time).to_string()),
-        Ok(Err(error)) => return refused(from, &error.to_string()),
+    let speaker = timeout_at(until, first_bytes(&mut socket, &mut read));
+    let Some(speaker) = core.ending.unless_begun(speaker).await else {
+        return;
+    };
+    let speaker = match speaker.map_err(|_| LinkError::Silent(time)) {
         Ok(Ok(speaker)) => speaker,
+        Ok(Err(error)) => return not_met(from, &error.into()),
+        Err(error) => return not_met(from, &error),
     };
     match (speaker, originals) {
         // Connected and left: this is how an original looks whether a port is free, and a peer whether a socket was left behind.
         (Speaker::Left, _) => tracing::debug!(from, "connected and left"),
         (Speaker::Native, _) => {
-            let link = timeout_at(until, establish(core, socket, Side::Acceptor, read)).await;
-            match link.unwrap_or(Err(LinkError::Silent(time))) {
-                Ok(_) => {}
-                Err(LinkError::Closed) => tracing::debug!(from, "left before it said who it is"),
-                Err(error @ LinkError::Protocol(ProtocolError::Incompatible { .. })) => {
-                    log_refused(&INCOMPATIBLE, from, &error.to_string());
-                }
-                Err(error) => refused(from, &error.to_string()),
+            let link = timeout_at(until, establish(core, socket, Side::Acceptor, read));
+            match core.ending.unless_begun(link).await {
+                None | Some(Ok(Ok(_))) => {}
+                Some(Ok(Err(error))) => not_met(from, &error),
+                Some(Err(_)) => not_met(from, &LinkError::Silent(time)),
             }
         }
         (Speaker::Original(dialect), Some(originals)) => {
@@ -173,6 +177,17 @@ async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Spe
     }
 }
 
+/// A connection of which no link came.
+fn not_met(from: &str, error: &LinkError) {
+    match error {
+        error if error.is_leave() => tracing::debug!(from, "left before it said who it is"),
+        LinkError::Protocol(ProtocolError::Incompatible { .. }) => {
+            log_refused(&INCOMPATIBLE, from, &error.to_string());
+        }
+        error => refused(from, &error.to_string()),
+    }
+}
+
 fn refused(from: &str, why: &str) {
     log_refused(&REFUSED, from, why);
 }
@@ -190,6 +205,8 @@ fn log_refused(was_said: &AtomicBool, from: &str, why: &str) {
 }
 
 async fn pause(error: &io::Error) {
-    tracing::warn!(%error, "cannot accept a connection; trying again");
+    if NOT_ACCEPTED.is_due() {
+        tracing::warn!(%error, "cannot accept connections; they wait while this is so");
+    }
     tokio::time::sleep(EXHAUSTED_PAUSE).await;
 }

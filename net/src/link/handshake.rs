@@ -35,6 +35,8 @@ pub(crate) enum LinkError {
     Closed,
     #[error("it did not say who it is within {0:?}")]
     Silent(Duration),
+    #[error("this peer has been shut down")]
+    Stopped,
     #[error("it could not be connected to within {0:?}")]
     Slow(Duration),
     /// The other side speaks something else; these are its first bytes.
@@ -42,6 +44,18 @@ pub(crate) enum LinkError {
     Foreign(Bytes),
     #[error("the socket belongs to user {theirs}, this process to user {ours}")]
     OtherUser { ours: u32, theirs: u32 },
+}
+
+impl LinkError {
+    /// Whether the other side just left, before it said anything. What was said to it and is unread then makes a reset of it.
+    pub(super) fn is_leave(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        match self {
+            Self::Closed => true,
+            Self::Io(error) => matches!(error.kind(), BrokenPipe | ConnectionReset),
+            _ => false,
+        }
+    }
 }
 
 /// Exchanges prefaces and HELLOs over `socket`, tells the table of peers, and starts the link. `read` is what was read of it

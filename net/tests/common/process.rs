@@ -1,6 +1,7 @@
 //! A peer in a process of its own, started and stopped by a test.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -18,43 +19,60 @@ pub(crate) struct Process {
     _output: BufReader<ChildStdout>,
 }
 
+/// Where the example `peer` was built: tests and examples are beside each other.
+pub(crate) fn built() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let built = tests.parent().unwrap().parent().unwrap();
+    let built = built.join("examples/peer");
+    let hint = "cargo build -p app-net --example peer";
+    assert!(built.exists(), "{}: {hint}", built.display());
+    built
+}
+
 impl Process {
     /// The example `peer`.
     pub(crate) fn example(place: &Place) -> Self {
-        // Tests and examples are built beside each other.
-        let tests = std::env::current_exe().unwrap();
-        let beside = tests.parent().unwrap().parent().unwrap();
-        let built = beside.join("examples/peer");
-        let mut command = Command::new(&built);
-        command.env("NET_PORT", "0");
-        Self::start(&mut command, place)
+        Self::start(Command::new(built()).env("NET_PORT", "0"), place)
     }
 
     /// Starts a program that says `ready`, its id and its addresses on a line of its own, and runs until its input ends.
     pub(crate) fn start(command: &mut Command, place: &Place) -> Self {
-        let started = command
+        command
             .env("NET_RUNTIME_DIR", place.path())
-            .env_remove("NET_GROUP")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut child = started.unwrap_or_else(|error| {
-            let program = command.get_program().display();
-            panic!("{program}: {error} (cargo build -p app-net --example peer)")
-        });
+            .env_remove("NET_GROUP");
+        Self::began(command).expect("it has ended")
+    }
+
+    /// Runs one as it is set up. An error is what it said before it ended.
+    pub(crate) fn run(command: &mut Command) -> Result<Self, String> {
+        Self::began(command.stderr(Stdio::piped())).map_err(|mut ended| {
+            let mut said = String::new();
+            let mut errors = ended.stderr.take().unwrap();
+            errors.read_to_string(&mut said).unwrap();
+            ended.wait().unwrap();
+            said
+        })
+    }
+
+    /// An error is the child, which has ended.
+    fn began(command: &mut Command) -> Result<Self, Child> {
+        let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = started.unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         while !line.starts_with("ready ") {
             line.clear();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "it has ended");
+            if output.read_line(&mut line).unwrap() == 0 {
+                return Err(child);
+            }
         }
         let mut words = line.split_whitespace().skip(1).map(str::to_owned);
-        Self {
+        Ok(Self {
             child,
             id: words.next().unwrap(),
             addresses: words.collect(),
             _output: output,
-        }
+        })
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
