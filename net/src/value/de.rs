@@ -29,6 +29,11 @@ impl<'r, 'de> Deserializer<'r, 'de> {
         Self { reader, depth: 0 }
     }
 
+    /// For a value inside of others: `depth` levels are open around it.
+    pub(crate) fn inside(reader: &'r mut Reader<'de>, depth: usize) -> Self {
+        Self { reader, depth }
+    }
+
     fn nested<T>(
         &mut self,
         inner: impl FnOnce(&mut Self) -> Result<T, ValueError>,
@@ -190,7 +195,13 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        self.deserialize_tuple(length, visitor)
+        match self.item()? {
+            (Item::Array(Some(found)), _) if found != length => {
+                let expected = OfLength(&visitor, length);
+                Err(de::Error::invalid_length(found, &expected))
+            }
+            (item, sign) => self.elements(item, sign, visitor),
+        }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -252,7 +263,10 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
         match self.item()? {
             (Item::Text(name), _) => visitor.visit_enum(name.into_deserializer()),
             (Item::Map(length @ (None | Some(1))), _) => self.nested(|de| {
-                let value = visitor.visit_enum(Variant { de: &mut *de })?;
+                let value = visitor.visit_enum(Variant {
+                    de: &mut *de,
+                    name: &[],
+                })?;
                 match length {
                     None if !de.reader.eat_break() => {
                         Err(ValueError::custom("a variant must be a map of one entry"))
@@ -339,6 +353,15 @@ fn misplaced_break(reader: &Reader<'_>) -> ValueError {
     .into()
 }
 
+/// What a type of serde's derive asks for, which says only of a plain tuple how long it is.
+struct OfLength<'a>(&'a dyn de::Expected, usize);
+
+impl de::Expected for OfLength<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with {} elements", self.0, self.1)
+    }
+}
+
 /// The elements of an array, or the entries of a map.
 struct Elements<'a, 'r, 'de> {
     de: &'a mut Deserializer<'r, 'de>,
@@ -418,7 +441,9 @@ impl<'de> de::MapAccess<'de> for Elements<'_, '_, 'de> {
         }
         self.done += 1;
         let start = self.de.reader.position();
-        let key = seed.deserialize(&mut *self.de)?;
+        let key = seed
+            .deserialize(&mut *self.de)
+            .map_err(|error| error.inside(Step::Member))?;
         self.key = self.de.reader.since(start);
         Ok(Some(key))
     }
@@ -439,6 +464,8 @@ impl<'de> de::MapAccess<'de> for Elements<'_, '_, 'de> {
 /// A variant with data: the one entry of a map.
 struct Variant<'a, 'r, 'de> {
     de: &'a mut Deserializer<'r, 'de>,
+    /// The bytes of its name, for the path of an error.
+    name: &'de [u8],
 }
 
 impl<'de> de::EnumAccess<'de> for Variant<'_, '_, 'de> {
@@ -446,10 +473,13 @@ impl<'de> de::EnumAccess<'de> for Variant<'_, '_, 'de> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
+        mut self,
         seed: V,
     ) -> Result<(V::Value, Self), ValueError> {
-        Ok((seed.deserialize(&mut *self.de)?, self))
+        let start = self.de.reader.position();
+        let variant = seed.deserialize(&mut *self.de)?;
+        self.name = self.de.reader.since(start);
+        Ok((variant, self))
     }
 }
 
@@ -457,7 +487,7 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, '_, 'de> {
     type Error = ValueError;
 
     fn unit_variant(self) -> Result<(), ValueError> {
-        serde::Deserialize::deserialize(self.de)
+        serde::Deserialize::deserialize(self.de).map_err(|error| inside(error, self.name))
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(
@@ -465,10 +495,16 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, '_, 'de> {
         seed: T,
     ) -> Result<T::Value, ValueError> {
         seed.deserialize(self.de)
+            .map_err(|error| inside(error, self.name))
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ValueError> {
-        de::Deserializer::deserialize_seq(self.de, visitor)
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        de::Deserializer::deserialize_tuple_struct(self.de, "", length, visitor)
+            .map_err(|error| inside(error, self.name))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -477,7 +513,14 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, '_, 'de> {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         de::Deserializer::deserialize_map(self.de, visitor)
+            .map_err(|error| inside(error, self.name))
     }
+}
+
+/// The error, seen from the enum whose variant's data it is in.
+#[cold]
+fn inside(error: ValueError, variant: &[u8]) -> ValueError {
+    error.inside(Step::key(variant))
 }
 
 /// A tagged value, for a type that asked for tags: variant = the tag's number, data = the value under it.

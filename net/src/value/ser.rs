@@ -45,6 +45,15 @@ impl<'a> Serializer<'a> {
         }
     }
 
+    /// For a value inside of others: `depth` levels are open around it.
+    pub(crate) fn nested(writer: Writer<'a>, depth: usize) -> Self {
+        Self {
+            writer,
+            depth,
+            next: Next::Nothing,
+        }
+    }
+
     /// For the arguments of a call: the outermost tuple or `()` becomes a plain array.
     pub(crate) fn for_arguments(out: &'a mut Vec<u8>) -> Self {
         Self {
@@ -74,22 +83,31 @@ impl<'a> Serializer<'a> {
         Ok(())
     }
 
-    fn array(&mut self, guessed: Option<usize>) -> Result<Compound<'_, 'a>, ValueError> {
+    fn bignum(&mut self, tag: u64, content: u128) -> Result<(), ValueError> {
         self.enter()?;
+        self.writer.tag(tag);
+        self.writer
+            .bytes(without_leading_zeros(&content.to_be_bytes()));
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn array(&mut self, guessed: Option<usize>) -> Result<Compound<'_, 'a>, ValueError> {
+        // The list of arguments is no level: each of them nests as deep as a value may.
+        let levels = usize::from(self.take_next() != Next::Arguments);
+        if levels > 0 {
+            self.enter()?;
+        }
         let (start, guessed) = (self.writer.position(), guessed.unwrap_or(0));
         self.writer.array(guessed);
         Ok(Compound {
-            serializer: self,
-            start,
-            guessed,
-            length: 0,
-            key: 0..0,
-            levels: 1,
+            levels,
+            ..Compound::new(self, start, guessed)
         })
     }
 
     fn tuple(&mut self, length: usize) -> Result<Compound<'_, 'a>, ValueError> {
-        if self.take_next() == Next::Arguments || length == 0 {
+        if self.next == Next::Arguments {
             return self.array(Some(length));
         }
         self.enter()?;
@@ -103,14 +121,7 @@ impl<'a> Serializer<'a> {
         self.enter()?;
         let (start, guessed) = (self.writer.position(), guessed.unwrap_or(0));
         self.writer.map(guessed);
-        Ok(Compound {
-            serializer: self,
-            start,
-            guessed,
-            length: 0,
-            key: 0..0,
-            levels: 1,
-        })
+        Ok(Compound::new(self, start, guessed))
     }
 
     /// The head of the one-entry map that an enum's variant with data is.
@@ -161,14 +172,12 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         }
         let below = !value as u128;
         match u64::try_from(below) {
-            Ok(below) => self.writer.nint(below),
-            Err(_) => {
-                self.writer.tag(tags::NEGATIVE_BIGNUM);
-                self.writer
-                    .bytes(without_leading_zeros(&below.to_be_bytes()));
+            Ok(below) => {
+                self.writer.nint(below);
+                Ok(())
             }
+            Err(_) => self.bignum(tags::NEGATIVE_BIGNUM, below),
         }
-        Ok(())
     }
 
     fn serialize_u8(self, value: u8) -> Result<(), ValueError> {
@@ -194,14 +203,12 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
 
     fn serialize_u128(self, value: u128) -> Result<(), ValueError> {
         match u64::try_from(value) {
-            Ok(value) => self.writer.uint(value),
-            Err(_) => {
-                self.writer.tag(tags::POSITIVE_BIGNUM);
-                self.writer
-                    .bytes(without_leading_zeros(&value.to_be_bytes()));
+            Ok(value) => {
+                self.writer.uint(value);
+                Ok(())
             }
+            Err(_) => self.bignum(tags::POSITIVE_BIGNUM, value),
         }
-        Ok(())
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), ValueError> {
@@ -265,6 +272,8 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         value: &T,
     ) -> Result<(), ValueError> {
         match name.strip_prefix(MARKER).map(str::parse) {
+            // As `Value::Tuple` comes.
+            Some(Ok(tags::TUPLE)) if self.next == Next::Arguments => value.serialize(self),
             Some(Ok(tag)) => self.tagged(tag, value),
             _ => value.serialize(self),
         }
@@ -286,7 +295,6 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Compound<'s, 'a>, ValueError> {
-        self.take_next();
         self.array(length)
     }
 
@@ -304,12 +312,8 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
             self.next = Next::TagNumber;
             let start = self.writer.position();
             return Ok(Compound {
-                serializer: self,
-                start,
-                guessed: 2,
-                length: 0,
-                key: 0..0,
-                levels: 1,
+                inside: Inside::Tag,
+                ..Compound::new(self, start, 2)
             });
         }
         self.tuple(length)
@@ -325,6 +329,7 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         self.variant(variant)?;
         let mut compound = self.tuple(length)?;
         compound.levels += 1;
+        compound.inside = Inside::Variant(variant);
         Ok(compound)
     }
 
@@ -350,6 +355,7 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         self.variant(variant)?;
         let mut compound = self.map(Some(length))?;
         compound.levels += 1;
+        compound.inside = Inside::Variant(variant);
         Ok(compound)
     }
 
@@ -370,6 +376,31 @@ pub(crate) struct Compound<'s, 'a> {
     key: Range<usize>,
     /// How many levels of nesting end with it.
     levels: usize,
+    inside: Inside,
+}
+
+/// What the path of an error goes through before it comes to the elements of a [`Compound`].
+#[derive(Clone, Copy)]
+enum Inside {
+    Nothing,
+    /// The name that the data of an enum's variant is under.
+    Variant(&'static str),
+    /// The compound is a tag: its "elements" are none to who reads the path.
+    Tag,
+}
+
+impl<'s, 'a> Compound<'s, 'a> {
+    fn new(serializer: &'s mut Serializer<'a>, start: usize, guessed: usize) -> Self {
+        Self {
+            serializer,
+            start,
+            guessed,
+            length: 0,
+            key: 0..0,
+            levels: 1,
+            inside: Inside::Nothing,
+        }
+    }
 }
 
 impl Compound<'_, '_> {
@@ -378,7 +409,16 @@ impl Compound<'_, '_> {
         self.length += 1;
         value
             .serialize(&mut *self.serializer)
-            .map_err(|error| error.inside(Step::Index(index)))
+            .map_err(|error| self.path(error, Step::Index(index)))
+    }
+
+    #[cold]
+    fn path(&self, error: ValueError, step: Step) -> ValueError {
+        match self.inside {
+            Inside::Nothing => error.inside(step),
+            Inside::Variant(name) => error.inside(step).inside(Step::Key(name.to_owned())),
+            Inside::Tag => error,
+        }
     }
 
     fn field<T: Serialize + ?Sized>(
@@ -390,7 +430,7 @@ impl Compound<'_, '_> {
         self.serializer.writer.text(key);
         value
             .serialize(&mut *self.serializer)
-            .map_err(|error| error.inside(Step::Key(key.to_owned())))
+            .map_err(|error| self.path(error, Step::Key(key.to_owned())))
     }
 
     fn finish(self) -> Result<(), ValueError> {
@@ -461,7 +501,8 @@ impl ser::SerializeMap for Compound<'_, '_> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ValueError> {
         self.length += 1;
         let start = self.serializer.writer.position();
-        key.serialize(&mut *self.serializer)?;
+        key.serialize(&mut *self.serializer)
+            .map_err(|error| error.inside(Step::Member))?;
         self.key = start..self.serializer.writer.position();
         Ok(())
     }
