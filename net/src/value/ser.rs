@@ -5,7 +5,7 @@
 //!
 //! A type asks for a tag by serializing as a newtype struct named `$net:<number>` (see `tags::marker`).
 
-use std::ops::Range;
+mod compound;
 
 use serde::Serialize;
 use serde::ser;
@@ -14,6 +14,7 @@ use super::MAX_DEPTH;
 use super::cbor::Writer;
 use super::error::{Step, ValueError, ValueErrorKind};
 use super::tags;
+use compound::{Compound, Inside};
 
 /// The name of the tuple struct of a tag's number and the value under it, for any tag ([`super::Value::Tagged`]).
 pub(crate) const TAGGED: &str = "$net:tagged";
@@ -100,10 +101,9 @@ impl<'a> Serializer<'a> {
         }
         let (start, guessed) = (self.writer.position(), guessed.unwrap_or(0));
         self.writer.array(guessed);
-        Ok(Compound {
-            levels,
-            ..Compound::new(self, start, guessed)
-        })
+        let mut compound = Compound::new(self, start, guessed);
+        compound.levels = levels;
+        Ok(compound)
     }
 
     fn tuple(&mut self, length: usize) -> Result<Compound<'_, 'a>, ValueError> {
@@ -311,10 +311,9 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
             self.enter()?;
             self.next = Next::TagNumber;
             let start = self.writer.position();
-            return Ok(Compound {
-                inside: Inside::Tag,
-                ..Compound::new(self, start, 2)
-            });
+            let mut compound = Compound::new(self, start, 2);
+            compound.inside = Inside::Tag;
+            return Ok(compound);
         }
         self.tuple(length)
     }
@@ -362,194 +361,6 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
     /// True, because the other end may be another language: it shall see `"127.0.0.1"`, not how Rust stores it.
     fn is_human_readable(&self) -> bool {
         true
-    }
-}
-
-/// An array or map being written.
-pub(crate) struct Compound<'s, 'a> {
-    serializer: &'s mut Serializer<'a>,
-    /// Where its head is, in case the length in it was guessed wrong.
-    start: usize,
-    guessed: usize,
-    length: usize,
-    /// Where the bytes of the latest key are, for the path of an error.
-    key: Range<usize>,
-    /// How many levels of nesting end with it.
-    levels: usize,
-    inside: Inside,
-}
-
-/// What the path of an error goes through before it comes to the elements of a [`Compound`].
-#[derive(Clone, Copy)]
-enum Inside {
-    Nothing,
-    /// The name that the data of an enum's variant is under.
-    Variant(&'static str),
-    /// The compound is a tag: its "elements" are none to who reads the path.
-    Tag,
-}
-
-impl<'s, 'a> Compound<'s, 'a> {
-    fn new(serializer: &'s mut Serializer<'a>, start: usize, guessed: usize) -> Self {
-        Self {
-            serializer,
-            start,
-            guessed,
-            length: 0,
-            key: 0..0,
-            levels: 1,
-            inside: Inside::Nothing,
-        }
-    }
-}
-
-impl Compound<'_, '_> {
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        let index = self.length;
-        self.length += 1;
-        value
-            .serialize(&mut *self.serializer)
-            .map_err(|error| self.path(error, Step::Index(index)))
-    }
-
-    #[cold]
-    fn path(&self, error: ValueError, step: Step) -> ValueError {
-        match self.inside {
-            Inside::Nothing => error.inside(step),
-            Inside::Variant(name) => error.inside(step).inside(Step::Key(name.to_owned())),
-            Inside::Tag => error,
-        }
-    }
-
-    fn field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
-        self.length += 1;
-        self.serializer.writer.text(key);
-        value
-            .serialize(&mut *self.serializer)
-            .map_err(|error| self.path(error, Step::Key(key.to_owned())))
-    }
-
-    fn finish(self) -> Result<(), ValueError> {
-        self.serializer
-            .writer
-            .correct_length(self.start, self.guessed, self.length);
-        self.serializer.depth -= self.levels;
-        Ok(())
-    }
-}
-
-impl ser::SerializeSeq for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTuple for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTupleStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTupleVariant for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeMap for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ValueError> {
-        self.length += 1;
-        let start = self.serializer.writer.position();
-        key.serialize(&mut *self.serializer)
-            .map_err(|error| error.inside(Step::Member))?;
-        self.key = start..self.serializer.writer.position();
-        Ok(())
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        let written = value.serialize(&mut *self.serializer);
-        written.map_err(|error| {
-            error.inside(Step::key(self.serializer.writer.written(self.key.clone())))
-        })
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
-        self.field(key, value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeStructVariant for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
-        self.field(key, value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
     }
 }
 
