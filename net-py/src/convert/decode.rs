@@ -111,14 +111,17 @@ impl<'py> Decoder<'py, '_> {
         step: fn(usize) -> Step,
     ) -> Read<Vec<Bound<'py, PyAny>>> {
         let mut elements = Vec::with_capacity(length.unwrap_or(0).min(MOST_AHEAD));
-        while length.is_none_or(|length| elements.len() < length) {
-            let element = match length {
-                Some(_) => self.value().map(Some),
-                None => self.value_or_end(),
-            };
-            match element.map_err(|fault| fault.within(step(elements.len())))? {
-                Some(element) => elements.push(element),
-                None => break,
+        let inside = |index| move |fault: Box<Fault>| fault.within(step(index));
+        match length {
+            Some(length) => {
+                for index in 0..length {
+                    elements.push(self.value().map_err(inside(index))?);
+                }
+            }
+            None => {
+                while let Some(element) = self.value_or_end().map_err(inside(elements.len()))? {
+                    elements.push(element);
+                }
             }
         }
         Ok(elements)
@@ -152,23 +155,28 @@ impl<'py> Decoder<'py, '_> {
 
     fn map(&mut self, length: Option<usize>) -> Read<Bound<'py, PyDict>> {
         let dict = PyDict::new(self.py);
-        let mut left = length;
-        while left != Some(0) {
-            let key = match length {
-                Some(_) => self.value().map(Some),
-                None => self.value_or_end(),
-            };
-            let Some(key) = key.map_err(|fault| fault.within(Step::Member))? else {
-                break;
-            };
-            let value = self
-                .value()
-                .map_err(|fault| fault.within(Step::key(&key)))?;
-            dict.set_item(&key, value)
-                .map_err(|error| unhashable(self.py, error, "a map", "a key of a dict"))?;
-            left = left.map(|left| left - 1);
+        let member = |fault: Box<Fault>| fault.within(Step::Member);
+        match length {
+            Some(length) => {
+                for _ in 0..length {
+                    let key = self.value().map_err(member)?;
+                    self.entry(&dict, &key)?;
+                }
+            }
+            None => {
+                while let Some(key) = self.value_or_end().map_err(member)? {
+                    self.entry(&dict, &key)?;
+                }
+            }
         }
         Ok(dict)
+    }
+
+    /// Reads the value of `key` into `dict`.
+    fn entry(&mut self, dict: &Bound<'py, PyDict>, key: &Bound<'py, PyAny>) -> Read<()> {
+        let value = self.value().map_err(|fault| fault.within(Step::key(key)))?;
+        dict.set_item(key, value)
+            .map_err(|error| unhashable(self.py, error, "a map", "a key of a dict"))
     }
 
     fn tagged(&mut self, tag: u64) -> Read<Bound<'py, PyAny>> {
