@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import served
 from harness import RustPeer, Served
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from values import same, values
 
 import net
-from net._net import encode
+from net._net import decode, encode
 
-# The examples of one peer are for it alone: a fixture of the whole run is no concern of the health check.
 across = settings(max_examples=200)
 
 
@@ -52,6 +52,34 @@ def test_rust_and_python_write_the_same_bytes(rust: RustPeer) -> None:
     @given(values)
     def check(value: Any) -> None:
         assert rust.call("encoded", value).hex() == encode(value).hex()
+
+    check()
+
+
+#: What Rust reads and Python does not: it has no class, no key, or no room for it.
+ONLY_IN_RUST = re.compile(r"tag \d+ is not known here|a (map|set) has a list, a map or a set in it|OverflowError")
+
+
+def why_not_read(data: bytes) -> str:
+    """Say why Python does not read the bytes; nothing if it does."""
+    try:
+        decode(data)
+    except net.BadValue as error:
+        return str(error)
+    return ""
+
+
+def test_rust_and_python_refuse_the_same_bytes(rust: RustPeer) -> None:
+    @across
+    @given(values, st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), min_size=1, max_size=4))
+    @example(None, [(0, 0xFF)])
+    def check(value: Any, changes: list[tuple[int, int]]) -> None:
+        data = bytearray(encode([value]))
+        for place, byte in changes:
+            data[place % len(data)] = byte
+        in_rust = rust.call("refused", bytes(data))
+        in_python = why_not_read(bytes(data))
+        assert bool(in_python) == bool(in_rust) or ONLY_IN_RUST.search(in_python), (data.hex(), in_python, in_rust)
 
     check()
 

@@ -45,6 +45,22 @@ proptest! {
     }
 
     #[test]
+    fn a_broken_value_is_read_or_refused(
+        value in value(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = encoded(&value);
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        if let Ok(value) = decode::<Value>(&bytes) {
+            check(&bytes).unwrap();
+            prop_assert!(same(&decode(&encoded(&value)).unwrap(), &value));
+        }
+    }
+
+    #[test]
     fn a_value_cut_short_is_refused(value in value()) {
         let bytes = encoded(&value);
         for end in 0..bytes.len() {

@@ -15,7 +15,7 @@ mod strategies;
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use net::value::{Bytes, Value, ValueError, encode};
+use net::value::{Bytes, Value, ValueError, decode, encode};
 use net::{Answer, CallError, Limits, Peer};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -37,6 +37,14 @@ fn encoded(value: Value) -> Result<Bytes, ValueError> {
     let mut bytes = Vec::new();
     encode(&value, &mut bytes)?;
     Ok(Bytes(bytes))
+}
+
+/// Why Rust does not read the bytes as a value; nothing if it does.
+#[net::connect("refused")]
+fn refused(data: Bytes) -> Option<String> {
+    decode::<Value>(&data.0)
+        .err()
+        .map(|error| error.to_string())
 }
 
 #[net::connect("made")]
