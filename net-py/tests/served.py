@@ -63,6 +63,11 @@ def identity(value: Any) -> Any:
     return value
 
 
+@net.connect
+def zeros(count: int) -> bytes:
+    return bytes(count)
+
+
 @net.connect("Renamed")
 def named_otherwise(text: str) -> str:
     return text.upper()

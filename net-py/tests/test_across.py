@@ -149,11 +149,6 @@ def test_a_value_over_the_limit_is_refused_with_its_size(rust: RustPeer) -> None
     with pytest.raises(net.BadValue, match=over):
         rust.call("identity", bytes(limit))
     # The other way round it is the result that is refused.
-    told = rust.call("call_back", net.Peer().instance_id, "test_across.large", limit)
+    told = rust.call("call_back", net.Peer().instance_id, "served.zeros", limit)
     assert f"the result has {limit + 5} bytes, the caller takes {limit}" in told
     assert rust.call("identity", 1) == 1, "the link lives on"
-
-
-@net.connect
-def large(size: int) -> bytes:
-    return bytes(size)
