@@ -196,7 +196,7 @@ def test_a_peer_killed_in_the_middle_of_a_call_is_lost(serve: Callable[..., Serv
     ("args", "kwargs", "path"),
     [
         ((1, {"x": object()}), {}, r"args\[1\]\['x'\]: an object cannot be sent"),
-        ((), {"key": {object()}}, r"key\{…\}: an object cannot be sent"),
+        ((), {"key": {object()}}, r"kwargs\['key'\]\{…\}: an object cannot be sent"),
         (("\udc80",), {}, r"args\[0\]: a str with a lone surrogate cannot be sent"),
     ],
 )
