@@ -279,11 +279,12 @@ fn a_peer_shuts_down_while_it_dials_and_while_it_is_dialled() {
         let (mut dialled, _) = tokio::task::spawn_blocking(move || silent.accept().unwrap())
             .await
             .unwrap();
-        // And two that have connected and said nothing.
+        // And one that has connected and said nothing, and one that has begun to speak.
         let at = ("127.0.0.1", a.port().unwrap());
         let mut waiting = TcpStream::connect(at).unwrap();
         let mut waiting_too = std::os::unix::net::UnixStream::connect(socket(&a)).unwrap();
-        // The Unix one is greeted at once: it has been let in.
+        waiting_too.write_all(&net_proto::MAGIC[..1]).unwrap();
+        // It is greeted at once: it has been let in.
         waiting_too.set_read_timeout(Some(PATIENCE)).unwrap();
         waiting_too.read_exact(&mut [0; 8]).unwrap();
         let start = Instant::now();
