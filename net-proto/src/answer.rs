@@ -138,12 +138,14 @@ impl ErrorBody {
                 .map()?
                 .ok_or_else(|| minicbor::decode::Error::message("no length"))?;
             for _ in 0..entries {
-                match cbor.u64()? {
+                // A key below 0 is one that is not known.
+                match u64::try_from(cbor.int()?).unwrap_or(u64::MAX) {
                     0 => error.code = ErrorCode::from_number(cbor.u8()?),
                     1 => error.kind = cbor.str()?.to_owned(),
                     2 => error.message = cbor.str()?.to_owned(),
                     3 => error.traceback = cbor.str()?.to_owned(),
                     4 => {
+                        error.names.clear();
                         for (index, name) in cbor.array_iter::<&str>()?.enumerate() {
                             let name = name?;
                             if index < MAX_ERROR_NAMES {
@@ -183,4 +185,33 @@ fn tail(text: &str, limit: usize) -> &str {
         start += 1;
     }
     &text[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
+
+    #[test]
+    fn the_codes_are_as_protocol_md_lists_them() {
+        for number in 1..=9 {
+            let code = ErrorCode::from_number(number);
+            assert_eq!(code.number(), number);
+            let row = format!("| {number} | {code:?} |");
+            assert!(PROTOCOL.contains(&row), "{row}");
+        }
+        assert_eq!(ErrorCode::from_number(10), ErrorCode::Unknown(10));
+    }
+
+    #[test]
+    fn a_text_is_never_cut_inside_a_character() {
+        let text = "é€\u{1F980}";
+        for limit in 0..=text.len() {
+            let (head, tail) = (head(text, limit), tail(text, limit));
+            assert!(head.len() <= limit && tail.len() <= limit);
+            assert!(text.starts_with(head) && text.ends_with(tail));
+            assert!(head.len() + 4 > limit && tail.len() + 4 > limit);
+        }
+    }
 }

@@ -16,8 +16,9 @@ pub enum ProtocolError {
 
     /// The two sides have no protocol version in common.
     #[error(
-        "this side speaks protocol version {}, the peer {}: update app-net on {}",
+        "this side speaks protocol version {}, the peer{} {}: update app-net on {}",
         versions(ours),
+        named(software),
         versions(theirs),
         if theirs.end() < ours.start() { "the peer's side" } else { "this side" }
     )]
@@ -26,6 +27,8 @@ pub enum ProtocolError {
         ours: RangeInclusive<u8>,
         /// The versions spoken there.
         theirs: RangeInclusive<u8>,
+        /// The software there and its version, as it says itself; empty if it has not said.
+        software: String,
     },
 
     /// The link was made, but no HELLO came.
@@ -50,6 +53,14 @@ fn versions(range: &RangeInclusive<u8>) -> String {
     }
 }
 
+/// Escaped: it comes from a stranger and goes to a terminal or a log.
+fn named(software: &str) -> String {
+    match software {
+        "" => String::new(),
+        name => format!(" ({})", name.escape_debug()),
+    }
+}
+
 /// What exactly the other side did that the protocol does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -57,6 +68,14 @@ pub enum Misbehaviour {
     /// The first bytes are not those of the protocol.
     #[error("its first bytes are not an app-net preface")]
     BadPreface,
+    /// The preface names versions that cannot be: from 0, or in the wrong order.
+    #[error("its preface names the protocol versions {lowest} to {highest}, which cannot be")]
+    BadVersions {
+        /// The lowest it names.
+        lowest: u8,
+        /// The highest it names.
+        highest: u8,
+    },
     /// Something other than a HELLO came first.
     #[error("it sent {0} before HELLO")]
     NotHello(Kind),

@@ -6,10 +6,10 @@ use minicbor::{Decoder, Encoder};
 
 use crate::answer::head;
 use crate::error::{Misbehaviour, ProtocolError};
-use crate::frame::Kind;
+use crate::frame::{HEADER, Header, Kind};
 use crate::id::InstanceId;
 use crate::limits::{
-    Limits, MAX_HELLO_LIST, MAX_HELLO_TEXT, MIN_LINK_WINDOW, MIN_STREAM_WINDOW, VERSIONS,
+    Limits, MAX_HELLO, MAX_HELLO_LIST, MAX_HELLO_TEXT, MIN_LINK_WINDOW, MIN_STREAM_WINDOW,
 };
 
 /// The first bytes of either side. The first of them begins neither HTTP, TLS nor a request of the original app-net (`{`,
@@ -22,37 +22,48 @@ pub(crate) const EVENTS: &str = "events";
 /// Bytes of the preface: the magic, the least version spoken, the highest version spoken.
 pub(crate) const PREFACE: usize = 8;
 
-/// The preface of this side.
-pub(crate) fn preface() -> [u8; PREFACE] {
+/// The preface of a side that speaks these versions.
+pub(crate) fn preface(versions: &RangeInclusive<u8>) -> [u8; PREFACE] {
     let mut bytes = [0; PREFACE];
     bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
-    bytes[MAGIC.len()] = *VERSIONS.start();
-    bytes[MAGIC.len() + 1] = *VERSIONS.end();
+    bytes[MAGIC.len()] = *versions.start();
+    bytes[MAGIC.len() + 1] = *versions.end();
     bytes
 }
 
-/// Reads the other side's preface: the version that both will speak.
+/// The version that both will speak, by the other side's preface, whose magic has been looked at. `rest` is what has come after it.
 ///
 /// # Errors
-/// It is no preface, or no version is common to both.
-pub(crate) fn agree(theirs: &[u8; PREFACE]) -> Result<u8, ProtocolError> {
-    let (magic, versions) = theirs.split_at(MAGIC.len());
-    if magic != MAGIC || versions[0] == 0 || versions[0] > versions[1] {
-        return Err(Misbehaviour::BadPreface.into());
+/// It names versions that cannot be, or none that is common to both.
+pub(crate) fn agree(
+    ours: &RangeInclusive<u8>,
+    theirs: &[u8; PREFACE],
+    rest: &[u8],
+) -> Result<u8, ProtocolError> {
+    let [.., lowest, highest] = *theirs;
+    if lowest == 0 || lowest > highest {
+        return Err(Misbehaviour::BadVersions { lowest, highest }.into());
     }
-    highest_common(VERSIONS, versions[0]..=versions[1])
+    let chosen = highest.min(*ours.end());
+    if chosen >= lowest && ours.contains(&chosen) {
+        return Ok(chosen);
+    }
+    Err(ProtocolError::Incompatible {
+        ours: ours.clone(),
+        theirs: lowest..=highest,
+        software: software(rest).unwrap_or_default(),
+    })
 }
 
-fn highest_common(
-    ours: RangeInclusive<u8>,
-    theirs: RangeInclusive<u8>,
-) -> Result<u8, ProtocolError> {
-    let chosen = *ours.end().min(theirs.end());
-    if ours.contains(&chosen) && theirs.contains(&chosen) {
-        Ok(chosen)
-    } else {
-        Err(ProtocolError::Incompatible { ours, theirs })
+/// What the other side says that it is. A HELLO is read alike in every version, and nearly always comes with the preface; where
+/// it has not, it is not worth waiting for.
+fn software(rest: &[u8]) -> Option<String> {
+    let header = Header::read(rest.first_chunk::<HEADER>()?).ok()?;
+    let map = rest[HEADER..].get(..header.length.min(MAX_HELLO))?;
+    if header.kind != Kind::Hello as u8 {
+        return None;
     }
+    Some(Hello::decode(map).ok()?.software)
 }
 
 /// What each side says of itself when a link is made.
@@ -193,7 +204,8 @@ fn read_map(cbor: &mut Decoder<'_>) -> Result<Hello, minicbor::decode::Error> {
     let mut limits = [None; 4];
     let mut hello = Hello::new(InstanceId([0; 16]));
     for _ in 0..cbor.map()?.ok_or_else(|| bad("no length"))? {
-        match cbor.u64()? {
+        // A key below 0 is one that is not known.
+        match u64::try_from(cbor.int()?).unwrap_or(u64::MAX) {
             0 => id = Some(cbor.bytes()?.try_into().map_err(|_| bad("id"))?),
             1 => hello.group = Some(read_text(cbor)?),
             2 => hello.hub = cbor.bool()?,
@@ -210,7 +222,8 @@ fn read_map(cbor: &mut Decoder<'_>) -> Result<Hello, minicbor::decode::Error> {
         return Err(bad("a key is missing"));
     };
     hello.id = InstanceId(id);
-    hello.max_calls = u32::try_from(calls).map_err(|_| bad("calls"))?;
+    // More than this side could ever have in flight is no other number to it.
+    hello.max_calls = u32::try_from(calls).unwrap_or(u32::MAX);
     hello.link_window = link;
     hello.stream_window = stream;
     hello.max_value = value;

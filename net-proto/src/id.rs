@@ -70,6 +70,7 @@ mod tests {
         let id = InstanceId(*b"0123456789abcdef");
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string().to_uppercase().parse(), Ok(id));
+        assert_eq!(format!("{id:?}"), format!("InstanceId({id})"));
         assert_eq!("".parse::<InstanceId>(), Err(BadInstanceId));
         assert_eq!("g".repeat(32).parse::<InstanceId>(), Err(BadInstanceId));
         assert_eq!("é".repeat(16).parse::<InstanceId>(), Err(BadInstanceId));

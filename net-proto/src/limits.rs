@@ -83,7 +83,7 @@ pub const MIN_STREAM_WINDOW: u64 = 128 * 1024;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Calls of the other side that are served at once; one more is answered Busy. Announced.
+    /// Calls of the other side that are served at once; one more is answered Busy. Announced. 0: it is not to call.
     ///
     /// 16,384: ten thousand in flight is ordinary use, and each costs some hundred bytes here.
     pub max_calls: u32,
@@ -108,7 +108,8 @@ pub struct Limits {
     /// 2 GiB: twice `max_value`, so that one of the largest does not keep every other out.
     pub max_arriving: u64,
 
-    /// Bytes of answers that wait here for the other side to take them, above which its new calls are answered Busy.
+    /// Bytes of answers that wait here for the other side to take them, above which its new calls are answered Busy, and those
+    /// that have not begun to run.
     ///
     /// 1.25 GiB: one value of the largest size, and room for ordinary answers beside it.
     pub max_unsent: u64,

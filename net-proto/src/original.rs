@@ -7,7 +7,7 @@
 //! whatever is longer is broken for the one who reads it. Hence the contract of a driver:
 //!
 //! 1. As the peer that is called: read, and [`sniff`] until the dialect is known; then
-//!    [`Dialect::parse_request`] after each read until it is [`Parsed::Complete`]; write what
+//!    [`RequestReader::read`] after each read until it is [`Parsed::Complete`]; write what
 //!    [`Dialect::build_answer`] gives, and close. A request that cannot be parsed is answered too, with
 //!    [`Answer::Error`]: a caller of the original waits without a deadline. A connection that ends before its first
 //!    byte was only a look whether the port is open.
@@ -28,6 +28,7 @@
 //!   is so for an original caller; ours can tell, see [`Dialect::build_answer`].
 //! - 0.3: the group `"None"` from no group, in a peer id.
 
+mod arriving;
 mod json;
 mod peer_id;
 mod shape;
@@ -38,6 +39,7 @@ mod v06;
 #[cfg(test)]
 mod tests;
 
+pub use arriving::RequestReader;
 pub use peer_id::{PeerId03, PeerIdError};
 use serde_json::{Map, Value};
 pub use traceback::error_kind;

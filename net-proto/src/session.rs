@@ -17,12 +17,13 @@ mod tags;
 mod unsent;
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use crate::error::ProtocolError;
 use crate::frame::{Kind, write_frame, write_number};
 use crate::hello::{EVENTS, Hello, preface};
-use crate::limits::Limits;
+use crate::limits::{Limits, VERSIONS};
 use crate::timer::{Timer, TimerTable};
 use crate::transmit::Transmit;
 
@@ -62,6 +63,7 @@ pub enum Side {
 #[derive(Debug)]
 pub struct Session<C> {
     side: Side,
+    versions: RangeInclusive<u8>,
     limits: Limits,
     stage: Stage,
     failed: Option<ProtocolError>,
@@ -158,8 +160,21 @@ impl<C> Session<C> {
     /// The limits in `hello` are set from `limits`, so that what is announced is what is enforced, and the features that the
     /// session has are named in it.
     pub fn new(side: Side, hello: Hello, limits: Limits, now: Instant) -> Self {
+        Self::speaking(VERSIONS, side, hello, limits, now)
+    }
+
+    /// A session of another release, for the tests of what old and new ones make of each other: it meets as one that speaks these
+    /// versions does. All that it says after HELLO is of today's.
+    #[doc(hidden)]
+    pub fn speaking(
+        versions: RangeInclusive<u8>,
+        side: Side,
+        hello: Hello,
+        limits: Limits,
+        now: Instant,
+    ) -> Self {
         let limits = limits.workable();
-        let mut out = preface().to_vec();
+        let mut out = preface(&versions).to_vec();
         let mut map = Vec::new();
         hello.of_session(&limits).encode(&mut map);
         write_frame(&mut out, Kind::Hello, 0, 0, &map);
@@ -168,6 +183,7 @@ impl<C> Session<C> {
         timers.set(Timer::Handshake, now.checked_add(limits.handshake_time));
         Self {
             side,
+            versions,
             stage: Stage::AwaitingPreface,
             failed: None,
             out,
@@ -342,7 +358,8 @@ impl<C> Session<C> {
         }
     }
 
-    /// The link is gone: the tokens of all calls that have not ended, or whose end was not polled.
+    /// The link is gone: the tokens of all calls that have not ended, or whose end was not polled. What waited to be written is
+    /// dropped, what comes in is not looked at any more.
     pub fn close(&mut self) -> Vec<C> {
         let unpolled = self.events.drain(..).filter_map(|event| match event {
             Event::Ended { token, .. } => Some(token),
@@ -356,6 +373,16 @@ impl<C> Session<C> {
         self.peer_calls.clear();
         self.own_interests.clear();
         self.publishing.clear();
+        // The session may be held for long after, by whoever holds its link; what it held need not be.
+        self.out = Vec::new();
+        self.ping_to_answer = None;
+        self.leaving = Leaving::default();
+        self.unsent = Unsent::default();
+        self.credit_due = Vec::new();
+        self.arriving = 0;
+        self.receive_window = ReceiveWindow::new(self.limits.link_window);
+        self.send_window = SendWindow::new(0);
+        self.blocked = None;
         tokens
     }
 

@@ -53,7 +53,9 @@ pub(crate) async fn outcome(mut call: RawCall) -> Outcome {
 /// What the call returns or raises in Python.
 pub(crate) fn result(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
     match outcome {
-        Ok(bytes) => convert::decode(py, &bytes).map_err(|fault| error::bad_value(py, *fault)),
+        Ok(bytes) => {
+            convert::decode(py, &bytes, "result").map_err(|fault| error::bad_value(py, *fault))
+        }
         Err(failure) => Err(error::call_error(py, failure)),
     }
 }

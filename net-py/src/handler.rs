@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::answers::{self, Notice};
 use crate::attach::{self, attach};
-use crate::local::{self, Local};
+use crate::local::{self, Generation, Local};
 use crate::{convert, error};
 
 /// Room for a usual result.
@@ -50,11 +50,16 @@ impl Function {
     }
 
     fn run_here(&self, py: Python<'_>, call: &Incoming) -> Handled {
+        let called_in = Generation::now();
         let returned = convert::decode_arguments(py, &call.body)
             .map_err(|fault| error::bad_value(py, *fault))
             .and_then(|(args, kwargs)| {
                 attach::call(self.function.bind(py), &args, kwargs.as_ref())
             });
+        if called_in.is_over() {
+            // Forked inside the function: the call, and all that this thread would go back to, is the parent's.
+            local::end_child(py, returned);
+        }
         let begun = match returned {
             Ok(coroutine) if self.is_async => Running::begin(&self.tag, &coroutine),
             returned => return Handled::Ready(answer(py, &self.tag, returned)),

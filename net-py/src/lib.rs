@@ -72,6 +72,6 @@ mod _net {
     /// The value that bytes of the wire stand for.
     #[pyfunction]
     fn decode<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-        convert::decode(py, data).map_err(|fault| error::bad_value(py, *fault))
+        convert::decode(py, data, "value").map_err(|fault| error::bad_value(py, *fault))
     }
 }

@@ -328,6 +328,17 @@ pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
+/// Ends a child that was forked inside a function, where it leaves that.
+pub(crate) fn end_child(py: Python<'_>, returned: PyResult<Bound<'_, PyAny>>) -> ! {
+    let raised = returned.err().map(|error| error.into_value(py));
+    let ended = py
+        .import("net._life")
+        .and_then(|life| life.call_method1("end_child", (raised,)));
+    // It does not return, save by what the program makes of Python's exit.
+    drop(ended);
+    std::process::abort()
+}
+
 /// Has every peer take leave of the others and lets calls in flight end, for at most `grace` seconds.
 #[pyfunction]
 pub(crate) fn stop(py: Python<'_>, grace: f64) {

@@ -56,8 +56,13 @@ impl Remote {
 }
 
 impl Remote {
+    /// What such a handle is made from, now and in a forked child.
+    pub(crate) fn named(&self) -> String {
+        self.target.clone()
+    }
+
     /// The core's handle, of this process's peer.
-    fn here(&self, py: Python<'_>) -> PyResult<net::Remote> {
+    pub(crate) fn here(&self, py: Python<'_>) -> PyResult<net::Remote> {
         if self.made_in.is_over() {
             return of_target(py, &self.of, &self.target);
         }

@@ -45,7 +45,8 @@ where
     F: Future + Send,
     F::Output: Send,
 {
-    let mut future = pin!(future);
+    // See `net::blocking::block_on`.
+    let mut future = pin!(tokio::task::unconstrained(future));
     let is_main = is_main(py)?;
     let waker = net::blocking::waker();
     loop {

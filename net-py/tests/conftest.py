@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from harness import Served
+from harness import RustPeer, Served
+from hypothesis import settings
+
+# The same examples in each run, and none that fails because the machine is busy or because of what an earlier run left.
+settings.register_profile("net", derandomize=True, deadline=None, database=None)
+settings.load_profile("net")
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +34,11 @@ def serve() -> Iterator[Callable[..., Served]]:
     for served in started:
         if served.process.poll() is None:
             served.stop()
+
+
+@pytest.fixture(scope="session")
+def rust() -> Iterator[RustPeer]:
+    """A peer in Rust."""
+    peer = RustPeer()
+    yield peer
+    assert peer.stop() == 0

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 # Read when `net` is imported, and by every process that is started from here.
 os.environ["NET_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="net-")
@@ -18,19 +19,17 @@ os.environ.pop("NET_GROUP", None)
 atexit.register(shutil.rmtree, os.environ["NET_RUNTIME_DIR"], ignore_errors=True)
 
 HERE = Path(__file__).parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target"))
 #: Long beside anything that a test waits for, so that only what hangs meets it.
 PATIENCE = 30.0
 
 
-class Served:
-    """Another process with a peer, which serves the functions of ``served.py`` until its standard input ends.
+class Other:
+    """Another process with a peer, which says who it is and serves until its standard input ends."""
 
-    It may run a ``program`` before that.
-    """
-
-    def __init__(self, program: str = "", **environment: str) -> None:
+    def __init__(self, command: list[str], **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", f"{program}\nimport served; served.main()"],
+            command,
             cwd=HERE,
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,
@@ -53,6 +52,26 @@ class Served:
         code = self.process.wait(PATIENCE)
         self.process.stdout.close()
         return code
+
+
+class Served(Other):
+    """A peer in Python, with the functions of ``served.py``. It may run a ``program`` before it serves."""
+
+    def __init__(self, program: str = "", **environment: str) -> None:
+        super().__init__([sys.executable, "-c", f"{program}\nimport served; served.main()"], **environment)
+
+
+class RustPeer(Other):
+    """A peer in Rust, with the functions of ``tests/values-peer``."""
+
+    def __init__(self) -> None:
+        super().__init__([str(TARGET / "debug" / "values-peer")])
+
+    def call(self, tag: str, *args: Any, **kwargs: Any) -> Any:
+        """Call one of its functions from here."""
+        import net
+
+        return net.Peer().execute(self.id, tag, args, kwargs)
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -57,6 +57,17 @@ def echo(*args: Any, **kwargs: Any) -> Any:
     return args, kwargs
 
 
+@net.connect
+def identity(value: Any) -> Any:
+    """Give the value back: decoded here, and encoded anew."""
+    return value
+
+
+@net.connect
+def zeros(count: int) -> bytes:
+    return bytes(count)
+
+
 @net.connect("Renamed")
 def named_otherwise(text: str) -> str:
     return text.upper()

@@ -175,13 +175,13 @@ def test_an_offset_is_minutes_east_of_utc(offset: str, minutes: int) -> None:
     ],
 )
 def test_what_is_no_moment_is_refused(text: str) -> None:
-    with pytest.raises(net.BadValue, match="is no date or time"):
+    with pytest.raises(net.BadValue, match=r"is not a (date|datetime|time)\b"):
         of_text(text)
 
 
 @pytest.mark.parametrize("text", ["2026-02-30T00:00:00Z", "0000-01-01T00:00:00Z", "2026-01-02T24:00:00Z"])
 def test_a_moment_that_python_does_not_have_is_refused(text: str) -> None:
-    with pytest.raises(net.BadValue, match="ValueError"):
+    with pytest.raises(net.BadValue, match=r"there is no (day|time)"):
         of_text(text)
 
 

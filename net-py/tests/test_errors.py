@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import signal
+import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +60,34 @@ def test_types_with_a_mind_of_their_own(there: Served, kind: str) -> None:
     assert str(error).startswith("RemoteError")
     assert "RemoteError" in repr(error)
     assert type(pickle.loads(pickle.dumps(error))) is type(error)
+
+
+#: What a release of the future sends at once: that it speaks the versions 2 and 3, and a HELLO as in every version.
+NEWER = (
+    b"\xabnet\r\n\x02\x03"
+    b"\x35\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0"
+    b"\xa6\x00\x500123456789abcdef\x06\x6bapp-net/9.1\x07\x18\x40"
+    b"\x08\x1a\0\x10\0\0\x09\x1a\0\x10\0\0\x0a\x1a\0\x10\0\0"
+)
+
+
+def test_a_newer_peer_is_unreachable_and_it_is_said_which_side_to_update() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(NEWER)
+                while connection.recv(4096):
+                    pass
+
+        newer = threading.Thread(target=answer)
+        newer.start()
+        with pytest.raises(net.Unreachable) as raised:
+            served.divide(1, 1, peer=listener.getsockname())
+        newer.join(PATIENCE)
+    text = "this side speaks protocol version 1, the peer (app-net/9.1) 2 to 3: update app-net on this side"
+    assert text in str(raised.value)
 
 
 def test_a_type_that_cannot_be_made_from_the_text() -> None:
@@ -166,7 +196,7 @@ def test_a_peer_killed_in_the_middle_of_a_call_is_lost(serve: Callable[..., Serv
     ("args", "kwargs", "path"),
     [
         ((1, {"x": object()}), {}, r"args\[1\]\['x'\]: an object cannot be sent"),
-        ((), {"key": {object()}}, r"key\{…\}: an object cannot be sent"),
+        ((), {"key": {object()}}, r"kwargs\['key'\]\{…\}: an object cannot be sent"),
         (("\udc80",), {}, r"args\[0\]: a str with a lone surrogate cannot be sent"),
     ],
 )

@@ -7,7 +7,9 @@
 //!
 //! It says that it is ready on its first line of output, and runs until its input ends (Ctrl-D).
 
+use std::error::Error;
 use std::io::Read as _;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// Multiplies two numbers.
@@ -29,7 +31,17 @@ fn echo(data: net::value::Bytes) -> net::value::Bytes {
     data
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let peer = net::blocking::start()?;
     println!("ready {} {}", peer.id(), peer.addresses().join(" "));
     std::io::stdin().read_to_end(&mut Vec::new())?;

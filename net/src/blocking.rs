@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::RuntimeFlavor;
 use tokio::task;
 
 use crate::error::StartError;
 use crate::peer::Peer;
 use crate::remote::Remote;
+use crate::runtime;
 
 struct Unpark(Thread);
 
@@ -40,7 +41,9 @@ pub fn waker() -> Waker {
 ///
 /// A connected function that is no `async fn` may use it too. An async task should not: it would keep its thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+    // On a thread of the runtime what a task may do at a stretch would be used up for good: it is given anew when the thread
+    // goes back to its tasks, and this one waits here.
+    let mut future = pin!(task::unconstrained(future));
     WAKER.with(|waker| {
         let mut cx = Context::from_waker(waker);
         loop {
@@ -57,8 +60,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// A connected function runs on a thread of the runtime. A task that is made ready there may wait for that very thread,
 /// where others cannot take it away; if the function then waits for what the task does, it would wait for ever.
 pub fn apart<R>(f: impl FnOnce() -> R) -> R {
-    match Handle::try_current() {
-        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+    match runtime::current() {
+        Some(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
             task::block_in_place(f)
         }
         _ => f(),

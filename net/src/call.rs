@@ -103,7 +103,7 @@ impl<T: DeserializeOwned> Future for Call<T> {
             return Poll::Ready(Err(error.into()));
         }
         match ready!(Pin::new(&mut self.raw).poll(cx))? {
-            Answer::Value(bytes) => Poll::Ready(Ok(value::decode(&bytes)?)),
+            Answer::Value(bytes) => Poll::Ready(Ok(value::decode_result(&bytes)?)),
             Answer::Flag(name) => Poll::Ready(Err(CallError::Flag { name })),
             Answer::Error(body) => Poll::Ready(Err(self.raw.error(body))),
         }
@@ -269,6 +269,10 @@ impl RawCall {
             Started::Gone => Err(CallError::Unreachable {
                 peer: self.remote.to_string(),
                 why: "each link to it was gone before the call could be sent".into(),
+            }),
+            Started::ServesNone => Err(CallError::Refused {
+                peer: self.remote.to_string(),
+                why: "it serves no calls".into(),
             }),
             Started::TooLarge { size, limit } => Err(CallError::TooLarge {
                 what: "arguments",

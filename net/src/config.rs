@@ -118,4 +118,9 @@ mod tests {
     fn port_zero_is_one_that_the_system_gives() {
         assert_eq!(with(&[("NET_PORT", "0")]).unwrap().ports().count(), 0);
     }
+    #[test]
+    fn the_last_port_ends_the_range() {
+        let config = with(&[("NET_PORT", "65534"), ("NET_PORT_RANGE", "65535")]).unwrap();
+        assert_eq!(config.ports().collect::<Vec<_>>(), [65534, 65535]);
+    }
 }

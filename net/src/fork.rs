@@ -1,10 +1,22 @@
 //! A process that was forked from one with peers. Only the thread that forked is in it: the runtime's threads, and with
 //! them all that could use or drop the parent's peers, stayed behind. What must not stay are the copies of their sockets.
 
+use std::cell::Cell;
 use std::os::fd::RawFd;
 
 use crate::peer::{self, Peer};
 use crate::{link, runtime};
+
+thread_local! {
+    /// Whether this thread is what a fork left of a process.
+    static IS_LEFT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is the one thread of a forked child that its parent had too. A runtime that it stands in, because it was
+/// forked inside a function, is the parent's: none of its threads is here.
+pub(crate) fn is_left() -> bool {
+    IS_LEFT.get()
+}
 
 /// Makes a child process fit for peers of its own. Called in the child, before a peer is started there, with the peers
 /// that the parent had; whoever holds these must not drop them ([`std::mem::forget`]).
@@ -19,6 +31,7 @@ pub fn after_fork(of_parent: &[Peer]) {
         }
     }
     peer::after_fork();
+    IS_LEFT.set(true);
     runtime::after_fork();
     link::watch::after_fork();
 }

@@ -26,6 +26,7 @@
 mod builtin;
 mod call;
 mod config;
+mod ending;
 mod error;
 mod event;
 mod find;
@@ -40,6 +41,7 @@ mod place;
 mod registry;
 mod remote;
 mod runtime;
+mod trouble;
 
 pub mod blocking;
 #[doc(hidden)]

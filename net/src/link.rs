@@ -15,6 +15,7 @@ mod reader;
 pub(crate) mod serve;
 mod slot;
 pub(crate) mod socket;
+mod strangers;
 #[cfg(test)]
 mod tests;
 #[cfg(unix)]
@@ -39,6 +40,7 @@ pub(crate) use slot::{Finished, Slot};
 
 use crate::peer::Core;
 use crate::registry::Caller;
+use crate::runtime;
 use reader::Input;
 use socket::WriteHalf;
 
@@ -102,6 +104,8 @@ pub(crate) enum Started {
     Blocked,
     /// The link takes no more calls; nothing was sent.
     Gone,
+    /// The other side serves no calls.
+    ServesNone,
     /// The arguments are larger than the other side takes.
     TooLarge { size: u64, limit: u64 },
     /// The tag is longer than a frame can carry.
@@ -184,6 +188,7 @@ impl Link {
                             self.flush();
                             Started::Blocked
                         }
+                        WhyRefused::ServesNone => Started::ServesNone,
                         WhyRefused::TooLarge { size, limit } => Started::TooLarge { size, limit },
                         WhyRefused::TagTooLong { .. } => Started::BadTag,
                         _ => Started::Gone,
@@ -194,7 +199,7 @@ impl Link {
         let (id, alone) = alone;
         // A call on its own is written at once. Where others are in flight and this is a task among tasks, the keeper
         // writes for all that are ready to run now: one system call for many calls.
-        if alone || tokio::runtime::Handle::try_current().is_err() {
+        if alone || runtime::current().is_none() {
             self.flush();
         } else {
             self.keeper.notify_one();
@@ -247,6 +252,8 @@ impl Link {
             (state.session.close(), waiting, publishing)
         };
         self.write.shutdown();
+        // First of all: whoever hears that its call is lost is not to find the peer among those that are there.
+        self.core.peers.lost(&self.core, self);
         self.core.publisher.lost(self);
         self.core.subscriber.lost(self);
         waiting.extend(publishing.into_iter().map(|(_, waker)| waker));
@@ -262,8 +269,7 @@ impl Link {
             task.abort();
         }
         self.keeper.notify_one();
-        self.core.peers.lost(&self.core, self);
-        self.core.link_closed();
+        self.core.ending.one_has_ended();
     }
 
     /// Writes what is there to be written, unless another thread is at it or the socket is full. Says

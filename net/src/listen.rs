@@ -1,10 +1,11 @@
 //! The sockets that a peer listens at: a Unix socket in the runtime directory, and loopback TCP. Nothing here accepts.
 
+use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 #[cfg(unix)]
 use std::os::fd::{AsRawFd, RawFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use net_proto::InstanceId;
@@ -13,9 +14,13 @@ use tokio::net::{TcpListener, UnixListener};
 use crate::config::Config;
 use crate::error::StartError;
 use crate::place::Place;
+use crate::trouble::is_exhausted;
 
 /// How long looking up this host's own name may take; a broken resolver must not hold up the start.
 const LOOKUP_TIME: Duration = Duration::from_secs(1);
+
+/// How often a socket is made anew that is removed before it has its name: one time is rare.
+const LISTEN_TRIES: u32 = 3;
 
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
@@ -35,11 +40,15 @@ impl Listeners {
         let hosts = loopback_hosts().await;
         let (tcp, port) = listen_tcp(config, &hosts).await?;
         let path = place.socket(id);
-        let unix = listen_unix(&path).map_err(|source| StartError::Listen {
-            address: format!("unix:{}", path.display()),
-            source,
-        })?;
         let name = format!("unix:{}", path.display());
+        let unix = listen_unix(&place.starting_socket(id), &path).map_err(|source| {
+            if is_exhausted(&source) {
+                let address = name.clone();
+                StartError::Listen { address, source }
+            } else {
+                place.unusable(format!("no socket can be made in it: {source}"))
+            }
+        })?;
         Ok(Self {
             tcp,
             port: Some(port),
@@ -187,9 +196,18 @@ async fn bind_all(
 
 /// Listens under a passing name first: between `bind` and `listen` a socket refuses, and who looks for peers in that
 /// moment would take it for stale and remove it.
-fn listen_unix(path: &std::path::Path) -> io::Result<UnixListener> {
-    let passing = path.with_extension("new");
-    let listener = UnixListener::bind(&passing)?;
-    std::fs::rename(&passing, path)?;
-    Ok(listener)
+fn listen_unix(passing: &Path, path: &Path) -> io::Result<UnixListener> {
+    for _ in 0..LISTEN_TRIES {
+        let listener = UnixListener::bind(passing)?;
+        match fs::rename(passing, path) {
+            Ok(()) => return Ok(listener),
+            // Removed, as of a peer that was killed: this process stood still for so long.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let _ = fs::remove_file(passing);
+                return Err(error);
+            }
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }

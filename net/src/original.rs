@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use net_proto::original::{
-    self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request,
+    self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request, RequestReader,
 };
 use net_proto::{Address, ErrorBody, ErrorCode};
 use tokio::net::TcpStream;
@@ -36,15 +36,30 @@ const ANSWER_MOST: usize = 64 * 1024 * 1024;
 /// Read at a time.
 const READ: usize = 16 * 1024;
 
-/// Answers the one request of an original on this connection, and closes it.
-pub(crate) async fn serve(
+/// Answers the one request of an original on this connection, and closes it. `admit` gives leave to run what it asks for,
+/// which is held meanwhile.
+pub(crate) async fn serve<Leave>(
     core: &Arc<Core>,
     mut socket: Socket,
     mut read: BytesMut,
     dialect: Dialect,
+    admit: impl FnOnce() -> Option<Leave>,
 ) {
-    let answer = match timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect)).await {
-        Ok(Ok(request)) => answer(core, &request).await,
+    let _visit = core.ending.visit();
+    let request = timeout(REQUEST_TIME, read_request(&mut socket, &mut read, dialect));
+    let Some(request) = core.ending.unless_begun(request).await else {
+        return;
+    };
+    let answer = match request {
+        Ok(Ok(request)) => match admit() {
+            Some(_leave) => match core.ending.within_grace(answer(core, &request)).await {
+                Some(answer) => answer,
+                None => return,
+            },
+            None => original::Answer::Error {
+                traceback: "Busy: this peer serves as many calls as it can; try again\n".to_owned(),
+            },
+        },
         Ok(Err(error)) => original::Answer::Error {
             traceback: format!("RequestError: {error}\n"),
         },
@@ -63,8 +78,9 @@ async fn read_request(
     read: &mut BytesMut,
     dialect: Dialect,
 ) -> Result<Request, OriginalError> {
+    let mut reader = RequestReader::new(dialect);
     loop {
-        if let Parsed::Complete(request) = dialect.parse_request(read)? {
+        if let Parsed::Complete(request) = reader.read(read)? {
             return Ok(request);
         }
         if read.len() > REQUEST_MOST {
@@ -76,7 +92,12 @@ async fn read_request(
         read.reserve(READ);
         match poll_fn(|cx| socket.read.poll_read(cx, read)).await {
             Ok(n) if n > 0 => {}
-            _ => return Err(OriginalError::Empty),
+            _ => {
+                return match dialect.parse_request(read)? {
+                    Parsed::Complete(request) => Ok(request),
+                    Parsed::Incomplete => Err(OriginalError::Empty),
+                };
+            }
         }
     }
 }

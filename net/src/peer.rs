@@ -1,17 +1,17 @@
 //! This process's side: a peer that listens, offers functions and calls others.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use net_proto::links::Target;
 use net_proto::{Address, BadAddress, Hello, InstanceId, Limits};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::ending::Ending;
 use crate::error::{CallError, StartError};
 use crate::event::{Publisher, Subscriber};
 use crate::find::host::HostFinder;
@@ -29,6 +29,12 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// The peers of this process, in the order in which they were started.
 static STARTED: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+
+fn has_started(core: &Arc<Core>) {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    started.retain(|core| core.upgrade().is_some_and(|core| !core.is_stopped()));
+    started.push(Arc::downgrade(core));
+}
 
 /// Forgets the peers that a forked child has copies of: they run in its parent.
 #[cfg(unix)]
@@ -65,9 +71,9 @@ pub(crate) struct Core {
     pub(crate) subscriber: Subscriber,
     pub(crate) finder: Option<HostFinder>,
     links: Mutex<Vec<Weak<Link>>>,
-    link_closed: Notify,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-    stopped: AtomicBool,
+    /// What listens and looks.
+    tasks: AsyncMutex<Vec<JoinHandle<()>>>,
+    pub(crate) ending: Ending,
 }
 
 impl Core {
@@ -90,7 +96,7 @@ impl Core {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+        self.ending.has_begun()
     }
 
     /// Remembers a link, so that shutting down finds it whatever the table says. Says whether that has begun already.
@@ -103,10 +109,6 @@ impl Core {
         drop(links);
         // In this order here, and the reverse there: one of the two sees what the other did.
         self.is_stopped()
-    }
-
-    pub(crate) fn link_closed(&self) {
-        self.link_closed.notify_waiters();
     }
 
     pub(crate) fn open_links(&self) -> Vec<Arc<Link>> {
@@ -137,20 +139,16 @@ impl Core {
         all
     }
 
-    fn keep_task(&self, task: JoinHandle<()>) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.push(task);
-    }
-
-    /// Ends what listens and looks. When this ends, the ports are free.
+    /// Ends what listens and looks. When this ends, the ports are free, whoever else shuts the peer down too.
     async fn stop_tasks(&self) {
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in &tasks {
+        let mut tasks = self.tasks.lock().await;
+        for task in &*tasks {
             task.abort();
         }
-        for task in tasks {
+        while let Some(task) = tasks.last_mut() {
             // Its error is that it was aborted.
             let _ = task.await;
+            tasks.pop();
         }
     }
 }
@@ -340,7 +338,7 @@ impl Peer {
     /// As [`shutdown`](Self::shutdown), with a grace time of the caller's own.
     pub async fn shutdown_within(&self, grace: Duration) {
         let core = &self.0;
-        core.stopped.store(true, Ordering::Release);
+        core.ending.begin();
         core.stop_tasks().await;
         if let Some(socket) = &core.socket {
             // Gone already if the directory was cleaned under us.
@@ -351,21 +349,12 @@ impl Peer {
             core.publisher.end(&link);
             link.drain("shutting down");
         }
-        let drained = async {
-            loop {
-                let closed = core.link_closed.notified();
-                tokio::pin!(closed);
-                closed.as_mut().enable();
-                if core.open_links().is_empty() {
-                    return;
-                }
-                closed.await;
-            }
+        let timer = {
+            let _entered = core.runtime.enter();
+            tokio::time::timeout(grace, core.ending.drained(|| !core.open_links().is_empty()))
         };
-        let _entered = core.runtime.enter();
-        let timer = tokio::time::timeout(grace, drained);
-        drop(_entered);
         let _ = timer.await;
+        core.ending.cut_off();
         for link in core.open_links() {
             link.close("shut down");
         }
@@ -519,27 +508,25 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         publisher: Publisher::default(),
         subscriber: Subscriber::default(),
         links: Mutex::default(),
-        link_closed: Notify::new(),
-        tasks: Mutex::default(),
-        stopped: AtomicBool::new(false),
+        tasks: AsyncMutex::default(),
+        ending: Ending::default(),
     });
-    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-    started.retain(|core| core.upgrade().is_some_and(|core| !core.is_stopped()));
-    started.push(Arc::downgrade(&core));
-    drop(started);
+    has_started(&core);
     tracing::debug!(name = %core.name, addresses = ?core.addresses, "peer started");
     builtin::register(&core.registry);
     if functions {
         private::register_all(&core.registry);
     }
+    let mut tasks = core.tasks.lock().await;
     for listener in listeners.tcp {
-        core.keep_task(runtime.spawn(accept::tcp(Arc::clone(&core), listener)));
+        tasks.push(runtime.spawn(accept::tcp(Arc::clone(&core), listener)));
     }
     if let Some((listener, name)) = listeners.unix {
-        core.keep_task(runtime.spawn(accept::unix(Arc::clone(&core), listener, name)));
+        tasks.push(runtime.spawn(accept::unix(Arc::clone(&core), listener, name)));
     }
     if core.finder.is_some() {
-        core.keep_task(runtime.spawn(HostFinder::run(Arc::clone(&core))));
+        tasks.push(runtime.spawn(HostFinder::run(Arc::clone(&core))));
     }
+    drop(tasks);
     Ok(Peer(core))
 }

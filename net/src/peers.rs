@@ -17,7 +17,7 @@ use crate::link::dial::dial;
 use crate::peer::Core;
 
 /// So many peers and addresses are known whether or not anybody holds them; of more, those that are gone and held by nobody are
-/// forgotten. Each is some hundred bytes.
+/// forgotten. Each is some hundred bytes, and some 20 KiB at most, where its HELLO is as long as it may be.
 const KEPT: usize = 1024;
 
 /// What is told to those who wait for a way to a peer.

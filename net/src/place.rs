@@ -15,21 +15,31 @@ use crate::error::StartError;
 /// The longest path a Unix socket can have on Linux is 107 bytes and a zero; elsewhere 103.
 const SOCKET_PATH_MAX: usize = 103;
 
+/// How the name of a socket ends at which a peer listens, and of one that is about to be that.
+const LISTENING: &str = "sock";
+const STARTING: &str = "new";
+
+/// The sockets in the directory.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    /// Those to dial, with the instance that each belongs to.
+    pub(crate) listening: Vec<(InstanceId, PathBuf)>,
+    /// Those of peers that are about to listen, or were killed in that moment.
+    pub(crate) starting: Vec<PathBuf>,
+}
+
 /// A directory that only its user can enter, checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Place(PathBuf);
 
 impl Place {
-    /// Opens the directory, making it where it is missing: `app-net` in the one given, else in `$XDG_RUNTIME_DIR`,
-    /// else `app-net-<uid>` in the system's directory for temporary files. None but this one is ever changed: the one
-    /// given may be anything.
+    /// Opens the directory, making it where it is missing: `app-net` in the one given, else in `$XDG_RUNTIME_DIR` where that
+    /// is this user's, else `app-net-<uid>` in the system's directory for temporary files. None but this one is ever
+    /// changed: the one given may be anything.
     pub(crate) fn open(given: Option<&Path>) -> Result<Self, StartError> {
         let uid = rustix::process::getuid().as_raw();
         let path = located(given, uid);
-        let unusable = |why: String| StartError::RuntimeDirectory {
-            path: path.display().to_string(),
-            why,
-        };
+        let unusable = |why| unusable(&path, why);
         match fs::DirBuilder::new()
             .mode(0o700)
             .recursive(given.is_some())
@@ -51,8 +61,8 @@ impl Place {
                 found.uid()
             )));
         }
-        if found.mode() & 0o077 != 0 {
-            // Made by an older version, or under another umask.
+        if found.mode() & 0o777 != 0o700 {
+            // Made under another umask, or changed since: by its user, as nobody else could.
             fs::set_permissions(&path, fs::Permissions::from_mode(0o700))
                 .map_err(|error| unusable(error.to_string()))?;
         }
@@ -68,38 +78,57 @@ impl Place {
 
     /// Where the socket of instance `id` lies.
     pub(crate) fn socket(&self, id: InstanceId) -> PathBuf {
-        self.0.join(format!("{id}.sock"))
+        self.0.join(format!("{id}.{LISTENING}"))
     }
 
-    /// The sockets that lie here, with the instance that each belongs to.
-    pub(crate) fn sockets(&self) -> io::Result<Vec<(InstanceId, PathBuf)>> {
-        let mut found = Vec::new();
+    /// Where it lies before it has that name.
+    pub(crate) fn starting_socket(&self, id: InstanceId) -> PathBuf {
+        self.0.join(format!("{id}.{STARTING}"))
+    }
+
+    /// The sockets that lie here. What is none is nobody's business.
+    pub(crate) fn sockets(&self) -> io::Result<Sockets> {
+        let mut found = Sockets::default();
         for entry in fs::read_dir(&self.0)? {
             let entry = entry?;
             let path = entry.path();
-            let id = path
-                .extension()
-                .filter(|extension| *extension == "sock")
-                .and_then(|_| path.file_stem()?.to_str()?.parse().ok());
-            if let Some(id) = id
+            let id = || path.file_stem()?.to_str()?.parse().ok();
+            if let Some(id) = id()
+                && let Some(extension) = path.extension()
                 && entry.file_type().is_ok_and(|kind| kind.is_socket())
             {
-                found.push((id, path));
+                if extension == LISTENING {
+                    found.listening.push((id, path));
+                } else if extension == STARTING {
+                    found.starting.push(path);
+                }
             }
         }
         Ok(found)
+    }
+
+    /// Why a peer cannot start here.
+    pub(crate) fn unusable(&self, why: String) -> StartError {
+        unusable(&self.0, why)
     }
 
     /// When a socket last came or went.
     pub(crate) fn changed(&self) -> io::Result<SystemTime> {
         fs::metadata(&self.0)?.modified()
     }
+}
 
-    /// Removes a socket at which nobody listens any more.
-    pub(crate) fn remove_stale(&self, path: &Path) {
-        tracing::debug!(path = %path.display(), "removing a socket that nobody listens at");
-        // Another peer may have been quicker.
-        let _ = fs::remove_file(path);
+/// Removes a socket at which nobody listens any more.
+pub(crate) fn remove_stale(path: &Path) {
+    tracing::debug!(path = %path.display(), "removing a socket that nobody listens at");
+    // Another peer may have been quicker.
+    let _ = fs::remove_file(path);
+}
+
+fn unusable(path: &Path, why: String) -> StartError {
+    StartError::RuntimeDirectory {
+        path: path.display().to_string(),
+        why,
     }
 }
 
@@ -107,12 +136,20 @@ impl Place {
 fn located(given: Option<&Path>, uid: u32) -> PathBuf {
     let path = match given {
         Some(dir) => dir.join("app-net"),
-        None => match std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| Path::new(dir).is_dir()) {
-            Some(dir) => Path::new(&dir).join("app-net"),
+        None => match session_directory(uid) {
+            Some(dir) => dir.join("app-net"),
             None => std::env::temp_dir().join(format!("app-net-{uid}")),
         },
     };
     std::path::absolute(&path).unwrap_or(path)
+}
+
+/// The directory of the user's session. Who became this user by `su` or `sudo` may still have that of the one before, and
+/// a path that is not from the root on counts for nothing, as the XDG specification says.
+fn session_directory(uid: u32) -> Option<PathBuf> {
+    let dir = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
+    let found = fs::metadata(&dir).ok()?;
+    (dir.is_absolute() && found.is_dir() && found.uid() == uid).then_some(dir)
 }
 
 #[cfg(test)]
@@ -174,6 +211,9 @@ mod tests {
         let _listener = std::os::unix::net::UnixListener::bind(place.socket(id)).unwrap();
         fs::write(dir.path().join("app-net/notes.txt"), "x").unwrap();
         fs::write(place.socket(InstanceId([8; 16])), "not a socket").unwrap();
-        assert_eq!(place.sockets().unwrap(), [(id, place.socket(id))]);
+        let _starting = std::os::unix::net::UnixListener::bind(place.starting_socket(id)).unwrap();
+        let found = place.sockets().unwrap();
+        assert_eq!(found.listening, [(id, place.socket(id))]);
+        assert_eq!(found.starting, [place.starting_socket(id)]);
     }
 }

@@ -164,18 +164,14 @@ pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
     // Taken out while it is filled: serialising runs the program's code, which may come back here.
     let mut bytes = RESULT.take();
     bytes.clear();
-    match crate::value::encode(result, &mut bytes) {
+    match crate::value::encode_result(result, &mut bytes) {
         Ok(()) if bytes.len() > SCRATCH => Answer::Value(bytes.into()),
         Ok(()) => {
             let answer = Bytes::copy_from_slice(&bytes);
             RESULT.replace(bytes);
             Answer::Value(answer)
         }
-        Err(error) => Answer::refused(
-            ErrorCode::BadValue,
-            "ValueError",
-            format!("the result cannot be sent: {error}"),
-        ),
+        Err(error) => Answer::refused(ErrorCode::BadValue, "ValueError", error.to_string()),
     }
 }
 

@@ -193,9 +193,12 @@ impl Remote {
             return Err(CallError::ShutDown);
         }
         let route = core.peers.route(core, &self.entry).await;
-        route.map_err(|why| CallError::Unreachable {
-            peer: self.to_string(),
-            why,
+        route.map_err(|why| match core.is_stopped() {
+            true => CallError::ShutDown,
+            false => CallError::Unreachable {
+                peer: self.to_string(),
+                why,
+            },
         })
     }
 }

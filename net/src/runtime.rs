@@ -13,10 +13,19 @@ const THREADS: usize = 2;
 /// peers in it are to live as long as the process.
 static OWN: Mutex<Option<Arc<Runtime>>> = Mutex::new(None);
 
+/// The runtime that this thread stands in.
+pub(crate) fn current() -> Option<Handle> {
+    #[cfg(unix)]
+    if crate::fork::is_left() {
+        return None;
+    }
+    Handle::try_current().ok()
+}
+
 /// The runtime that we stand in if it has two threads or more, else one of our own: with a single thread, a function
 /// that blocks would keep the peer from its pings.
 pub(crate) fn handle() -> io::Result<Handle> {
-    if let Ok(current) = Handle::try_current()
+    if let Some(current) = current()
         && current.runtime_flavor() == RuntimeFlavor::MultiThread
         && current.metrics().num_workers() >= THREADS
     {

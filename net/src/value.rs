@@ -61,6 +61,7 @@ pub use time::{Date, DateTime, NaiveDateTime, Time, TimeDelta};
 pub use types::{Bytes, Complex, FrozenSet, Set, Uuid};
 pub use untyped::Value;
 
+use error::Step;
 use serde::{Deserialize, Serialize};
 
 /// How deep values may nest, in both directions; each array, map and meaningful tag is a level.
@@ -92,4 +93,45 @@ pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ValueErro
     let value = T::deserialize(&mut de::Deserializer::new(&mut reader))?;
     reader.finish()?;
     Ok(value)
+}
+
+/// Writes `value` inside of others, of which `depth` levels are open: for those who walk a tree of another language.
+///
+/// # Errors
+///
+/// As for [`encode`]; what was written of the value then stays.
+pub fn encode_inside<T: Serialize + ?Sized>(
+    value: &T,
+    writer: &mut cbor::Writer<'_>,
+    depth: usize,
+) -> Result<(), ValueError> {
+    value.serialize(&mut ser::Serializer::nested(writer.reborrow(), depth))
+}
+
+/// Reads what stands under `tag`, whose number was just read, inside of others, of which `depth` levels are open, the tag
+/// itself among them.
+///
+/// # Errors
+///
+/// As for [`decode`], and when the content is not what the tag asks for.
+pub fn decode_tagged(
+    tag: u64,
+    reader: &mut cbor::Reader<'_>,
+    depth: usize,
+) -> Result<Value, ValueError> {
+    let content = Value::deserialize(&mut de::Deserializer::inside(reader, depth))?;
+    Value::from_tag(tag, content)
+}
+
+/// Appends the CBOR of what a function gave; an error's path begins with `result`.
+pub(crate) fn encode_result<T: Serialize + ?Sized>(
+    result: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    encode(result, out).map_err(|error| error.inside(Step::Result))
+}
+
+/// Builds what a call gave; an error's path begins with `result`.
+pub(crate) fn decode_result<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ValueError> {
+    decode(bytes).map_err(|error| error.inside(Step::Result))
 }

@@ -375,6 +375,34 @@ async fn a_function_may_call_further_and_wait() {
     }
 }
 
+/// Asks where nobody is, from inside a function, on the thread that runs it; gives how often it was told so.
+#[net::connect]
+fn ask_nobody(times: usize) -> Result<usize, String> {
+    let peer = net::Peer::builder().listen(false).discover(false).start();
+    let peer = net::blocking::block_on(peer).map_err(|error| error.to_string())?;
+    // Port 1 is nobody's.
+    let nobody = peer
+        .remote("127.0.0.1:1")
+        .map_err(|error| error.to_string())?;
+    let told = (0..times)
+        .filter(|_| {
+            multiply::on(&nobody, 6, 7)
+                .wait()
+                .is_err_and(|error| error.was_not_run())
+        })
+        .count();
+    net::blocking::shutdown(&peer);
+    Ok(told)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_function_may_wait_more_often_than_a_task_may_at_a_stretch() {
+    let place = Place::new();
+    let (_a, _b, remote) = pair(&place).await;
+    let call = ask_nobody::on(&remote, 300).timeout(PATIENCE);
+    assert_eq!(call.await.unwrap(), 300);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_result_that_is_too_large_says_so_by_name() {
     let place = Place::new();

@@ -9,27 +9,11 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Place, until};
+use common::{Place, free_ports, until};
 use net::{Peer, Speaks};
 
 /// Ports after the first that a peer of these tests tries.
 const RANGE: u16 = 3;
-
-/// The first of some ports that are free now. Another process may take one meanwhile; the tests bear with that.
-fn free_ports() -> u16 {
-    loop {
-        let first = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let all_free = (first..=first.saturating_add(RANGE))
-            .all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
-        if first < u16::MAX - RANGE && all_free {
-            return first;
-        }
-    }
-}
 
 async fn on_ports(place: &Place, first: u16) -> Peer {
     place
@@ -42,19 +26,6 @@ async fn on_ports(place: &Place, first: u16) -> Peer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_free_port_of_the_range_is_taken_then_one_of_the_systems() {
-    let place = Place::new();
-    let first = free_ports();
-    let mut ports = Vec::new();
-    for _ in 0..=RANGE + 1 {
-        ports.push(on_ports(&place, first).await.port().unwrap());
-    }
-    let (in_range, beyond) = ports.split_at(usize::from(RANGE) + 1);
-    assert_eq!(in_range, (first..=first + RANGE).collect::<Vec<_>>());
-    assert!(!(first..=first + RANGE).contains(&beyond[0]));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_on_a_port_of_the_systems_is_found_all_the_same() {
     let place = Place::new();
     let (a, b) = (place.peer().await, place.peer().await);
@@ -64,7 +35,7 @@ async fn a_peer_on_a_port_of_the_systems_is_found_all_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_the_directory_does_not_show_is_found_by_its_port() {
-    let first = free_ports();
+    let first = free_ports(RANGE + 1);
     let (here, elsewhere) = (Place::new(), Place::new());
     let a = on_ports(&here, first).await;
     let b = on_ports(&elsewhere, first).await;
@@ -129,7 +100,7 @@ async fn groups_and_hubs_are_known() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn originals_in_the_port_range_come_and_go() {
-    let first = free_ports();
+    let first = free_ports(RANGE + 1);
     let gone = Arc::new(AtomicBool::new(false));
     let listener = TcpListener::bind(("127.0.0.1", first + 1)).unwrap();
     let port = first + 1;

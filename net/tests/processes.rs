@@ -4,83 +4,15 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use common::process::Process;
 use common::{Place, until};
-use net::{CallError, Peer, Remote};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use net::{CallError, Remote};
+use rustix::process::Signal;
 
 /// A dead peer is known within this.
 const KNOWN_WITHIN: Duration = Duration::from_secs(5);
-
-/// The example `peer`, running; killed at the end of the test whatever comes.
-struct Process {
-    child: Child,
-    id: String,
-    addresses: Vec<String>,
-}
-
-impl Process {
-    fn start(place: &Place) -> Self {
-        // Tests and examples are built beside each other.
-        let tests = std::env::current_exe().unwrap();
-        let built: PathBuf = tests
-            .parent()
-            .unwrap()
-            .parent()
-            .unwrap()
-            .join("examples/peer");
-        let mut child = Command::new(&built)
-            .env("NET_RUNTIME_DIR", place.path())
-            .env("NET_PORT", "0")
-            .env_remove("NET_GROUP")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "{}: {error} (cargo build -p app-net --example peer)",
-                    built.display()
-                )
-            });
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let mut words = line.split_whitespace().map(str::to_owned);
-        assert_eq!(words.next().as_deref(), Some("ready"), "{line}");
-        Self {
-            child,
-            id: words.next().unwrap(),
-            addresses: words.collect(),
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Stops it, and waits until it stands still: the signal alone may find it in the middle of an answer.
-    fn stop(&self) {
-        self.signal(Signal::STOP);
-        let waited = waitpid(Some(Pid::from_child(&self.child)), WaitOptions::UNTRACED);
-        assert!(waited.unwrap().is_some_and(|(_, status)| status.stopped()));
-    }
-
-    fn seen_from(&self, peer: &Peer) -> Remote {
-        peer.remote(&self.id).unwrap()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn block(remote: &Remote, milliseconds: u64) -> tokio::task::JoinHandle<Result<u64, CallError>> {
     tokio::spawn(remote.call("peer.block", &(milliseconds,)))
@@ -96,7 +28,7 @@ async fn multiply(remote: &Remote, a: i64, b: i64) -> Result<i64, CallError> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_killed_in_the_middle_of_a_call_is_known_at_once_as_lost() {
     let place = Place::new();
-    let process = Process::start(&place);
+    let process = Process::example(&place);
     let peer = place.peer().await;
     for address in process.addresses.iter().chain([&process.id]) {
         let remote = peer.remote(address).unwrap();
@@ -118,7 +50,7 @@ async fn a_peer_killed_in_the_middle_of_a_call_is_known_at_once_as_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_that_is_stopped_is_lost_within_five_seconds_and_comes_back() {
     let place = Place::new();
-    let process = Process::start(&place);
+    let process = Process::example(&place);
     let peer = place.peer().await;
     let remote = process.seen_from(&peer);
     multiply(&remote, 1, 1).await.unwrap();
@@ -135,7 +67,7 @@ async fn a_peer_that_is_stopped_is_lost_within_five_seconds_and_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_peer_whose_functions_block_for_twenty_seconds_is_not_taken_for_dead() {
     let place = Place::new();
-    let process = Process::start(&place);
+    let process = Process::example(&place);
     let peer = place.peer().await;
     let remote = process.seen_from(&peer);
     let blocked: Vec<_> = (0..8).map(|_| block(&remote, 20_000)).collect();
@@ -155,7 +87,7 @@ async fn peers_come_and_go_by_themselves() {
     let place = Place::new();
     let peer = place.peer().await;
     assert!(peer.peers().await.is_empty());
-    let mut processes: Vec<_> = (0..3).map(|_| Process::start(&place)).collect();
+    let mut processes: Vec<_> = (0..3).map(|_| Process::example(&place)).collect();
     until("all are found", async || peer.peers().await.len() == 3).await;
     // One takes leave; its links end at once.
     drop(processes[0].child.stdin.take());
@@ -173,7 +105,7 @@ async fn peers_come_and_go_by_themselves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_left_behind_is_removed() {
     let place = Place::new();
-    let process = Process::start(&place);
+    let process = Process::example(&place);
     let left = place.path().join(format!("app-net/{}.sock", process.id));
     assert!(left.exists());
     process.signal(Signal::KILL);

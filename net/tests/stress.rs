@@ -169,7 +169,8 @@ fn tasks() -> usize {
         .num_alive_tasks()
 }
 
-/// In a process of its own it would be exact; beside other tests their descriptors come and go, but do not pile up.
+/// Whole peers here; what links leave in one that stays is measured in `faults/churn.rs`, in a process of its own. Beside other
+/// tests their descriptors come and go, but do not pile up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_that_come_and_go_leave_nothing_behind() {
     let place = Place::new();

@@ -9,10 +9,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::answer::ErrorCode;
-use crate::hello::{agree, preface};
+use crate::hello::preface;
 use crate::id::InstanceId;
 use crate::interest::Policy;
-use crate::limits::{MAX_EVENT, MIN_LINK_WINDOW, MIN_STREAM_WINDOW};
+use crate::limits::{MAX_EVENT, MIN_LINK_WINDOW, MIN_STREAM_WINDOW, VERSIONS};
 
 const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
 
@@ -200,7 +200,7 @@ fn documented(name: &str) -> &'static str {
 #[test]
 fn every_frame_is_as_protocol_md_shows_it() {
     let mut written: Vec<(&str, Vec<u8>)> = later_examples();
-    written.push(("preface", preface().to_vec()));
+    written.push(("preface", preface(&VERSIONS).to_vec()));
     for (name, stream, frame) in examples() {
         let mut bytes = Vec::new();
         frame.write(stream, &mut bytes);
@@ -276,18 +276,10 @@ fn kinds_have_the_numbers_of_their_place() {
         assert_eq!(Kind::from_number(kind as u8), Some(kind));
     }
     assert_eq!(Kind::from_number(0), None);
-}
-
-#[test]
-fn the_highest_common_version_is_chosen() {
-    let theirs = |low, high| {
-        let mut bytes = preface();
-        bytes[6..].copy_from_slice(&[low, high]);
-        agree(&bytes)
-    };
-    assert_eq!(theirs(1, 1), Ok(1));
-    assert_eq!(theirs(1, 200), Ok(1));
-    assert!(theirs(2, 3).is_err() && theirs(0, 1).is_err() && theirs(2, 1).is_err());
+    for kind in Kind::ALL {
+        let row = format!("| `{:02X}` | {kind} |", kind as u8);
+        assert!(PROTOCOL.contains(&row), "{row}");
+    }
 }
 
 #[test]

@@ -293,3 +293,61 @@ fn peers_that_are_gone_and_that_nobody_holds_are_forgotten() {
     assert!(links.knows(&held) && links.knows(&Target::Instance(LARGE)));
     assert_eq!(links.known_count(), 2);
 }
+
+#[test]
+fn an_original_where_an_instance_was_is_not_that_instance() {
+    let mut links = Links::<L>::new(SMALL);
+    let target = Target::Instance(LARGE);
+    links.found(LARGE, at("10.0.0.1:1"));
+    assert_eq!(links.want(&target), None);
+    links.dialled(&target, Ok(Met::Original(Dialect::V06)));
+    let why = format!("10.0.0.1:1: an original app-net peer is there now, not {LARGE}");
+    assert_eq!(routed(&mut links), [Err(why)]);
+    assert_eq!(links.dialect(&target), None);
+}
+
+#[test]
+fn what_is_known_of_a_peer_is_what_it_said_last_and_where_it_was_found_first() {
+    let mut links = Links::<L>::new(SMALL);
+    let (target, place) = (Target::Instance(LARGE), Target::At(at("host:7")));
+    assert_eq!(links.known(&target).addresses, []);
+    assert!(!links.knows(&place));
+    links.found(LARGE, at("unix:/run/large.sock"));
+    let hello = Hello {
+        addresses: ["unix:/run/large.sock", "nonsense", "10.0.0.1:1"]
+            .map(str::to_owned)
+            .into(),
+        ..hello(LARGE)
+    };
+    links.want(&place);
+    links.linked(New {
+        link: "only",
+        hello: &hello,
+        dialled: true,
+        carrier: Carrier::Tcp,
+    });
+    links.dialled(&place, Ok(Met::Peer(LARGE)));
+    let known = links.known(&target);
+    assert_eq!(
+        (known.id, known.hello.as_ref()),
+        (Some(LARGE), Some(&hello))
+    );
+    assert_eq!(
+        known.addresses,
+        [at("unix:/run/large.sock"), at("10.0.0.1:1")]
+    );
+    assert_eq!(links.known(&place).addresses[0], at("host:7"));
+    assert!(links.knows(&place));
+    assert_eq!(links.want(&place), Some(Route::Link("only")));
+    assert_eq!(links.in_use().collect::<Vec<_>>(), [&"only"]);
+}
+
+#[test]
+fn news_of_what_was_forgotten_change_nothing() {
+    let mut links = Links::<L>::new(SMALL);
+    links.answered(LARGE, &"link");
+    links.lost(LARGE, &"link");
+    links.dialled(&Target::Instance(LARGE), Err("late".into()));
+    links.dialled(&Target::At(at("host:7")), Ok(Met::Peer(LARGE)));
+    assert_eq!((actions(&mut links).len(), links.known_count()), (0, 0));
+}

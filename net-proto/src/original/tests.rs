@@ -278,6 +278,24 @@ fn errors_as_python_writes_them() {
 }
 
 #[test]
+fn a_request_that_is_too_long_says_how_long_it_is_as_far_as_that_is_known() {
+    let says = |size, limit| OriginalError::TooLong { size, limit }.to_string();
+    assert!(says(2000, 1024).contains("has 2000 bytes"));
+    assert!(says(1024, 1024).contains("has more than 1024 bytes"));
+}
+
+#[test]
+fn a_tag_whose_text_happens_to_be_json_is_that_text() {
+    for name in ["1", "null", "[]", r#"{"raw": 1}"#, "{}"] {
+        let plain = v03::Tag03 {
+            name: name.to_owned(),
+            custom: false,
+        };
+        assert_eq!(v03::Tag03::decode(&plain.encode()), plain);
+    }
+}
+
+#[test]
 fn flags() {
     for (name, v03, v06) in [
         (NULL, "TlVMTA==", "NULL"),
@@ -374,6 +392,18 @@ fn numbers_that_would_arrive_as_others_are_refused() {
             message: "request",
             literal
         })
+    );
+}
+
+#[test]
+fn base64_that_goes_on_after_its_request_is_refused() {
+    let mut bytes = v03::seal(r#"{"connection": "f"}  "#);
+    assert!(bytes.len().is_multiple_of(4) && !bytes.ends_with(b"="));
+    bytes.extend(b"IC");
+    let refused = Dialect::V03.parse_request(&bytes);
+    assert!(
+        matches!(refused, Err(OriginalError::Malformed { .. })),
+        "{refused:?}"
     );
 }
 

@@ -77,6 +77,9 @@ impl<C> Session<C> {
         if self.drain.is_draining() {
             return Err(WhyRefused::Draining);
         }
+        if peer.max_calls == 0 {
+            return Err(WhyRefused::ServesNone);
+        }
         check_sizes(&call, peer)?;
 
         let tag_use = self.sent_tags.plan(call.tag);

@@ -180,6 +180,9 @@ pub enum WhyRefused {
     /// The other side has not introduced itself yet, or the session is closed.
     #[error("this link is not open")]
     NotConnected,
+    /// The other side serves no calls at all, so that none will ever have room.
+    #[error("the peer serves no calls")]
+    ServesNone,
     /// The arguments are larger than the other side takes.
     #[error("the arguments have {size} bytes, the peer takes {limit}")]
     TooLarge {

@@ -28,10 +28,8 @@ pub(super) struct IdHasher(u64);
 pub(super) type IdHash = BuildHasherDefault<IdHasher>;
 
 impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(self.0 ^ u64::from(*byte));
-        }
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("the keys are stream ids, which are hashed by `write_u64`");
     }
 
     fn write_u64(&mut self, id: u64) {

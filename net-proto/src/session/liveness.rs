@@ -72,7 +72,7 @@ impl Liveness {
                 self.catching_up = None;
                 false
             }
-            None if now > due + LATE => {
+            None if now.saturating_duration_since(due) > LATE => {
                 self.catching_up = Some(now + CATCH_UP);
                 true
             }
@@ -131,7 +131,7 @@ impl<C> Session<C> {
         if self.liveness.was_answered() {
             return Ok(());
         }
-        if now > due + self.limits.keep_alive {
+        if now.saturating_duration_since(due) > self.limits.keep_alive {
             // It is this process that was asleep. Ask again before blaming the other side.
             self.ping(now);
             self.timers.set(Timer::Silence, Some(now + self.grace()));

@@ -96,10 +96,10 @@ impl<C> Session<C> {
         if input[..known] != MAGIC[..known] {
             return Err(Misbehaviour::BadPreface.into());
         }
-        let Some(theirs) = input.first_chunk::<PREFACE>() else {
+        let Some((theirs, rest)) = input.split_first_chunk::<PREFACE>() else {
             return Ok(false);
         };
-        let version = agree(theirs)?;
+        let version = agree(&self.versions, theirs, rest)?;
         input.advance(PREFACE);
         self.stage = Stage::AwaitingHello { version };
         Ok(true)

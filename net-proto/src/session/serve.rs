@@ -100,6 +100,15 @@ impl<C> Session<C> {
         self.peer_calls.get(&id).is_some_and(PeerCall::is_running)
     }
 
+    /// Whether a call that was handed out a while ago is still to be run. It is not if it [is not wanted](Self::is_wanted) any
+    /// more; and if so many bytes of other answers wait by now that it would not have been handed out, it is answered Busy.
+    pub fn may_run(&mut self, _now: Instant, id: CallId) -> bool {
+        if let Some(busy) = self.too_much_unsent() {
+            self.answer_error(id, &busy);
+        }
+        self.is_wanted(id)
+    }
+
     fn answer_error(&mut self, id: CallId, error: &ErrorBody) {
         if self.take_running(id) {
             self.send_error(id, error);
@@ -219,10 +228,8 @@ impl<C> Session<C> {
             let text = format!("{max_calls} calls are under way, which is all that are allowed");
             return Ok(Some(ErrorBody::new(ErrorCode::Busy, text)));
         }
-        let unsent = self.unsent.bytes() + self.leaving.bytes();
-        if unsent > self.limits.max_unsent {
-            let text = format!("{unsent} bytes of answers wait for you to take them");
-            return Ok(Some(ErrorBody::new(ErrorCode::Busy, text)));
+        if let Some(busy) = self.too_much_unsent() {
+            return Ok(Some(busy));
         }
         let Body::More(total) = *body else {
             return Ok(None);
@@ -232,7 +239,8 @@ impl<C> Session<C> {
             let text = format!("the arguments have {total} bytes, {limit} are taken");
             return Ok(Some(ErrorBody::new(ErrorCode::TooLarge, text)));
         }
-        if self.arriving.saturating_add(total) > self.limits.max_arriving {
+        // By what is left, not by a sum: that could pass the largest number.
+        if total > self.limits.max_arriving.saturating_sub(self.arriving) {
             let text = format!(
                 "{} bytes of large calls are arriving already",
                 self.arriving
@@ -251,6 +259,15 @@ impl<C> Session<C> {
         } else {
             Err(Misbehaviour::TooManyCalls(max_calls))
         }
+    }
+
+    /// The error for calls while the other side does not take its answers.
+    fn too_much_unsent(&self) -> Option<ErrorBody> {
+        let unsent = self.unsent.bytes() + self.leaving.bytes();
+        (unsent > self.limits.max_unsent).then(|| {
+            let text = format!("{unsent} bytes of answers wait for you to take them");
+            ErrorBody::new(ErrorCode::Busy, text)
+        })
     }
 
     pub(super) fn on_call_chunk(

@@ -115,6 +115,50 @@ fn calls_end_at_their_deadlines_whatever_the_order_they_were_made_in() {
 }
 
 #[test]
+fn calls_that_end_before_their_time_leave_the_others_theirs() {
+    let mut pair = Pair::connected();
+    for token in 0..3 {
+        pair.dialer
+            .session
+            .call(pair.now, timed(1.0), token)
+            .unwrap();
+        pair.acceptor
+            .session
+            .call(pair.now, timed(1.0), token)
+            .unwrap();
+    }
+    // So many that the deadlines of those that ended are cleared away, here and there.
+    for token in 3..300 {
+        let id = pair
+            .dialer
+            .session
+            .call(pair.now, timed(3600.0), token)
+            .unwrap();
+        pair.flow();
+        assert_eq!(pair.dialer.session.cancel(id), Some(token));
+        pair.flow();
+    }
+    pair.dialer.events.clear();
+    pair.acceptor.events.clear();
+    assert_eq!(pair.dialer.session.in_flight(), 3);
+    assert_eq!(pair.dialer.session.serving(), 3);
+    pair.pass(seconds(1.1));
+    for end in [&mut pair.dialer, &mut pair.acceptor] {
+        assert_eq!((end.session.in_flight(), end.session.serving()), (0, 0));
+        let ended = |event: &Event<u32>| {
+            matches!(
+                event,
+                Event::Ended {
+                    outcome: Outcome::TimedOut,
+                    ..
+                }
+            )
+        };
+        assert_eq!(end.events.iter().filter(|event| ended(event)).count(), 3);
+    }
+}
+
+#[test]
 fn goodbye_lets_calls_finish_and_no_new_ones_begin() {
     let mut pair = Pair::connected();
     pair.dialer.call(pair.now, "a.f", b"", 1);
@@ -365,46 +409,6 @@ fn a_peer_that_never_says_hello_is_given_up() {
     pair.pass(seconds(0.2));
     let after = Duration::from_secs(5);
     assert_eq!(pair.dialer.failed, Some(ProtocolError::NoHello { after }));
-}
-
-#[test]
-fn sides_without_a_common_version_say_which_is_to_be_updated() {
-    let mut pair = Pair::new(Limits::default(), Limits::default());
-    pair.dialer.receive(pair.now, b"\xABnet\r\n\x02\x05");
-    let error = pair.dialer.failed.take().unwrap();
-    assert_eq!(
-        error,
-        ProtocolError::Incompatible {
-            ours: 1..=1,
-            theirs: 2..=5
-        }
-    );
-    assert_eq!(
-        error.to_string(),
-        "this side speaks protocol version 1, the peer 2 to 5: update app-net on this side"
-    );
-    let error = ProtocolError::Incompatible {
-        ours: 3..=4,
-        theirs: 1..=2,
-    };
-    assert!(
-        error
-            .to_string()
-            .ends_with("update app-net on the peer's side")
-    );
-}
-
-#[test]
-fn a_later_version_that_still_speaks_this_one_is_welcome() {
-    let mut pair = Pair::new(Limits::default(), Limits::default());
-    let mut bytes = pair.acceptor.write_once(pair.now);
-    bytes[7] = 9;
-    pair.dialer.receive(pair.now, &bytes);
-    let event = pair.dialer.events.pop_front();
-    assert!(
-        matches!(event, Some(Event::Connected { version: 1, .. })),
-        "{event:?}"
-    );
 }
 
 #[test]

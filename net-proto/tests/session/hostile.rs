@@ -3,24 +3,18 @@
 use net_proto::{ErrorCode, Event, Kind, Limits, Misbehaviour, Outcome, ProtocolError};
 use proptest::prelude::*;
 
-use crate::pair::{CALL, CANCEL, CHUNK, CREDIT, ERROR, GOODBYE, PING, Pair, REPLY, pattern};
+use crate::pair::{
+    CALL, CANCEL, CHUNK, CREDIT, ERROR, GOODBYE, HELLO, PING, Pair, REPLY, frame, pattern,
+};
 
-const HELLO: u8 = 0x01;
 const FLAG: u8 = 0x04;
 const ITEM: u8 = 0x06;
 
 const WITH_TAG: u8 = 0x01;
 const WITH_TIME: u8 = 0x02;
+const WITH_METADATA: u8 = 0x04;
 const MORE: u8 = 0x08;
 const LAST: u8 = 0x01;
-
-fn frame(kind: u8, flags: u8, stream: u64, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = (payload.len() as u32).to_le_bytes().to_vec();
-    bytes.extend([kind, flags, 0, 0]);
-    bytes.extend(stream.to_le_bytes());
-    bytes.extend(payload);
-    bytes
-}
 
 /// A call with a tag that is not remembered.
 fn call(stream: u64, body: &[u8]) -> Vec<u8> {
@@ -146,6 +140,11 @@ fn bad_frames_are_refused_by_name() {
             bad(Kind::Call, "time left"),
         ),
         (
+            "metadata of nothing",
+            frame(CALL, WITH_METADATA, 1, b"\0\0\0\0\0\0\0\0"),
+            bad(Kind::Call, "metadata"),
+        ),
+        (
             "a number not given out",
             frame(CALL, 0, 1, b"\x01\0\0\0"),
             Some(Misbehaviour::BadTagNumber(1)),
@@ -261,6 +260,41 @@ fn bad_frames_are_refused_by_name() {
     for (what, bytes, expected) in cases {
         assert_eq!(judge(&bytes), expected, "{what}");
     }
+}
+
+#[test]
+fn answers_that_do_not_fit_the_call_are_refused_by_name() {
+    let judge = |bytes: &[u8]| {
+        let mut pair = Pair::connected();
+        pair.dialer.call(pair.now, "a.f", b"", 1);
+        pair.dialer.receive(pair.now, bytes);
+        match pair.dialer.failed {
+            Some(ProtocolError::Misbehaved(how)) => how,
+            other => panic!("{other:?}"),
+        }
+    };
+    let more = frame(REPLY, MORE, 1, &1000_u64.to_le_bytes());
+    let (kind, stream) = (Kind::Reply, 1);
+    assert_eq!(
+        judge(&[&more[..], &more].concat()),
+        Misbehaviour::WrongStream { kind, stream }
+    );
+    assert_eq!(judge(&frame(CHUNK, 0, 1, b"x")), Misbehaviour::BadChunk(1));
+}
+
+#[test]
+fn what_is_said_twice_or_too_late_is_ignored() {
+    let mut pair = Pair::connected();
+    pair.dialer.call(pair.now, "a.f", b"", 1);
+    let credit = frame(CREDIT, 0, 1, &1_u64.to_le_bytes());
+    pair.dialer.receive(pair.now, &credit);
+    for reason in [&b"first"[..], b"second"] {
+        pair.dialer.receive(pair.now, &frame(GOODBYE, 0, 0, reason));
+    }
+    assert_eq!(pair.dialer.failed, None);
+    let event = pair.dialer.events.pop_front();
+    assert!(matches!(event, Some(Event::Goodbye { reason }) if reason == "first"));
+    assert!(pair.dialer.events.is_empty());
 }
 
 fn hello() -> Vec<u8> {

@@ -231,6 +231,46 @@ fn new_calls_are_turned_away_while_too_many_answers_wait() {
     assert!(matches!(pair.dialer.expect_end(12), Outcome::Reply(_)));
 }
 
+/// Many may be handed out before the first is answered, and then wait for a thread: their answers would all be made and kept.
+#[test]
+fn a_call_that_waited_for_its_turn_is_not_run_while_too_many_answers_wait() {
+    let callee = Limits {
+        max_unsent: 100_000,
+        ..Limits::default()
+    };
+    let caller = Limits {
+        link_window: 1 << 19,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(caller, callee);
+    for token in 0..20 {
+        pair.dialer.call(pair.now, "a.f", b"", token);
+    }
+    pair.flow();
+    let mut ran = 0;
+    for _ in 0..20 {
+        let call = pair.acceptor.expect_call();
+        let session = &mut pair.acceptor.session;
+        if session.may_run(pair.now, call.id) {
+            ran += 1;
+            session.reply(pair.now, call.id, vec![0; 60_000].into());
+        }
+    }
+    // What the window takes, and two of those that wait.
+    assert_eq!(ran, (1 << 19) / 60_016 + 2);
+    pair.flow();
+    for token in 0..20 {
+        match pair.dialer.expect_end(token) {
+            Outcome::Reply(_) => assert!(token < ran),
+            Outcome::Error(error) => {
+                assert!(token >= ran);
+                assert_eq!(error.code, ErrorCode::Busy);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[test]
 fn an_answer_that_waits_for_credit_is_dropped_with_its_call() {
     let limits = Limits {

@@ -3,8 +3,10 @@
 mod calls;
 mod ends;
 mod events;
+mod extremes;
 mod hostile;
 mod large;
 mod life;
 mod pair;
 mod random;
+mod skew;

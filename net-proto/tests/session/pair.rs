@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use net_proto::limits::VERSIONS;
 use net_proto::{
     CallId, CallRefused, Event, Hello, Incoming, InstanceId, Limits, MAGIC, Outcome, Outgoing,
     Payload, ProtocolError, Session, Side, Transmit,
 };
 
+pub(crate) const HELLO: u8 = 0x01;
 pub(crate) const CALL: u8 = 0x02;
 pub(crate) const REPLY: u8 = 0x03;
 pub(crate) const ERROR: u8 = 0x05;
@@ -71,6 +74,15 @@ impl Pair {
 
     /// Two sides that have yet to exchange a byte.
     pub(crate) fn new(dialer: Limits, acceptor: Limits) -> Self {
+        Self::speaking([VERSIONS, VERSIONS], dialer, acceptor)
+    }
+
+    /// Two sides of releases that speak these versions, the dialer's first.
+    pub(crate) fn speaking(
+        [first, second]: [RangeInclusive<u8>; 2],
+        dialer: Limits,
+        acceptor: Limits,
+    ) -> Self {
         let now = Instant::now();
         Self {
             now,
@@ -78,8 +90,8 @@ impl Pair {
                 delay: Duration::from_millis(1),
                 piece: usize::MAX,
             },
-            dialer: End::new(Side::Dialer, dialer, now),
-            acceptor: End::new(Side::Acceptor, acceptor, now),
+            dialer: End::new(first, Side::Dialer, dialer, now),
+            acceptor: End::new(second, Side::Acceptor, acceptor, now),
         }
     }
 
@@ -153,10 +165,13 @@ impl Pair {
 }
 
 impl End {
-    fn new(side: Side, limits: Limits, now: Instant) -> Self {
-        let id = InstanceId([side as u8 + 1; 16]);
+    fn new(versions: RangeInclusive<u8>, side: Side, limits: Limits, now: Instant) -> Self {
+        let hello = Hello {
+            software: format!("app-net/0.{}", versions.end()),
+            ..Hello::new(InstanceId([side as u8 + 1; 16]))
+        };
         Self {
-            session: Session::new(side, Hello::new(id), limits, now),
+            session: Session::speaking(versions, side, hello, limits, now),
             events: VecDeque::new(),
             failed: None,
             sent: Vec::new(),
@@ -329,6 +344,15 @@ pub(crate) fn outgoing<'a>(tag: &'a str, body: &'a [u8]) -> Outgoing<'a> {
         metadata: &[],
         body: Payload::Borrowed(body),
     }
+}
+
+/// A frame as the other side would have to write it.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u64, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = (payload.len() as u32).to_le_bytes().to_vec();
+    bytes.extend([kind, flags, 0, 0]);
+    bytes.extend(stream.to_le_bytes());
+    bytes.extend(payload);
+    bytes
 }
 
 /// A body that differs from place to place.

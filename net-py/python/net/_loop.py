@@ -11,10 +11,14 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+from ._life import end_child
+
 __all__ = ["begin", "forget"]
 
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
+#: In a child that was forked on the loop's own thread: the task that did it.
+_forked_in: asyncio.Task[Any] | None = None
 
 
 def begin(coroutine: Coroutine[Any, Any, Any], done: Callable[[Any, BaseException | None], None]) -> Callable[[], None]:
@@ -54,7 +58,12 @@ def begin(coroutine: Coroutine[Any, Any, Any], done: Callable[[Any, BaseExceptio
 
 def forget() -> None:
     """Drop the loop of the process that this one was forked from: its thread is not here."""
-    global _loop, _lock
+    global _loop, _lock, _forked_in
+    if _loop is not None:
+        # Where this is the loop's thread it goes on to the end of the task's step, and must not wait for events then:
+        # those are the parent's.
+        _forked_in = asyncio.current_task(_loop)
+        _loop.stop()
     _loop = None
     _lock = threading.Lock()
 
@@ -69,8 +78,16 @@ def _running() -> asyncio.AbstractEventLoop:
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
-    while True:
+    while loop is _loop:
         # asyncio hands a task's SystemExit and KeyboardInterrupt on to whoever runs the loop, besides keeping it as the
         # task's own outcome. The other functions on the loop have no part in it.
         with suppress(SystemExit, KeyboardInterrupt):
             loop.run_forever()
+    # Only in a child that was forked by a function that runs here.
+    end_child(_outcome(_forked_in))
+
+
+def _outcome(task: asyncio.Task[Any] | None) -> BaseException | None:
+    if task is None or not task.done():
+        return RuntimeError("a child that was forked in an async function cannot wait: its loop is its parent's")
+    return asyncio.CancelledError() if task.cancelled() else task.exception()

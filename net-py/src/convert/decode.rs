@@ -1,30 +1,37 @@
 //! CBOR to Python objects. Never an import or an attribute by a name that came over the wire: a tag picks from a fixed set of classes.
 
-use std::borrow::Cow;
-
 use net::value::cbor::{Item, Reader};
-use net::value::{MAX_DEPTH, ValueError, tags};
+use net::value::{DateTime, MAX_DEPTH, NaiveDateTime, Value, decode_tagged, tags};
 use pyo3::IntoPyObjectExt as _;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString,
     PyTuple,
 };
 
-use super::fault::Fault;
-use super::moment;
+use super::fault::{Fault, Step};
 use super::types::Types;
 
 type Read<T> = Result<T, Box<Fault>>;
 
-/// Builds the one value that `bytes` are.
-pub(crate) fn value<'py>(py: Python<'py>, bytes: &[u8]) -> Read<Bound<'py, PyAny>> {
+/// Elements that room is made for ahead, whatever a head claims: nested claims multiply, so each must be small.
+const MOST_AHEAD: usize = 1024;
+
+/// Builds the one value that `bytes` are; `root` is what the path in a fault begins with.
+pub(crate) fn value<'py>(
+    py: Python<'py>,
+    bytes: &[u8],
+    root: &'static str,
+) -> Read<Bound<'py, PyAny>> {
     let mut decoder = Decoder {
         py,
         input: Reader::new(bytes),
         depth: 0,
     };
-    let value = decoder.value()?;
+    let value = decoder
+        .value()
+        .map_err(|fault| fault.within(Step::Root(root)))?;
     decoder.input.finish()?;
     Ok(value)
 }
@@ -39,28 +46,22 @@ pub(crate) fn arguments<'py>(
         input: Reader::new(body),
         depth: 0,
     };
-    let Item::Array(length) = decoder.input.next()? else {
-        return Err(Fault::unfit("the arguments of a call must be an array"));
+    let Item::Array(Some(length)) = decoder.input.next()? else {
+        return Err(Fault::unfit(
+            "the arguments of a call must be an array of known length",
+        ));
     };
-    let args = PyTuple::new(py, decoder.elements(length)?)?;
+    let args = decoder
+        .elements(Some(length), Step::Index)
+        .map_err(|fault| fault.within(Step::Root("args")))?;
     let kwargs = if decoder.input.is_empty() {
         None
     } else {
-        let Item::Map(length) = decoder.input.next()? else {
-            return Err(Fault::unfit("the keywords of a call must be a map"));
-        };
-        let kwargs = decoder.map(length)?;
-        if kwargs
-            .keys()
-            .iter()
-            .any(|key| !key.is_exact_instance_of::<PyString>())
-        {
-            return Err(Fault::unfit("the keywords of a call must be text"));
-        }
-        Some(kwargs)
+        let kwargs = decoder.keywords();
+        Some(kwargs.map_err(|fault| fault.within(Step::Root("kwargs")))?)
     };
     decoder.input.finish()?;
-    Ok((args, kwargs))
+    Ok((PyTuple::new(py, args)?, kwargs))
 }
 
 struct Decoder<'py, 'a> {
@@ -86,9 +87,10 @@ impl<'py> Decoder<'py, '_> {
             Item::Null => py.None().into_bound(py),
             Item::Text(text) => PyString::new(py, &text).into_any(),
             Item::Bytes(bytes) => PyBytes::new(py, &bytes).into_any(),
-            Item::Array(length) => {
-                self.nested(|decoder| Ok(PyList::new(py, decoder.elements(length)?)?.into_any()))?
-            }
+            Item::Array(length) => self.nested(|decoder| {
+                let elements = decoder.elements(length, Step::Index)?;
+                Ok(PyList::new(py, elements)?.into_any())
+            })?,
             Item::Map(length) => self.nested(|decoder| Ok(decoder.map(length)?.into_any()))?,
             Item::Tag(tag) => self.nested(|decoder| decoder.tagged(tag))?,
             Item::Break => return Err(Fault::unfit("a break outside of an array or map")),
@@ -103,167 +105,118 @@ impl<'py> Decoder<'py, '_> {
         }
     }
 
-    fn elements(&mut self, length: Option<usize>) -> Read<Vec<Bound<'py, PyAny>>> {
+    fn elements(
+        &mut self,
+        length: Option<usize>,
+        step: fn(usize) -> Step,
+    ) -> Read<Vec<Bound<'py, PyAny>>> {
+        let mut elements = Vec::with_capacity(length.unwrap_or(0).min(MOST_AHEAD));
+        let inside = |index| move |fault: Box<Fault>| fault.within(step(index));
         match length {
-            // The reader vouches that the input can hold so many.
             Some(length) => {
-                let mut elements = Vec::with_capacity(length);
-                for _ in 0..length {
-                    elements.push(self.value()?);
+                for index in 0..length {
+                    elements.push(self.value().map_err(inside(index))?);
                 }
-                Ok(elements)
             }
-            None => std::iter::from_fn(|| self.value_or_end().transpose()).collect(),
+            None => {
+                while let Some(element) = self.value_or_end().map_err(inside(elements.len()))? {
+                    elements.push(element);
+                }
+            }
         }
+        Ok(elements)
+    }
+
+    fn keywords(&mut self) -> Read<Bound<'py, PyDict>> {
+        let Item::Map(Some(length)) = self.input.next()? else {
+            return Err(Fault::unfit(
+                "the keywords of a call must be a map of known length",
+            ));
+        };
+        let kwargs = PyDict::new(self.py);
+        for _ in 0..length {
+            let Item::Text(name) = self.input.next()? else {
+                return Err(Fault::unfit("the name of a keyword argument must be text"));
+            };
+            let name = PyString::new(self.py, &name);
+            if kwargs.contains(&name)? {
+                let name = name.to_str()?;
+                return Err(Fault::unfit(format!(
+                    "got multiple values for keyword argument {name:?}"
+                )));
+            }
+            let value = self
+                .value()
+                .map_err(|fault| fault.within(Step::key(&name)))?;
+            kwargs.set_item(name, value)?;
+        }
+        Ok(kwargs)
     }
 
     fn map(&mut self, length: Option<usize>) -> Read<Bound<'py, PyDict>> {
         let dict = PyDict::new(self.py);
+        let member = |fault: Box<Fault>| fault.within(Step::Member);
         match length {
             Some(length) => {
                 for _ in 0..length {
-                    let key = self.value()?;
-                    let value = self.value()?;
-                    insert(&dict, &key, &value)?;
+                    let key = self.value().map_err(member)?;
+                    self.entry(&dict, &key)?;
                 }
             }
             None => {
-                while let Some(key) = self.value_or_end()? {
-                    let value = self.value()?;
-                    insert(&dict, &key, &value)?;
+                while let Some(key) = self.value_or_end().map_err(member)? {
+                    self.entry(&dict, &key)?;
                 }
             }
         }
         Ok(dict)
     }
 
+    /// Reads the value of `key` into `dict`.
+    fn entry(&mut self, dict: &Bound<'py, PyDict>, key: &Bound<'py, PyAny>) -> Read<()> {
+        let value = self.value().map_err(|fault| fault.within(Step::key(key)))?;
+        dict.set_item(key, value)
+            .map_err(|error| unhashable(self.py, error, "a map", "a key of a dict"))
+    }
+
     fn tagged(&mut self, tag: u64) -> Read<Bound<'py, PyAny>> {
         let py = self.py;
         Ok(match tag {
-            tags::TUPLE => PyTuple::new(py, self.array()?)?.into_any(),
-            tags::SET => PySet::new(py, self.array()?)?.into_any(),
-            tags::FROZENSET => PyFrozenSet::new(py, self.array()?)?.into_any(),
+            tags::TUPLE => PyTuple::new(py, self.array(Step::Index)?)?.into_any(),
+            tags::SET => PySet::new(py, self.array(|_| Step::Member)?)
+                .map_err(|error| unhashable(py, error, "a set", "an element of a set"))?
+                .into_any(),
+            tags::FROZENSET => PyFrozenSet::new(py, self.array(|_| Step::Member)?)
+                .map_err(|error| unhashable(py, error, "a set", "an element of a set"))?
+                .into_any(),
             tags::POSITIVE_BIGNUM => self.big()?,
             tags::NEGATIVE_BIGNUM => self.big()?.call_method0("__invert__")?,
-            tags::COMPLEX => {
-                let [real, imaginary] = self.pair("a complex number")?;
-                PyComplex::from_doubles(py, real.extract()?, imaginary.extract()?).into_any()
-            }
-            tags::DECIMAL => {
-                let [exponent, mantissa] = self.pair("a decimal")?;
-                let text = format!(
-                    "{}E{}",
-                    mantissa.str()?.to_str()?,
-                    exponent.extract::<i64>()?
-                );
-                Types::of(py)?.decimal.bind(py).call1((text,))?
-            }
-            tags::SPECIAL_DECIMAL => Types::of(py)?.decimal.bind(py).call1((&*self.text()?,))?,
-            tags::UUID => {
-                let bytes = self.bytes()?;
-                Types::of(py)?
-                    .uuid
-                    .bind(py)
-                    .call1((py.None(), PyBytes::new(py, &bytes)))?
-            }
-            tags::DATETIME | tags::NAIVE_DATETIME => {
-                let text = self.text()?;
-                datetime(py, &text)?
-            }
-            tags::DATE => {
-                let text = self.text()?;
-                let day = moment::day(&text).ok_or_else(|| no_moment(&text))?;
-                Types::of(py)?
-                    .date
-                    .bind(py)
-                    .call1((day.year, day.month, day.day))?
-            }
-            tags::TIME => {
-                let text = self.text()?;
-                let clock = moment::clock(&text)
-                    .filter(|clock| clock.offset.is_none())
-                    .ok_or_else(|| no_moment(&text))?;
-                Types::of(py)?.time.bind(py).call1((
-                    clock.hour,
-                    clock.minute,
-                    clock.second,
-                    clock.microsecond,
-                ))?
-            }
-            tags::TIMEDELTA => self.timedelta()?,
             _ => {
-                return Err(Fault::unfit(format!(
-                    "tag {tag} is not known here; the other side may be newer"
-                )));
+                let value = decode_tagged(tag, &mut self.input, self.depth)?;
+                scalar(py, Types::of(py)?, value)?
             }
         })
     }
 
-    fn array(&mut self) -> Read<Vec<Bound<'py, PyAny>>> {
+    fn array(&mut self, step: fn(usize) -> Step) -> Read<Vec<Bound<'py, PyAny>>> {
         match self.input.next()? {
-            Item::Array(length) => self.nested(|decoder| decoder.elements(length)),
+            Item::Array(length) => self.nested(|decoder| decoder.elements(length, step)),
             _ => Err(Fault::unfit(
                 "a tag that stands on an array stands on something else",
             )),
         }
     }
 
-    fn pair(&mut self, what: &str) -> Read<[Bound<'py, PyAny>; 2]> {
-        <[_; 2]>::try_from(self.array()?)
-            .map_err(|_| Fault::unfit(format!("{what} is an array of two")))
-    }
-
-    fn text(&mut self) -> Read<String> {
-        match self.input.next()? {
-            Item::Text(text) => Ok(text.into_owned()),
-            _ => Err(Fault::unfit(
-                "a tag that stands on a text stands on something else",
-            )),
-        }
-    }
-
-    fn bytes(&mut self) -> Read<Vec<u8>> {
-        match self.input.next()? {
-            Item::Bytes(bytes) => Ok(Cow::into_owned(bytes)),
-            _ => Err(Fault::unfit(
-                "a tag that stands on a byte string stands on something else",
-            )),
-        }
-    }
-
     fn big(&mut self) -> Read<Bound<'py, PyAny>> {
-        let bytes = self.bytes()?;
+        let Item::Bytes(bytes) = self.input.next()? else {
+            return Err(Fault::unfit(
+                "a tag that stands on a byte string stands on something else",
+            ));
+        };
         Ok(self
             .py
             .get_type::<PyInt>()
             .call_method1("from_bytes", (PyBytes::new(self.py, &bytes), "big"))?)
-    }
-
-    fn timedelta(&mut self) -> Read<Bound<'py, PyAny>> {
-        let Item::Map(length) = self.input.next()? else {
-            return Err(Fault::unfit("a timedelta is a map"));
-        };
-        let map = self.nested(|decoder| decoder.map(length))?;
-        let mut seconds = 0i64;
-        let mut microseconds = 0i64;
-        for (unit, count) in map.iter() {
-            // RFC 9581: 1 is whole seconds, -3, -6 and -9 their fractions.
-            match unit.extract::<i64>()? {
-                1 => seconds = count.extract()?,
-                -3 => microseconds = count.extract::<i64>()?.saturating_mul(1000),
-                -6 => microseconds = count.extract()?,
-                -9 => microseconds = count.extract::<i64>()? / 1000,
-                other => {
-                    return Err(Fault::unfit(format!(
-                        "a timedelta in units of 10^{other} s is not known here"
-                    )));
-                }
-            }
-        }
-        Ok(Types::of(self.py)?
-            .timedelta
-            .bind(self.py)
-            .call1((0, seconds, microseconds))?)
     }
 
     fn nested<T>(&mut self, content: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
@@ -279,50 +232,82 @@ impl<'py> Decoder<'py, '_> {
     }
 }
 
-fn insert<'py>(
-    dict: &Bound<'py, PyDict>,
-    key: &Bound<'py, PyAny>,
-    value: &Bound<'py, PyAny>,
-) -> Read<()> {
-    dict.set_item(key, value).map_err(|error| {
-        if error.is_instance_of::<pyo3::exceptions::PyTypeError>(dict.py()) {
-            Fault::unfit("a map has a list, a map or a set as a key, which a dict cannot have; use a tuple or a frozenset")
-        } else {
-            error.into()
+/// A value of the types that are tags on something simple, as its class in Python.
+fn scalar<'py>(py: Python<'py>, types: &Types, value: Value) -> Read<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::DateTime(datetime) => aware(py, types, datetime)?,
+        Value::NaiveDateTime(datetime) => {
+            let none = py.None().into_bound(py);
+            at(py, types, datetime, &none)?
         }
+        Value::Date(date) => {
+            let parts = (date.year(), date.month(), date.day());
+            types.date.bind(py).call1(parts)?
+        }
+        Value::Time(time) => types.time.bind(py).call1((
+            time.hour(),
+            time.minute(),
+            time.second(),
+            time.microsecond(),
+        ))?,
+        Value::TimeDelta(delta) => {
+            let parts = (0, delta.seconds(), delta.microseconds());
+            types.timedelta.bind(py).call1(parts)?
+        }
+        Value::Decimal(decimal) => types.decimal.bind(py).call1((decimal.as_str(),))?,
+        Value::Uuid(uuid) => {
+            let parts = (py.None(), PyBytes::new(py, &uuid.0));
+            types.uuid.bind(py).call1(parts)?
+        }
+        Value::Complex(number) => PyComplex::from_doubles(py, number.re, number.im).into_any(),
+        Value::Tagged(tag, _) => {
+            return Err(Fault::unfit(format!(
+                "tag {tag} is not known here; the other side may be newer"
+            )));
+        }
+        // What is no scalar is read by `tagged` itself.
+        other => return Err(Fault::unfit(format!("{other:.40} has no class in Python"))),
     })
 }
 
-fn datetime<'py>(py: Python<'py>, text: &str) -> Read<Bound<'py, PyAny>> {
-    let types = Types::of(py)?;
-    let (day, clock) = moment::day_and_clock(text).ok_or_else(|| no_moment(text))?;
-    let zone = match clock.offset {
-        None => py.None().into_bound(py),
-        Some(0) => types.utc.bind(py).clone(),
-        Some(offset) => types
-            .timezone
-            .bind(py)
-            .call1((types.timedelta.bind(py).call1((0, offset))?,))?,
+fn aware<'py>(py: Python<'py>, types: &Types, datetime: DateTime) -> PyResult<Bound<'py, PyAny>> {
+    let zone = match i32::from(datetime.offset_minutes()) {
+        0 => types.utc.bind(py).clone(),
+        minutes => {
+            let offset = types.timedelta.bind(py).call1((0, minutes * 60))?;
+            types.timezone.bind(py).call1((offset,))?
+        }
     };
-    let datetime = types.datetime.bind(py);
-    Ok(datetime.call1((
-        day.year,
-        day.month,
-        day.day,
-        clock.hour,
-        clock.minute,
-        clock.second,
-        clock.microsecond,
+    at(py, types, datetime.local(), &zone)
+}
+
+fn at<'py>(
+    py: Python<'py>,
+    types: &Types,
+    NaiveDateTime { date, time }: NaiveDateTime,
+    zone: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    types.datetime.bind(py).call1((
+        date.year(),
+        date.month(),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        // What is finer is cut off: Python holds no more.
+        time.microsecond(),
         zone,
-    ))?)
+    ))
 }
 
-fn no_moment(text: &str) -> Box<Fault> {
-    Fault::unfit(format!("{text:?} is no date or time"))
-}
-
-impl From<ValueError> for Box<Fault> {
-    fn from(error: ValueError) -> Self {
-        Fault::unfit(error.to_string())
+/// What is said of a key or an element that Python cannot hash.
+fn unhashable(py: Python<'_>, error: PyErr, what: &str, place: &str) -> Box<Fault> {
+    if error.is_instance_of::<PyTypeError>(py) {
+        Fault::unfit(format!(
+            "{what} has a list, a map or a set in it that cannot be {place}; the other side should send a tuple or a frozenset"
+        ))
+        .within(Step::Member)
+    } else {
+        error.into()
     }
 }

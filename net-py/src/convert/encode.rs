@@ -1,24 +1,28 @@
 //! Python objects to CBOR. Exact builtin types first, by their addresses; everything else on the slow way below them.
 
 use net::value::cbor::Writer;
-use net::value::{MAX_DEPTH, tags};
+use net::value::{
+    Complex, Date, DateTime, Decimal, MAX_DEPTH, NaiveDateTime, Time, TimeDelta, Uuid,
+    encode_inside, tags,
+};
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList,
     PyMemoryView, PySet, PyString, PyTuple, PyType,
 };
 
+use serde::Serialize;
+
 use super::fault::{Fault, Step};
-use super::moment;
 use super::types::Types;
 
 type Written = Result<(), Box<Fault>>;
 
 /// Appends `object` to `out`; `root` is what the path in a fault begins with.
-pub(crate) fn value(object: &Bound<'_, PyAny>, root: &str, out: &mut Vec<u8>) -> Written {
+pub(crate) fn value(object: &Bound<'_, PyAny>, root: &'static str, out: &mut Vec<u8>) -> Written {
     Encoder::new(out)
         .value(object)
-        .map_err(|fault| fault.within(Step::Root(root.to_owned())))
+        .map_err(|fault| fault.within(Step::Root(root)))
 }
 
 /// Appends the body of a call to `out`: the positional arguments, then the keywords if there are any.
@@ -30,15 +34,14 @@ pub(crate) fn arguments(
     let mut encoder = Encoder::new(out);
     encoder.out.array(args.len());
     for (index, argument) in args.iter_borrowed().enumerate() {
-        encoder.value(&argument).map_err(|fault| {
-            fault
-                .within(Step::Index(index))
-                .within(Step::Root("args".to_owned()))
-        })?;
+        encoder
+            .value(&argument)
+            .map_err(|fault| fault.within(Step::Index(index)).within(Step::Root("args")))?;
     }
     if let Some(kwargs) = kwargs.filter(|kwargs| !kwargs.is_empty()) {
-        encoder.out.map(kwargs.len());
-        encoder.entries(kwargs, Encoder::value, |key| Step::Root(key.to_string()))?;
+        encoder
+            .keywords(kwargs)
+            .map_err(|fault| fault.within(Step::Root("kwargs")))?;
     }
     Ok(())
 }
@@ -112,22 +115,14 @@ impl<'a> Encoder<'a> {
             return Ok(());
         }
         if let Ok(set) = object.cast::<PySet>() {
-            return self.tagged(tags::SET, |encoder| {
-                encoder.members(set.as_any(), set.len())
-            });
+            return self.tagged(tags::SET, |encoder| encoder.members(set.as_any()));
         }
         if let Ok(set) = object.cast::<PyFrozenSet>() {
-            return self.tagged(tags::FROZENSET, |encoder| {
-                encoder.members(set.as_any(), set.len())
-            });
+            return self.tagged(tags::FROZENSET, |encoder| encoder.members(set.as_any()));
         }
         if let Ok(number) = object.cast::<PyComplex>() {
-            return self.tagged(tags::COMPLEX, |encoder| {
-                encoder.out.array(2);
-                encoder.out.float(number.real());
-                encoder.out.float(number.imag());
-                Ok(())
-            });
+            let (re, im) = (number.real(), number.imag());
+            return self.typed(&Complex { re, im });
         }
         // A datetime is a date too: the order matters.
         if is(&types.datetime)? {
@@ -135,34 +130,40 @@ impl<'a> Encoder<'a> {
         }
         if is(&types.date)? {
             let text = iso(object)?;
-            return match moment::day(&text) {
-                Some(_) => self.tagged_text(tags::DATE, &text),
-                None => Err(no_such_moment(object, &text)),
+            return match text.parse::<Date>() {
+                Ok(date) => self.typed(&date),
+                Err(_) => Err(no_such_moment(object, &text)),
             };
         }
         if is(&types.time)? {
             let text = iso(object)?;
-            return match moment::clock(&text) {
-                Some(clock) if clock.offset.is_none() => self.tagged_text(tags::TIME, &text),
-                Some(_) => Err(Fault::unfit(
+            return match text.parse::<Time>() {
+                Ok(time) => self.typed(&time),
+                Err(_) if !object.getattr("tzinfo")?.is_none() => Err(Fault::unfit(
                     "a time with a time zone cannot be sent; send a datetime, or the time and the zone apart",
                 )),
-                None => Err(no_such_moment(object, &text)),
+                Err(_) => Err(no_such_moment(object, &text)),
             };
         }
         if is(&types.timedelta)? {
             return self.timedelta(object);
         }
         if is(&types.decimal)? {
-            return self.decimal(object);
+            // Its text is exact, whatever the context says. By the class, since a subclass may write itself otherwise.
+            let text = types
+                .decimal
+                .bind(object.py())
+                .call_method1("__str__", (object,))?;
+            let decimal: Decimal = text.extract::<String>()?.parse()?;
+            return self.typed(&decimal);
         }
         if is(&types.uuid)? {
             let bytes = object.getattr("bytes")?;
-            let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?;
-            return self.tagged(tags::UUID, |encoder| {
-                encoder.out.bytes(bytes.as_bytes());
-                Ok(())
-            });
+            let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes();
+            let uuid = bytes
+                .try_into()
+                .map_err(|_| Fault::unfit("a UUID must be 16 bytes"))?;
+            return self.typed(&Uuid(uuid));
         }
         self.subclass(object, types)
     }
@@ -172,7 +173,10 @@ impl<'a> Encoder<'a> {
             return self.text(text);
         }
         if let Ok(number) = object.cast::<PyInt>() {
-            return self.int(number);
+            // As a plain int: what a subclass makes of the methods used below is its own affair.
+            let class = number.py().get_type::<PyInt>();
+            let number = class.call_method1("__pos__", (number,))?;
+            return self.int(number.cast::<PyInt>().map_err(PyErr::from)?);
         }
         if let Ok(number) = object.cast::<PyFloat>() {
             self.out.float(number.value());
@@ -182,7 +186,7 @@ impl<'a> Encoder<'a> {
             return self.list(list);
         }
         if let Ok(dict) = object.cast::<PyDict>() {
-            return self.dict(dict);
+            return self.mapping(dict);
         }
         if let Ok(tuple) = object.cast::<PyTuple>() {
             return self.tuple(tuple);
@@ -291,23 +295,18 @@ impl<'a> Encoder<'a> {
         })
     }
 
+    fn keywords(&mut self, kwargs: &Bound<'_, PyDict>) -> Written {
+        self.out.map(kwargs.len());
+        self.entries(kwargs, |encoder, name| match name.cast::<PyString>() {
+            Ok(name) => encoder.text(name),
+            Err(_) => Err(Fault::unfit("the name of a keyword argument must be a str")),
+        })
+    }
+
     fn dict(&mut self, dict: &Bound<'_, PyDict>) -> Written {
         self.nested(|encoder| {
             encoder.out.map(dict.len());
-            encoder.entries(
-                dict,
-                |encoder, key| {
-                    encoder
-                        .value(key)
-                        .map_err(|fault| fault.within(Step::Member))
-                },
-                |key| {
-                    Step::Key(
-                        key.repr()
-                            .map_or_else(|_| "…".to_owned(), |text| text.to_string()),
-                    )
-                },
-            )
+            encoder.entries(dict, Self::value)
         })
     }
 
@@ -316,7 +315,6 @@ impl<'a> Encoder<'a> {
         &mut self,
         dict: &Bound<'_, PyDict>,
         write_key: impl Fn(&mut Self, &Bound<'_, PyAny>) -> Written,
-        step: impl Fn(&Bound<'_, PyAny>) -> Step,
     ) -> Written {
         let length = dict.len();
         let mut entries = dict.iter();
@@ -326,19 +324,41 @@ impl<'a> Encoder<'a> {
                 return Err(changed("dict"));
             }
             let (key, value) = entries.next().ok_or_else(|| changed("dict"))?;
-            write_key(self, &key)?;
+            write_key(self, &key).map_err(|fault| fault.within(Step::Member))?;
             self.value(&value)
-                .map_err(|fault| fault.within(step(&key)))?;
+                .map_err(|fault| fault.within(Step::key(&key)))?;
         }
         Ok(())
     }
 
-    fn members(&mut self, set: &Bound<'_, PyAny>, length: usize) -> Written {
+    /// A subclass of dict, by its `items()`: it may have an order of its own, as an OrderedDict has.
+    fn mapping(&mut self, dict: &Bound<'_, PyDict>) -> Written {
+        let items = dict.call_method0("items")?.try_iter()?;
+        let entries: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)> = items
+            .map(|entry| entry?.extract())
+            .collect::<PyResult<_>>()?;
         self.nested(|encoder| {
-            encoder.out.array(length);
-            for member in set.try_iter()? {
+            encoder.out.map(entries.len());
+            for (key, value) in &entries {
                 encoder
-                    .value(&member?)
+                    .value(key)
+                    .map_err(|fault| fault.within(Step::Member))?;
+                encoder
+                    .value(value)
+                    .map_err(|fault| fault.within(Step::key(key)))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn members(&mut self, set: &Bound<'_, PyAny>) -> Written {
+        // All at once: by the time that the last one is written, the set may be another.
+        let members: Vec<_> = set.try_iter()?.collect::<PyResult<_>>()?;
+        self.nested(|encoder| {
+            encoder.out.array(members.len());
+            for member in &members {
+                encoder
+                    .value(member)
                     .map_err(|fault| fault.within(Step::Member))?;
             }
             Ok(())
@@ -347,67 +367,32 @@ impl<'a> Encoder<'a> {
 
     fn datetime(&mut self, object: &Bound<'_, PyAny>, types: &Types) -> Written {
         let text = iso(object)?;
-        match moment::day_and_clock(&text) {
-            Some((_, clock)) if clock.offset.is_some() => self.tagged_text(tags::DATETIME, &text),
-            Some(_) => self.tagged_text(tags::NAIVE_DATETIME, &text),
-            // Offsets with seconds, as of local mean times of old, have no form in RFC 3339: the same moment in UTC has.
-            None if !object.getattr("tzinfo")?.is_none() => {
-                let text =
-                    iso(&object.call_method1("astimezone", (types.utc.bind(object.py()),))?)?;
-                match moment::day_and_clock(&text) {
-                    Some(_) => self.tagged_text(tags::DATETIME, &text),
-                    None => Err(no_such_moment(object, &text)),
-                }
-            }
-            None => Err(no_such_moment(object, &text)),
+        if let Ok(datetime) = text.parse::<DateTime>() {
+            return self.typed(&datetime);
         }
+        if let Ok(datetime) = text.parse::<NaiveDateTime>() {
+            return self.typed(&datetime);
+        }
+        // Offsets with seconds, as of local mean times of old, have no form in RFC 3339: the same moment in UTC has.
+        if !object.getattr("tzinfo")?.is_none() {
+            let text = iso(&object.call_method1("astimezone", (types.utc.bind(object.py()),))?)?;
+            if let Ok(datetime) = text.parse::<DateTime>() {
+                return self.typed(&datetime);
+            }
+        }
+        Err(no_such_moment(object, &text))
     }
 
     fn timedelta(&mut self, object: &Bound<'_, PyAny>) -> Written {
         let days = object.getattr("days")?.extract::<i64>()?;
         let seconds = object.getattr("seconds")?.extract::<i64>()?;
-        let microseconds = object.getattr("microseconds")?.extract::<i64>()?;
-        self.tagged(tags::TIMEDELTA, |encoder| {
-            encoder.out.map(2);
-            encoder.out.int(1);
-            encoder.out.int(days * 86_400 + seconds);
-            encoder.out.int(-6);
-            encoder.out.int(microseconds);
-            Ok(())
-        })
+        let microseconds = object.getattr("microseconds")?.extract()?;
+        self.typed(&TimeDelta::new(days * 86_400 + seconds, microseconds)?)
     }
 
-    fn decimal(&mut self, object: &Bound<'_, PyAny>) -> Written {
-        let parts = object.call_method0("as_tuple")?;
-        let negative = parts.getattr("sign")?.is_truthy()?;
-        let is_zero = !object.is_truthy()?;
-        let exponent = match parts.getattr("exponent")?.extract::<i64>() {
-            Ok(exponent) if !(negative && is_zero) => exponent,
-            // NaN and infinity have a letter for an exponent, and an integer has no negative zero.
-            _ => return self.tagged_text(tags::SPECIAL_DECIMAL, &object.str()?.to_string()),
-        };
-        // Scaled by its own exponent a decimal is a whole number; through text, since arithmetic rounds to the context.
-        let digits: String = parts
-            .getattr("digits")?
-            .try_iter()?
-            .map(|digit| digit?.extract::<u8>().map(|digit| char::from(b'0' + digit)))
-            .collect::<PyResult<_>>()?;
-        let mantissa = object
-            .py()
-            .get_type::<PyInt>()
-            .call1((format!("{}{digits}", if negative { "-" } else { "" }),))?;
-        self.tagged(tags::DECIMAL, |encoder| {
-            encoder.out.array(2);
-            encoder.out.int(exponent);
-            encoder.int(mantissa.cast::<PyInt>().map_err(PyErr::from)?)
-        })
-    }
-
-    fn tagged_text(&mut self, tag: u64, text: &str) -> Written {
-        self.tagged(tag, |encoder| {
-            encoder.out.text(text);
-            Ok(())
-        })
+    /// A value of a type that `net::value` has: it knows the form, for both languages.
+    fn typed(&mut self, value: &impl Serialize) -> Written {
+        Ok(encode_inside(value, &mut self.out, self.depth)?)
     }
 
     fn tagged(&mut self, tag: u64, content: impl FnOnce(&mut Self) -> Written) -> Written {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use net::value::ValueError;
 use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
 
@@ -22,14 +23,31 @@ enum Why {
 
 /// One step from a container into what it holds.
 pub(crate) enum Step {
-    /// A named root: `args`, a keyword's name, `result`.
-    Root(String),
+    /// A named root: `args`, `kwargs`, `result`.
+    Root(&'static str),
     /// An element of a list or tuple.
     Index(usize),
-    /// The value of a key, written as Python writes it.
+    /// The value of a key, written as Python writes it; from [`Step::key`].
     Key(String),
     /// A key itself, or an element of a set: neither has an index.
     Member,
+}
+
+impl Step {
+    /// The step to the value of `key`.
+    pub(crate) fn key(key: &Bound<'_, PyAny>) -> Self {
+        /// A key may be megabytes long.
+        const SHOWN: usize = 40;
+        let mut text = match key.repr() {
+            Ok(text) => text.to_string(),
+            Err(_) => return Self::Key("…".to_owned()),
+        };
+        if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+            text.truncate(end);
+            text.push('…');
+        }
+        Self::Key(text)
+    }
 }
 
 impl Fault {
@@ -77,6 +95,12 @@ impl From<PyErr> for Box<Fault> {
             steps: Vec::new(),
             why: Why::Raised(error),
         })
+    }
+}
+
+impl From<ValueError> for Box<Fault> {
+    fn from(error: ValueError) -> Self {
+        Fault::unfit(error.to_string())
     }
 }
 

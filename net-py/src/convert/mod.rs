@@ -6,7 +6,6 @@
 mod decode;
 mod encode;
 mod fault;
-mod moment;
 mod types;
 
 pub(crate) use decode::{arguments as decode_arguments, value as decode};

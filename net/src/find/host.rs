@@ -1,8 +1,10 @@
 //! Finds the peers on this host: through the runtime directory, and for originals through the port range.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use net_proto::Address;
@@ -16,15 +18,21 @@ use crate::link::dial::dial;
 use crate::listen::loopback_hosts;
 use crate::original;
 use crate::peer::Core;
+use crate::place::{Sockets, remove_stale};
 use crate::remote::Remote;
+use crate::trouble::{Said, is_exhausted};
 
 /// How often it looks without being asked. A native newcomer dials those that are there, so this only finds what that
 /// missed; and an original that has come or gone.
 const EVERY: Duration = Duration::from_secs(2);
 /// How long a listener may take to answer what it is. On a host it answers at once, or is no peer (or is very busy).
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How long a port that did not answer as a peer is left alone: some other program's, which is not to be pestered.
+/// How long an address is left alone at which there is nobody to link to: some other program, or a peer of another version, which are
+/// not to be pestered.
 const LEFT_ALONE: Duration = Duration::from_secs(60);
+/// How long a peer is let be that has made its socket and not named it: that takes a moment, or a new try where its process stood
+/// still meanwhile.
+const STARTING: Duration = Duration::from_secs(3);
 /// How long the first question for peers waits for the first look.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// File systems note times by the kernel's tick, 10 ms at most: what changed less ago may change again unseen.
@@ -37,9 +45,13 @@ pub(crate) struct HostFinder {
     looked: watch::Sender<bool>,
     /// One look at a time: who asks meanwhile waits for its end and then looks too.
     looking: AsyncMutex<()>,
-    foreign: Mutex<HashMap<SocketAddr, Instant>>,
+    /// Since when which addresses are left alone.
+    left_alone: Mutex<HashMap<Address, Instant>>,
     /// When the runtime directory had last changed before it was read; none if that was just then.
     read: Mutex<Option<SystemTime>>,
+    unreadable: Said,
+    /// The sockets of peers that start, and since when they are seen to.
+    starting: Mutex<HashMap<PathBuf, Instant>>,
 }
 
 impl HostFinder {
@@ -49,8 +61,10 @@ impl HostFinder {
             hosts: OnceCell::new(),
             looked: watch::Sender::new(false),
             looking: AsyncMutex::new(()),
-            foreign: Mutex::default(),
+            left_alone: Mutex::default(),
             read: Mutex::default(),
+            unreadable: Said::not_yet(),
+            starting: Mutex::default(),
         }
     }
 
@@ -94,35 +108,53 @@ impl HostFinder {
 
     fn look_into_directory(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
         let Some(place) = &core.place else { return };
-        let changed = place
-            .changed()
-            .ok()
-            .filter(|at| at.elapsed().is_ok_and(|ago| ago > TICK));
+        let changed = place.changed().ok().filter(|at| is_past(*at));
         *self.read.lock().unwrap_or_else(PoisonError::into_inner) = changed;
         let sockets = place.sockets().unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot read the runtime directory");
-            Vec::new()
+            if self.unreadable.is_due() {
+                tracing::warn!(%error, "cannot read the runtime directory");
+            }
+            Sockets::default()
         });
-        for (id, path) in sockets {
+        self.look_at_starting(sockets.starting);
+        for (id, path) in sockets.listening {
             if id == core.id || core.peers.is_linked(&Target::Instance(id)) {
+                continue;
+            }
+            if self.is_left_alone(&Address::Unix(path.clone())) {
                 continue;
             }
             let core = Arc::clone(core);
             looks.spawn(async move {
                 // Asked for without a connection first: a refusal is the sign of a socket left behind.
-                if let Err(error) = tokio::net::UnixStream::connect(&path).await {
-                    if error.kind() == std::io::ErrorKind::ConnectionRefused
-                        && let Some(place) = &core.place
-                    {
-                        place.remove_stale(&path);
+                match tokio::net::UnixStream::connect(&path).await {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                        remove_stale(&path);
+                        return;
                     }
-                    return;
+                    // It has more to do than it gets to.
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(_) => return,
                 }
                 let entry = core.peers.found(id, Some(Address::Unix(path)));
                 if let Err(error) = Remote::new(core.peer(), entry).route().await {
                     tracing::debug!(%id, %error, "a peer on this host does not answer");
                 }
             });
+        }
+    }
+
+    /// Removes what peers have left that were killed while they started.
+    fn look_at_starting(&self, now_starting: Vec<PathBuf>) {
+        let now = Instant::now();
+        let mut starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        starting.retain(|path, _| now_starting.contains(path));
+        for path in now_starting {
+            let since = *starting.entry(path.clone()).or_insert(now);
+            if now.duration_since(since) >= STARTING {
+                remove_stale(&path);
+            }
         }
     }
 
@@ -146,11 +178,13 @@ impl HostFinder {
         }));
         addresses.sort();
         addresses.dedup();
-        let now = Instant::now();
         let ours = core.hello().addresses;
         for address in addresses {
             let text = address.to_string();
-            if ours.contains(&text) || linked.contains(&text) || self.is_left_alone(address, now) {
+            if ours.contains(&text)
+                || linked.contains(&text)
+                || self.is_left_alone(&Address::Tcp(address))
+            {
                 continue;
             }
             let core = Arc::clone(core);
@@ -158,23 +192,42 @@ impl HostFinder {
         }
     }
 
-    fn is_left_alone(&self, address: SocketAddr, now: Instant) -> bool {
-        let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
-        foreign.retain(|_, since| now.duration_since(*since) < LEFT_ALONE);
-        foreign.contains_key(&address)
+    fn is_left_alone(&self, address: &Address) -> bool {
+        let mut left_alone = self.left_alone();
+        left_alone.retain(|_, since| since.elapsed() < LEFT_ALONE);
+        left_alone.contains_key(address)
     }
 
-    fn leave_alone(&self, address: SocketAddr) {
-        self.foreign
+    /// Leaves an address alone for a while. Says whether it was not already.
+    pub(crate) fn leave_alone(&self, address: &Address) -> bool {
+        self.left_alone()
+            .insert(address.clone(), Instant::now())
+            .is_none_or(|since| since.elapsed() >= LEFT_ALONE)
+    }
+
+    fn left_alone(&self) -> MutexGuard<'_, HashMap<Address, Instant>> {
+        self.left_alone
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(address, Instant::now());
     }
+}
+
+/// Whether what changes from now on will have another time than `changed`.
+fn is_past(changed: SystemTime) -> bool {
+    let apart = match changed.elapsed() {
+        Ok(ago) => ago,
+        // It changed before the clock was set back.
+        Err(ahead) => ahead.duration(),
+    };
+    apart > TICK
 }
 
 async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     let at = Address::Tcp(address);
-    if tokio::net::TcpStream::connect(address).await.is_err() {
+    if let Err(error) = tokio::net::TcpStream::connect(address).await {
+        if is_exhausted(&error) {
+            return;
+        }
         // Nobody: an original that was there has gone.
         if let Some((_, original)) = core
             .peers
@@ -192,7 +245,7 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     }
     let Some((dialect, info)) = original::probe(&at, PATIENCE).await else {
         if let Some(finder) = &core.finder {
-            finder.leave_alone(address);
+            finder.leave_alone(&at);
         }
         return;
     };
@@ -225,4 +278,17 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
         present: true,
     };
     core.peers.met_original(&at, original);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nothing_look_as_if_it_changed_just_now() {
+        let hour = Duration::from_secs(3600);
+        let now = SystemTime::now();
+        assert!(is_past(now - hour) && is_past(now + hour));
+        assert!(!is_past(SystemTime::now()));
+    }
 }

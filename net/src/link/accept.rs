@@ -2,103 +2,154 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use net_proto::original::{Dialect, Sniffed, sniff};
-use net_proto::{MAGIC, Side};
+use net_proto::{MAGIC, ProtocolError, Side};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::dial::same_user;
 use super::socket::Socket;
+use super::strangers::{Place, Strangers};
 use super::{LinkError, establish};
 use crate::original;
 use crate::peer::Core;
+use crate::trouble::Said;
 
-/// Connections that have not said who they are, at once: more wait in the kernel's queue.
-const HANDSHAKES: usize = 256;
-/// How long a connection may take to send its first bytes.
-const FIRST_BYTES_TIME: Duration = Duration::from_secs(5);
-/// What is read to tell who speaks.
-const FIRST_BYTES: usize = 4096;
+/// Connections that have not said who they are, at once and at each listener. More than so many peers do not come within the
+/// moment that it takes; a place costs a descriptor and some KiB, at most the 1 MiB of an original's request.
+const STRANGERS: usize = 256;
+/// Requests of originals that are served at once: twice the threads that there are for them, so that the next is at hand.
+const ORIGINALS: usize = 1024;
+/// What is read at a time to tell who speaks.
+const FIRST_BYTES: usize = 1024;
 /// How long to wait before accepting again when the system has no descriptors left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
-/// Refused connections since the process began: the first is logged as a warning, the rest for the curious only.
-static REFUSED: AtomicU64 = AtomicU64::new(0);
+/// Whether a connection was refused since the process began: the first is logged as a warning, the rest for the curious only.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+/// The same of peers with which no version is common: somebody is to update something, and learns it only here.
+static INCOMPATIBLE: AtomicBool = AtomicBool::new(false);
+/// Connections that could not be accepted.
+static NOT_ACCEPTED: Said = Said::not_yet();
 
 /// Accepts Unix connections of the same user until the peer stops.
 pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    let door = Door::new(core, None);
     loop {
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
-            return;
-        };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                pause(&error).await;
-                continue;
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let socket = same_user(&stream).and_then(|()| {
+                    let socket = Socket::unix(stream, name.clone());
+                    socket.map_err(LinkError::from)
+                });
+                door.let_in(&name, socket);
             }
-        };
-        let (core, name) = (Arc::clone(&core), name.clone());
-        let runtime = core.runtime.clone();
-        runtime.spawn(async move {
-            let _permit = permit;
-            match same_user(&stream) {
-                Ok(()) => match Socket::unix(stream, name) {
-                    Ok(socket) => native(&core, socket, BytesMut::new()).await,
-                    Err(error) => refused("unix", &error.to_string()),
-                },
-                Err(error) => refused("unix", &error.to_string()),
-            }
-        });
+            Err(error) => pause(&error).await,
+        }
     }
 }
 
 /// Accepts TCP connections until the peer stops.
 pub(crate) async fn tcp(core: Arc<Core>, listener: TcpListener) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    let door = Door::new(core, Some(ORIGINALS));
     loop {
-        let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
-            return;
-        };
-        let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                pause(&error).await;
-                continue;
+        match listener.accept().await {
+            Ok((stream, from)) => {
+                let socket = Socket::tcp(stream).map_err(LinkError::from);
+                door.let_in(&from, socket);
             }
+            Err(error) => pause(&error).await,
+        }
+    }
+}
+
+/// What a listener leads to.
+struct Door {
+    core: Arc<Core>,
+    strangers: Arc<Strangers>,
+    /// Leave to serve originals, where they may come in.
+    originals: Option<Arc<Semaphore>>,
+}
+
+impl Door {
+    fn new(core: Arc<Core>, originals: Option<usize>) -> Self {
+        Self {
+            core,
+            strangers: Strangers::new(STRANGERS),
+            originals: originals.map(|most| Arc::new(Semaphore::new(most))),
+        }
+    }
+
+    /// Sees to a connection in a task of its own: nobody who comes waits for those who came before.
+    fn let_in(&self, from: &impl ToString, socket: Result<Socket, LinkError>) {
+        let from = from.to_string();
+        let socket = match socket {
+            Ok(socket) => socket,
+            Err(error) => return refused(&from, &error.to_string()),
         };
-        let core = Arc::clone(&core);
-        let runtime = core.runtime.clone();
-        runtime.spawn(async move {
-            // Held for an original's whole request too: it has one thread for each on its own side.
-            let _permit = permit;
-            match Socket::tcp(stream) {
-                Ok(socket) => tell_apart(&core, socket, from).await,
-                Err(error) => refused(&from, &error.to_string()),
+        let core = Arc::clone(&self.core);
+        let originals = self.originals.clone();
+        let (place, sent_away) = self.strangers.enter();
+        self.core.runtime.spawn(async move {
+            tokio::select! {
+                () = meet(&core, socket, &from, place, originals) => {}
+                // Not where the place was given up by who had it.
+                Ok(()) = sent_away => refused(&from, "many others came before it said who it is"),
             }
         });
     }
 }
 
-async fn tell_apart(core: &Arc<Core>, mut socket: Socket, from: SocketAddr) {
+async fn meet(
+    core: &Arc<Core>,
+    mut socket: Socket,
+    from: &str,
+    place: Place,
+    originals: Option<Arc<Semaphore>>,
+) {
+    // One time for all that it has to say: a byte now and then must not keep a place for ever.
+    let time = core.limits.handshake_time;
+    let until = Instant::now() + time;
     let mut read = BytesMut::with_capacity(FIRST_BYTES);
-    // One time for all of them: a byte now and then must not keep a place for ever.
-    match timeout(FIRST_BYTES_TIME, first_bytes(&mut socket, &mut read)).await {
-        Err(_) => refused(&from, "it sent nothing that says what it speaks"),
-        Ok(Err(error)) => refused(&from, &error.to_string()),
-        // Connected and left: this is how an original looks whether a port is free.
-        Ok(Ok(Speaker::Left)) => {}
-        Ok(Ok(Speaker::Native)) => native(core, socket, read).await,
-        Ok(Ok(Speaker::Original(dialect))) => original::serve(core, socket, read, dialect).await,
-        Ok(Ok(Speaker::Unknown)) => refused(&from, "it speaks nothing that this port speaks"),
+    let speaker = timeout_at(until, first_bytes(&mut socket, &mut read));
+    let Some(speaker) = core.ending.unless_begun(speaker).await else {
+        return;
+    };
+    let speaker = match speaker.map_err(|_| LinkError::Silent(time)) {
+        Ok(Ok(speaker)) => speaker,
+        Ok(Err(error)) => return not_met(from, &error.into()),
+        Err(error) => return not_met(from, &error),
+    };
+    match (speaker, originals) {
+        // Connected and left: this is how an original looks whether a port is free, and a peer whether a socket was left behind.
+        (Speaker::Left, _) => tracing::debug!(from, "connected and left"),
+        (Speaker::Native, _) => {
+            let link = timeout_at(until, establish(core, socket, Side::Acceptor, read));
+            match core.ending.unless_begun(link).await {
+                None | Some(Ok(Ok(_))) => {}
+                Some(Ok(Err(error))) => not_met(from, &error),
+                Some(Err(_)) => not_met(from, &LinkError::Silent(time)),
+            }
+        }
+        (Speaker::Original(dialect), Some(originals)) => {
+            // With its whole request it is no stranger any more; one that has to go all the same is not to have it run.
+            let admit = || {
+                place
+                    .leave()
+                    .then(|| originals.try_acquire().ok())
+                    .flatten()
+            };
+            original::serve(core, socket, read, dialect, admit).await;
+        }
+        (Speaker::Original(_) | Speaker::Unknown, _) => {
+            refused(from, "it speaks nothing that is spoken here")
+        }
     }
 }
 
@@ -126,37 +177,36 @@ async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Spe
     }
 }
 
-async fn native(core: &Arc<Core>, socket: Socket, read: BytesMut) {
-    let from = socket.peer.clone();
-    match establish(core, socket, Side::Acceptor, read).await {
-        Ok(_) => {}
-        // Connected and left: this is how a peer looks whether a socket was left behind.
-        Err(LinkError::Closed) => tracing::debug!(from, "connected and left"),
-        Err(LinkError::Io(error)) if has_left(&error) => {
-            tracing::debug!(from, %error, "connected and left");
+/// A connection of which no link came.
+fn not_met(from: &str, error: &LinkError) {
+    match error {
+        error if error.is_leave() => tracing::debug!(from, "left before it said who it is"),
+        LinkError::Protocol(ProtocolError::Incompatible { .. }) => {
+            log_refused(&INCOMPATIBLE, from, &error.to_string());
         }
-        Err(error) => refused(&from, &error.to_string()),
+        error => refused(from, &error.to_string()),
     }
 }
 
-/// Whether an error says that the other side is gone, as one that ends is.
-fn has_left(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(
-        error.kind(),
-        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
-    )
+fn refused(from: &str, why: &str) {
+    log_refused(&REFUSED, from, why);
 }
 
-fn refused(from: &(impl std::fmt::Display + ?Sized), why: &str) {
-    if REFUSED.fetch_add(1, Ordering::Relaxed) == 0 {
-        tracing::warn!(%from, why, "connection refused (further ones are logged at debug level)");
+fn log_refused(was_said: &AtomicBool, from: &str, why: &str) {
+    if was_said.swap(true, Ordering::Relaxed) {
+        tracing::debug!(from, why, "connection refused");
     } else {
-        tracing::debug!(%from, why, "connection refused");
+        tracing::warn!(
+            from,
+            why,
+            "connection refused (further ones are logged at debug level)"
+        );
     }
 }
 
 async fn pause(error: &io::Error) {
-    tracing::warn!(%error, "cannot accept a connection; trying again");
+    if NOT_ACCEPTED.is_due() {
+        tracing::warn!(%error, "cannot accept connections; they wait while this is so");
+    }
     tokio::time::sleep(EXHAUSTED_PAUSE).await;
 }

@@ -1,36 +1,56 @@
 //! Dialling: from an address to a link, or to the knowledge that an original peer is there.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use net_proto::links::Met;
 use net_proto::original::{Sniffed, sniff};
-use net_proto::{Address, Side};
-use tokio::net::TcpStream;
+use net_proto::{Address, ProtocolError, Side};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::socket::Socket;
-use super::{LinkError, establish};
+use super::{Link, LinkError, establish};
 use crate::peer::Core;
 
 /// How long connecting may take. On a host it is instant or refused; across networks a lost SYN costs a second.
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(3);
 
+/// How long to wait for room in a full queue before looking again: a queue of some hundred is emptied in less.
+const QUEUE_FULL: Duration = Duration::from_millis(20);
+
 /// Dials one address. A link that comes of it is in the table of peers then.
 pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, LinkError> {
-    let socket = timeout(CONNECT_TIME, connect(address))
-        .await
-        .map_err(|_| LinkError::Slow(CONNECT_TIME))??;
-    match establish(core, socket, Side::Dialer, BytesMut::new()).await {
+    let dialled = core.ending.unless_begun(link_to(core, address)).await;
+    match dialled.unwrap_or(Err(LinkError::Stopped)) {
         Ok(link) => Ok(Met::Peer(link.id())),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
         Err(LinkError::Foreign(answer)) => match sniff(&answer) {
             Some(Sniffed::Original(dialect)) => Ok(Met::Original(dialect)),
             _ => Err(LinkError::Foreign(answer)),
         },
-        Err(error) => Err(error),
+        Err(error) => {
+            if let LinkError::Protocol(ProtocolError::Incompatible { .. }) = error
+                && core
+                    .finder
+                    .as_ref()
+                    .is_none_or(|finder| finder.leave_alone(address))
+            {
+                tracing::warn!(%address, %error, "a peer cannot be linked to");
+            }
+            Err(error)
+        }
     }
+}
+
+async fn link_to(core: &Arc<Core>, address: &Address) -> Result<Arc<Link>, LinkError> {
+    let socket = timeout(CONNECT_TIME, connect(address))
+        .await
+        .map_err(|_| LinkError::Slow(CONNECT_TIME))??;
+    establish(core, socket, Side::Dialer, BytesMut::new()).await
 }
 
 async fn connect(address: &Address) -> Result<Socket, LinkError> {
@@ -40,15 +60,28 @@ async fn connect(address: &Address) -> Result<Socket, LinkError> {
             TcpStream::connect((host.as_str(), *port)).await?,
         )?),
         Address::Unix(path) => {
-            let stream = tokio::net::UnixStream::connect(path).await?;
+            let stream = connect_unix(path).await?;
             same_user(&stream)?;
             Ok(Socket::unix(stream, address.to_string())?)
         }
     }
 }
 
+/// Connects, waiting where the queue at the other end is full: of a Unix socket the kernel says so at once, where for TCP it
+/// goes on trying.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::sleep(QUEUE_FULL).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
 /// Asks the kernel whose process is at the other end of a Unix socket; only the same user's (or root's) will do.
-pub(super) fn same_user(stream: &tokio::net::UnixStream) -> Result<(), LinkError> {
+pub(super) fn same_user(stream: &UnixStream) -> Result<(), LinkError> {
     let ours = rustix::process::geteuid().as_raw();
     let theirs = stream.peer_cred()?.uid();
     if theirs == ours {

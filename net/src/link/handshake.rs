@@ -10,12 +10,19 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use net_proto::{Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
-use super::reader::{Input, READ_SIZE};
+use super::reader::Input;
 use super::socket::Socket;
 use super::{Link, State};
 use crate::peer::Core;
 use crate::registry::Caller;
+
+/// How long the other side's end is waited for where the two speak no common version. It answers at once; one that does not is not
+/// worth more.
+const LAST_WORDS_TIME: Duration = Duration::from_secs(1);
+/// What is read at a time before a HELLO is here: most have a quarter of it.
+const GREETING: usize = 1024;
 
 /// Why a socket did not become a link.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +35,8 @@ pub(crate) enum LinkError {
     Closed,
     #[error("it did not say who it is within {0:?}")]
     Silent(Duration),
+    #[error("this peer has been shut down")]
+    Stopped,
     #[error("it could not be connected to within {0:?}")]
     Slow(Duration),
     /// The other side speaks something else; these are its first bytes.
@@ -35,6 +44,18 @@ pub(crate) enum LinkError {
     Foreign(Bytes),
     #[error("the socket belongs to user {theirs}, this process to user {ours}")]
     OtherUser { ours: u32, theirs: u32 },
+}
+
+impl LinkError {
+    /// Whether the other side just left, before it said anything. What was said to it and is unread then makes a reset of it.
+    pub(super) fn is_leave(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset};
+        match self {
+            Self::Closed => true,
+            Self::Io(error) => matches!(error.kind(), BrokenPipe | ConnectionReset),
+            _ => false,
+        }
+    }
 }
 
 /// Exchanges prefaces and HELLOs over `socket`, tells the table of peers, and starts the link. `read` is what was read of it
@@ -46,7 +67,7 @@ pub(crate) async fn establish(
     read: BytesMut,
 ) -> Result<Arc<Link>, LinkError> {
     let time = core.limits.handshake_time;
-    let link = tokio::time::timeout(time, greet(core, socket, side, read))
+    let link = timeout(time, greet(core, socket, side, read))
         .await
         .map_err(|_| LinkError::Silent(time))??;
     // Known before it reads: the other side takes an answer on it for a sign that it is known here.
@@ -79,10 +100,16 @@ async fn greet(
                 // What the session still has to say (which versions it speaks) is for the other side's log.
                 session.transmit(Instant::now(), &mut out);
                 let _ = write_all(&socket, &mut out).await;
+                if let ProtocolError::Incompatible { .. } = error {
+                    let _ = timeout(LAST_WORDS_TIME, let_it_read(&mut socket)).await;
+                }
                 return Err(error.into());
             }
         }
-        read.reserve(READ_SIZE);
+        // No larger than what it has to say: a link's buffers are for those that have said it.
+        if read.len() == read.capacity() {
+            read.reserve(GREETING);
+        }
         if poll_fn(|cx| socket.read.poll_read(cx, &mut read)).await? == 0 {
             return Err(LinkError::Closed);
         }
@@ -113,6 +140,21 @@ async fn greet(
         keeper: Notify::new(),
         closed: AtomicBool::new(false),
     }))
+}
+
+/// Ends when the other side has ended too. Closing at once, with what it still sends unread, could take from it what it has not read
+/// yet: which versions this side speaks.
+async fn let_it_read(socket: &mut Socket) {
+    socket.write.finish();
+    let mut ignored = BytesMut::new();
+    loop {
+        ignored.clear();
+        ignored.reserve(GREETING);
+        match poll_fn(|cx| socket.read.poll_read(cx, &mut ignored)).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
 }
 
 fn caller(hello: &Hello) -> Caller {

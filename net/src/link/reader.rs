@@ -5,24 +5,28 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use net_proto::{Event, Incoming, Tag};
+use net_proto::{Event, Incoming, ProtocolError, Tag};
 
 use super::socket::ReadHalf;
 use super::{Finished, Link, Slot};
 use crate::registry::{Registered, Registry};
 
 /// What one read can take in: a full frame of the largest chunk, or some thousand small calls.
-pub(super) const READ_SIZE: usize = 64 * 1024;
+const READ_SIZE: usize = 64 * 1024;
 /// With less room than this, a buffer of full size is made ready before the next read.
 const READ_LEAST: usize = 8 * 1024;
 /// How long answers may lie before they are written while more calls of the same read are run.
 const ANSWERS_WAIT: Duration = Duration::from_micros(50);
+
+/// Whether a peer broke the protocol since the process began: the first is logged as a warning, the rest for the curious only,
+/// since whoever may say HELLO could fill the log.
+static BREACHED: AtomicBool = AtomicBool::new(false);
 
 /// What is read and not yet handled.
 pub(super) struct Input {
@@ -185,11 +189,20 @@ impl Link {
                 Err(error) => {
                     drop(input);
                     self.flush();
-                    tracing::warn!(peer = %self.hello.name, address = %self.address, %error, "link ended");
+                    self.log_breach(&error);
                     self.close(&error.to_string());
                     return Poll::Ready(());
                 }
             }
+        }
+    }
+
+    fn log_breach(&self, error: &ProtocolError) {
+        let (peer, address) = (&self.hello.name, &self.address);
+        if BREACHED.swap(true, Ordering::Relaxed) {
+            tracing::debug!(peer, address, %error, "link ended");
+        } else {
+            tracing::warn!(peer, address, %error, "link ended (further ones are logged at debug level)");
         }
     }
 

@@ -89,11 +89,13 @@ impl Link {
     fn run_on_pool(self: &Arc<Self>, id: CallId, connection: Arc<Registered>, incoming: Incoming) {
         let link = Arc::clone(self);
         self.core.runtime.spawn_blocking(move || {
-            // It may have waited for its thread for longer than its caller did for it.
-            if !link.state().session.is_wanted(id) {
+            // It may have waited for its thread for longer than its caller did for it, or while answers piled up.
+            let start = Instant::now();
+            let may_run = link.state().session.may_run(start, id);
+            if !may_run {
+                link.flush();
                 return;
             }
-            let start = Instant::now();
             let handled = caught(|| connection.handler.call(incoming));
             connection.ran_for(start.elapsed());
             match handled {

@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
@@ -19,6 +20,9 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 
 use super::socket::{ReadHalf, WriteHalf};
+
+/// How long to wait before writing again to a full socket that cannot be watched: a moment, for what then goes by the socketful.
+const UNWATCHED: Duration = Duration::from_millis(5);
 
 /// Splits a stream in two halves that share its descriptor.
 pub(super) fn split(stream: UnixStream) -> io::Result<(Reader, Writer)> {
@@ -78,8 +82,12 @@ impl WriteHalf for Writer {
     fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
         Box::pin(async {
             // A descriptor of its own: one can be registered once. Registered anew for each wait, it tells how things stand now.
-            let watched = watch(Arc::new(self.0.try_clone()?), Interest::WRITABLE)?;
-            watched.writable().await?.retain_ready();
+            let own = self.0.try_clone().map(Arc::new);
+            match own.and_then(|own| watch(own, Interest::WRITABLE)) {
+                Ok(watched) => watched.writable().await?.retain_ready(),
+                // None is left, which is no fault of this link's: whether there is room is tried instead.
+                Err(_) => tokio::time::sleep(UNWATCHED).await,
+            }
             Ok(())
         })
     }

@@ -6,7 +6,8 @@
 //! something to see, and starts another reader where one has been away too long. Nothing here knows what a function is.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -38,11 +39,13 @@ struct Watch {
 }
 
 /// The process's watch, made with the first function that runs.
-static WATCH: Mutex<Option<Arc<Watch>>> = Mutex::new(None);
+///
+/// No lock: a fork may come while a thread, which the child does not have, holds it.
+static WATCH: AtomicPtr<Watch> = AtomicPtr::new(ptr::null_mut());
 
 thread_local! {
     /// This thread's post, and the watch that looks at it: kept, so that a call costs no shared lock.
-    static POST: RefCell<Option<(Arc<Watch>, Arc<Post>)>> = const { RefCell::new(None) };
+    static POST: RefCell<Option<(&'static Watch, Arc<Post>)>> = const { RefCell::new(None) };
 }
 
 /// Says, while it lives, that this thread runs a function of `link`.
@@ -83,7 +86,7 @@ impl Drop for Watched {
 
 /// Forgets the watch in a child process: its thread stayed with the parent.
 pub(crate) fn after_fork() {
-    *lock(&WATCH) = None;
+    WATCH.store(ptr::null_mut(), Ordering::Release);
     POST.with_borrow_mut(|kept| *kept = None);
 }
 
@@ -91,24 +94,35 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn process_watch() -> Arc<Watch> {
-    let mut kept = lock(&WATCH);
-    Arc::clone(kept.get_or_insert_with(|| {
-        let watch = Arc::new(Watch {
-            epoch: Instant::now(),
-            posts: Mutex::default(),
-            asleep: AtomicBool::new(false),
-            thread: Mutex::default(),
-        });
-        let looks = Arc::clone(&watch);
-        if let Ok(handle) = thread::Builder::new()
-            .name("net-watch".into())
-            .spawn(move || looks.run())
-        {
-            *lock(&watch.thread) = Some(handle.thread().clone());
-        }
-        watch
-    }))
+fn process_watch() -> &'static Watch {
+    // SAFETY: null, or made below and never freed.
+    if let Some(watch) = unsafe { WATCH.load(Ordering::Acquire).as_ref() } {
+        return watch;
+    }
+    let made = Box::into_raw(Box::new(Watch {
+        epoch: Instant::now(),
+        posts: Mutex::default(),
+        asleep: AtomicBool::new(false),
+        thread: Mutex::default(),
+    }));
+    if let Err(quicker) =
+        WATCH.compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire)
+    {
+        // SAFETY: nobody else has been given what was made here; what another thread made is never freed.
+        return unsafe {
+            drop(Box::from_raw(made));
+            &*quicker
+        };
+    }
+    // SAFETY: made above, and from now on never freed.
+    let watch: &'static Watch = unsafe { &*made };
+    if let Ok(handle) = thread::Builder::new()
+        .name("net-watch".into())
+        .spawn(move || watch.run())
+    {
+        *lock(&watch.thread) = Some(handle.thread().clone());
+    }
+    watch
 }
 
 impl Watch {

@@ -1,11 +1,14 @@
 //! What handles and links make of each other as peers come and go.
 
+use std::future::Future as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use net_proto::links::{Carrier, Target};
-use net_proto::{Address, Hello, Limits, Session, Side, Transmit};
+use net_proto::{Address, Hello, InstanceId, Limits, Session, Side, Transmit};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 
@@ -47,6 +50,26 @@ async fn link(here: &Peer, there: &Peer) -> (Arc<Link>, Arc<Link>) {
         establish(&there.0, b, Side::Acceptor, BytesMut::new()),
     );
     (a.unwrap(), b.unwrap())
+}
+
+/// A link from `here`, whose far end nobody reads: as after a network that went without a word.
+async fn unread_link(here: &Peer, there: InstanceId) -> (Arc<Link>, UnixStream) {
+    let (near, far) = UnixStream::pair().unwrap();
+    let mut silent = Session::<()>::new(
+        Side::Acceptor,
+        Hello::new(there),
+        Limits::default(),
+        Instant::now(),
+    );
+    let mut hello = Transmit::default();
+    silent.transmit(Instant::now(), &mut hello);
+    let mut slices = [std::io::IoSlice::new(&[])];
+    hello.slices(&mut slices);
+    far.writable().await.unwrap();
+    far.try_write(&slices[0]).unwrap();
+    let near = Socket::unix(near, "near".into()).unwrap();
+    let link = establish(&here.0, near, Side::Dialer, BytesMut::new());
+    (link.await.unwrap(), far)
 }
 
 async fn until(mut condition: impl FnMut() -> bool) {
@@ -204,24 +227,7 @@ async fn a_peer_that_lost_its_link_is_reached_though_the_other_side_does_not_kno
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (started(&dir).await, started(&dir).await);
     let (small, large) = if a.id() < b.id() { (a, b) } else { (b, a) };
-    // The far end of a link to the larger, which nobody reads: as after a network that went without a word.
-    let (near, far) = UnixStream::pair().unwrap();
-    let mut silent = Session::<()>::new(
-        Side::Acceptor,
-        Hello::new(large.id()),
-        Limits::default(),
-        Instant::now(),
-    );
-    let mut hello = Transmit::default();
-    silent.transmit(Instant::now(), &mut hello);
-    let mut slices = [std::io::IoSlice::new(&[])];
-    hello.slices(&mut slices);
-    far.writable().await.unwrap();
-    far.try_write(&slices[0]).unwrap();
-    let near = Socket::unix(near, "near".into()).unwrap();
-    let stale = establish(&small.0, near, Side::Dialer, BytesMut::new())
-        .await
-        .unwrap();
+    let (stale, _far) = unread_link(&small, large.id()).await;
 
     let to_small = large.remote(&small.addresses()[0]).unwrap();
     for _ in 0..20 {
@@ -231,6 +237,32 @@ async fn a_peer_that_lost_its_link_is_reached_though_the_other_side_does_not_kno
     let to_large = small.remote(&large.id().to_string()).unwrap();
     call(&to_large).await.unwrap();
     assert_eq!(large.0.open_links().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_hears_that_its_call_is_lost_sees_the_peer_gone() {
+    /// Counts the peers that are there when it is woken.
+    struct Look(Peer, AtomicUsize);
+
+    impl Wake for Look {
+        fn wake(self: Arc<Self>) {
+            self.1
+                .store(self.0.0.peers.present().len(), Ordering::Relaxed);
+        }
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let peer = started(&dir).await;
+    let other = InstanceId([7; 16]);
+    let (link, _far) = unread_link(&peer, other).await;
+    let remote = peer.remote(&other.to_string()).unwrap();
+    let look = Arc::new(Look(peer.clone(), AtomicUsize::new(usize::MAX)));
+    let mut call = std::pin::pin!(remote.call::<i64>("a.f", &()));
+    let waker = Arc::clone(&look).into();
+    let polled = call.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending() && peer.0.peers.present().len() == 1);
+    link.close("for the test");
+    assert_eq!(look.1.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A call's body: the array of positional arguments and, if there are any, the map of keyword arguments after it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +141,7 @@ pub struct ArgumentParts<'de> {
 ///
 /// # Errors
 ///
-/// When the body is not well-formed, or a keyword is not text.
+/// When the body is not well-formed, a keyword is not text, or one is there twice.
 pub fn split_arguments(body: &[u8]) -> Result<ArgumentParts<'_>, ValueError> {
     let mut reader = Reader::new(body);
     let count = array_head(&mut reader)?;
@@ -154,9 +155,18 @@ pub fn split_arguments(body: &[u8]) -> Result<ArgumentParts<'_>, ValueError> {
     let keywords = match &body[reader.position()..] {
         [] => None,
         keywords => {
+            let mut seen = HashSet::new();
             for _ in 0..map_head(&mut reader)? {
-                keyword(&mut reader)?;
-                reader.skip()?;
+                let name = keyword(&mut reader)?;
+                reader.skip().map_err(|error| {
+                    error.inside(Step::Argument(name.clone().into_owned().into()))
+                })?;
+                if let Some(name) = seen.replace(name) {
+                    return Err(ValueErrorKind::MultipleValues {
+                        name: name.into_owned(),
+                    }
+                    .into());
+                }
             }
             reader.finish()?;
             Some(keywords)

@@ -402,6 +402,11 @@ impl<'a> Writer<'a> {
         Self { out }
     }
 
+    /// A writer to the same end, for as long as this one is set aside.
+    pub(crate) fn reborrow(&mut self) -> Writer<'_> {
+        Writer::new(self.out)
+    }
+
     /// A non-negative integer.
     pub fn uint(&mut self, n: u64) {
         self.head(major::UINT, n);

@@ -3,15 +3,18 @@
 //! minicbor-serde cannot serve: to it a tag that the type did not ask for is an error, so no Python tuple would fit a
 //! `Vec`; nor do bytes, pieces of text or an integer for a float; and its errors have no path.
 
+mod access;
+
 use std::borrow::Cow;
 
 use serde::de::value::SeqDeserializer;
-use serde::de::{self, DeserializeSeed, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{self, IntoDeserializer, Unexpected, Visitor};
 
 use super::MAX_DEPTH;
 use super::cbor::{Item, Reader};
-use super::error::{Step, ValueError, ValueErrorKind};
+use super::error::{ValueError, ValueErrorKind};
 use super::tags;
+use access::{Elements, Tagged, Variant};
 
 /// The newtype name by which a type asks to see tags: they then come as an enum's variant, numbered by the tag.
 pub(crate) const WITH_TAGS: &str = "$net:value";
@@ -27,6 +30,11 @@ pub(crate) struct Deserializer<'r, 'de> {
 impl<'r, 'de> Deserializer<'r, 'de> {
     pub(crate) fn new(reader: &'r mut Reader<'de>) -> Self {
         Self { reader, depth: 0 }
+    }
+
+    /// For a value inside of others: `depth` levels are open around it.
+    pub(crate) fn inside(reader: &'r mut Reader<'de>, depth: usize) -> Self {
+        Self { reader, depth }
     }
 
     fn nested<T>(
@@ -190,7 +198,13 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        self.deserialize_tuple(length, visitor)
+        match self.item()? {
+            (Item::Array(Some(found)), _) if found != length => {
+                let expected = OfLength(&visitor, length);
+                Err(de::Error::invalid_length(found, &expected))
+            }
+            (item, sign) => self.elements(item, sign, visitor),
+        }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
@@ -252,7 +266,10 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
         match self.item()? {
             (Item::Text(name), _) => visitor.visit_enum(name.into_deserializer()),
             (Item::Map(length @ (None | Some(1))), _) => self.nested(|de| {
-                let value = visitor.visit_enum(Variant { de: &mut *de })?;
+                let value = visitor.visit_enum(Variant {
+                    de: &mut *de,
+                    name: &[],
+                })?;
                 match length {
                     None if !de.reader.eat_break() => {
                         Err(ValueError::custom("a variant must be a map of one entry"))
@@ -339,191 +356,11 @@ fn misplaced_break(reader: &Reader<'_>) -> ValueError {
     .into()
 }
 
-/// The elements of an array, or the entries of a map.
-struct Elements<'a, 'r, 'de> {
-    de: &'a mut Deserializer<'r, 'de>,
-    /// `None`: until a break.
-    left: Option<usize>,
-    done: usize,
-    /// The bytes of the latest key, for the path of an error.
-    key: &'de [u8],
-}
+/// What a type of serde's derive asks for, which says only of a plain tuple how long it is.
+struct OfLength<'a>(&'a dyn de::Expected, usize);
 
-impl Elements<'_, '_, '_> {
-    /// Whether one more is there. After `false` all bytes of the array or map were read.
-    fn more(&mut self) -> bool {
-        match &mut self.left {
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
-            None if self.de.reader.eat_break() => {
-                self.left = Some(0);
-                false
-            }
-            None => true,
-        }
-    }
-
-    /// A visitor may stop early, as that of a tuple does; what it left is an error.
-    fn finish(&mut self, expected: &'static str) -> Result<(), ValueError> {
-        if !self.more() {
-            return Ok(());
-        }
-        let expected = format!("at most {} {expected}", self.done);
-        Err(ValueErrorKind::Mismatch {
-            expected,
-            found: "more".to_owned(),
-        }
-        .into())
-    }
-
-    fn size_ahead(&self) -> Option<usize> {
-        self.left.map(|left| left.min(MOST_AHEAD))
-    }
-}
-
-impl<'de> de::SeqAccess<'de> for Elements<'_, '_, 'de> {
-    type Error = ValueError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, ValueError> {
-        if !self.more() {
-            return Ok(None);
-        }
-        let index = self.done;
-        self.done += 1;
-        seed.deserialize(&mut *self.de)
-            .map(Some)
-            .map_err(|error| error.inside(Step::Index(index)))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.size_ahead()
-    }
-}
-
-impl<'de> de::MapAccess<'de> for Elements<'_, '_, 'de> {
-    type Error = ValueError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, ValueError> {
-        if !self.more() {
-            return Ok(None);
-        }
-        self.done += 1;
-        let start = self.de.reader.position();
-        let key = seed.deserialize(&mut *self.de)?;
-        self.key = self.de.reader.since(start);
-        Ok(Some(key))
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<T::Value, ValueError> {
-        seed.deserialize(&mut *self.de)
-            .map_err(|error| error.inside(Step::key(self.key)))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.size_ahead()
-    }
-}
-
-/// A variant with data: the one entry of a map.
-struct Variant<'a, 'r, 'de> {
-    de: &'a mut Deserializer<'r, 'de>,
-}
-
-impl<'de> de::EnumAccess<'de> for Variant<'_, '_, 'de> {
-    type Error = ValueError;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Self), ValueError> {
-        Ok((seed.deserialize(&mut *self.de)?, self))
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Variant<'_, '_, 'de> {
-    type Error = ValueError;
-
-    fn unit_variant(self) -> Result<(), ValueError> {
-        serde::Deserialize::deserialize(self.de)
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
-        self,
-        seed: T,
-    ) -> Result<T::Value, ValueError> {
-        seed.deserialize(self.de)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ValueError> {
-        de::Deserializer::deserialize_seq(self.de, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ValueError> {
-        de::Deserializer::deserialize_map(self.de, visitor)
-    }
-}
-
-/// A tagged value, for a type that asked for tags: variant = the tag's number, data = the value under it.
-struct Tagged<'a, 'r, 'de> {
-    de: &'a mut Deserializer<'r, 'de>,
-    tag: u64,
-}
-
-impl<'de> de::EnumAccess<'de> for Tagged<'_, '_, 'de> {
-    type Error = ValueError;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Self), ValueError> {
-        Ok((
-            seed.deserialize(IntoDeserializer::<ValueError>::into_deserializer(self.tag))?,
-            self,
-        ))
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Tagged<'_, '_, 'de> {
-    type Error = ValueError;
-
-    fn unit_variant(self) -> Result<(), ValueError> {
-        Err(ValueError::custom("a tag without a value"))
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
-        self,
-        seed: T,
-    ) -> Result<T::Value, ValueError> {
-        seed.deserialize(self.de)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, ValueError> {
-        de::Deserializer::deserialize_seq(self.de, visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, ValueError> {
-        de::Deserializer::deserialize_map(self.de, visitor)
+impl de::Expected for OfLength<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with {} elements", self.0, self.1)
     }
 }

@@ -25,10 +25,14 @@ pub(crate) enum Step {
     Key(String),
     /// A key that is not text, as a literal.
     OtherKey(String),
+    /// A key itself: it has no index.
+    Member,
     /// The parameter that the value is for.
     Argument(Cow<'static, str>),
     /// The positional arguments as a whole.
     Arguments,
+    /// What a call gave.
+    Result,
 }
 
 impl Step {
@@ -226,11 +230,27 @@ struct Excerpt<'a>(&'a str);
 
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 40;
-        match self.0.char_indices().nth(SHOWN) {
-            Some((end, _)) => write!(f, "{:?}…", &self.0[..end]),
-            None => write!(f, "{:?}", self.0),
-        }
+        let (start, rest) = start(self.0);
+        write!(f, "{start:?}{rest}")
+    }
+}
+
+/// The start of a literal, which may be as long.
+struct Shortened<'a>(&'a str);
+
+impl fmt::Display for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (start, rest) = start(self.0);
+        write!(f, "{start}{rest}")
+    }
+}
+
+/// As much of a text as an error shows, and what says that there is more.
+fn start(text: &str) -> (&str, &'static str) {
+    const SHOWN: usize = 40;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => (&text[..end], "…"),
+        None => (text, ""),
     }
 }
 
@@ -238,19 +258,22 @@ struct Path<'a>(&'a [Step]);
 
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self
-            .0
-            .last()
-            .is_some_and(|outermost| !matches!(outermost, Step::Argument(_) | Step::Arguments))
-        {
+        if self.0.last().is_some_and(|outermost| {
+            !matches!(
+                outermost,
+                Step::Argument(_) | Step::Arguments | Step::Result
+            )
+        }) {
             f.write_str("value")?;
         }
         self.0.iter().rev().try_for_each(|step| match step {
             Step::Index(index) => write!(f, "[{index}]"),
             Step::Key(key) => write!(f, "[{}]", Excerpt(key)),
-            Step::OtherKey(key) => write!(f, "[{key}]"),
+            Step::OtherKey(key) => write!(f, "[{}]", Shortened(key)),
+            Step::Member => f.write_str("{…}"),
             Step::Argument(name) => write!(f, "argument '{name}'"),
             Step::Arguments => f.write_str("args"),
+            Step::Result => f.write_str("result"),
         })
     }
 }

@@ -12,6 +12,11 @@ use super::tags::marker;
 /// Digits that are turned from or to binary at most: the effort grows with the square. Python draws the same line.
 const MOST_DIGITS: usize = 4300;
 
+/// The exponents that Python's Decimal can have, so that each side takes what the other sends: that of the last digit
+/// (its `MIN_ETINY`), and that of the first (its `MAX_EMAX`).
+const LEAST_EXPONENT: i64 = -1_999_999_999_999_999_997;
+const MOST_ADJUSTED_EXPONENT: i64 = 999_999_999_999_999_999;
+
 /// The bytes that [`MOST_DIGITS`] digits take.
 const MOST_BYTES: usize = 1786;
 
@@ -85,7 +90,7 @@ impl BigInt {
         Self::new(true, &magnitude)
     }
 
-    /// The content of its tag: the magnitude, less one if it is negative.
+    /// The content of its tag: the magnitude, less one if it is negative; without leading zeros.
     fn tag_content(&self) -> Vec<u8> {
         let mut content = self.magnitude.clone();
         if self.negative {
@@ -95,6 +100,10 @@ impl BigInt {
                 if !overflowed {
                     break;
                 }
+            }
+            // Of a power of 256 the first byte is gone.
+            if content.first() == Some(&0) {
+                content.remove(0);
             }
         }
         content
@@ -167,8 +176,12 @@ impl Decimal {
         &self.0
     }
 
-    /// From the content of tag 4: mantissa · 10^exponent.
-    pub(crate) fn from_fraction(exponent: i64, mantissa: &BigInt) -> Result<Self, ValueError> {
+    /// mantissa · 10^exponent, as the content of tag 4 is. `150, -2` is `1.50`.
+    ///
+    /// # Errors
+    ///
+    /// When it has more digits, or another exponent, than a decimal can have.
+    pub fn from_parts(mantissa: &BigInt, exponent: i64) -> Result<Self, ValueError> {
         if mantissa.magnitude.len() > MOST_BYTES {
             return Err(too_many_digits());
         }
@@ -311,11 +324,11 @@ fn scientific(negative: bool, digits: &str, exponent: i64) -> Result<String, Val
         return Err(too_many_digits());
     }
     let length = digits.len() as i64;
-    // What Python can hold (MAX_EMAX); far enough from i64's end that nothing here overflows.
-    if exponent.unsigned_abs() > 999_999_999_999_999_999 {
+    // Far enough from i64's ends that nothing here overflows.
+    let adjusted = exponent.saturating_add(length - 1);
+    if exponent < LEAST_EXPONENT || adjusted > MOST_ADJUSTED_EXPONENT {
         return Err(ValueError::custom("a decimal's exponent is out of range"));
     }
-    let adjusted = exponent + length - 1;
     let mut text = String::with_capacity(digits.len() + 8);
     if negative {
         text.push('-');

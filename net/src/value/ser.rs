@@ -5,7 +5,7 @@
 //!
 //! A type asks for a tag by serializing as a newtype struct named `$net:<number>` (see `tags::marker`).
 
-use std::ops::Range;
+mod compound;
 
 use serde::Serialize;
 use serde::ser;
@@ -14,6 +14,7 @@ use super::MAX_DEPTH;
 use super::cbor::Writer;
 use super::error::{Step, ValueError, ValueErrorKind};
 use super::tags;
+use compound::{Compound, Inside};
 
 /// The name of the tuple struct of a tag's number and the value under it, for any tag ([`super::Value::Tagged`]).
 pub(crate) const TAGGED: &str = "$net:tagged";
@@ -41,6 +42,15 @@ impl<'a> Serializer<'a> {
         Self {
             writer: Writer::new(out),
             depth: 0,
+            next: Next::Nothing,
+        }
+    }
+
+    /// For a value inside of others: `depth` levels are open around it.
+    pub(crate) fn nested(writer: Writer<'a>, depth: usize) -> Self {
+        Self {
+            writer,
+            depth,
             next: Next::Nothing,
         }
     }
@@ -74,22 +84,30 @@ impl<'a> Serializer<'a> {
         Ok(())
     }
 
-    fn array(&mut self, guessed: Option<usize>) -> Result<Compound<'_, 'a>, ValueError> {
+    fn bignum(&mut self, tag: u64, content: u128) -> Result<(), ValueError> {
         self.enter()?;
+        self.writer.tag(tag);
+        self.writer
+            .bytes(without_leading_zeros(&content.to_be_bytes()));
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn array(&mut self, guessed: Option<usize>) -> Result<Compound<'_, 'a>, ValueError> {
+        // The list of arguments is no level: each of them nests as deep as a value may.
+        let levels = usize::from(self.take_next() != Next::Arguments);
+        if levels > 0 {
+            self.enter()?;
+        }
         let (start, guessed) = (self.writer.position(), guessed.unwrap_or(0));
         self.writer.array(guessed);
-        Ok(Compound {
-            serializer: self,
-            start,
-            guessed,
-            length: 0,
-            key: 0..0,
-            levels: 1,
-        })
+        let mut compound = Compound::new(self, start, guessed);
+        compound.levels = levels;
+        Ok(compound)
     }
 
     fn tuple(&mut self, length: usize) -> Result<Compound<'_, 'a>, ValueError> {
-        if self.take_next() == Next::Arguments || length == 0 {
+        if self.next == Next::Arguments {
             return self.array(Some(length));
         }
         self.enter()?;
@@ -103,14 +121,7 @@ impl<'a> Serializer<'a> {
         self.enter()?;
         let (start, guessed) = (self.writer.position(), guessed.unwrap_or(0));
         self.writer.map(guessed);
-        Ok(Compound {
-            serializer: self,
-            start,
-            guessed,
-            length: 0,
-            key: 0..0,
-            levels: 1,
-        })
+        Ok(Compound::new(self, start, guessed))
     }
 
     /// The head of the one-entry map that an enum's variant with data is.
@@ -161,14 +172,12 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         }
         let below = !value as u128;
         match u64::try_from(below) {
-            Ok(below) => self.writer.nint(below),
-            Err(_) => {
-                self.writer.tag(tags::NEGATIVE_BIGNUM);
-                self.writer
-                    .bytes(without_leading_zeros(&below.to_be_bytes()));
+            Ok(below) => {
+                self.writer.nint(below);
+                Ok(())
             }
+            Err(_) => self.bignum(tags::NEGATIVE_BIGNUM, below),
         }
-        Ok(())
     }
 
     fn serialize_u8(self, value: u8) -> Result<(), ValueError> {
@@ -194,14 +203,12 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
 
     fn serialize_u128(self, value: u128) -> Result<(), ValueError> {
         match u64::try_from(value) {
-            Ok(value) => self.writer.uint(value),
-            Err(_) => {
-                self.writer.tag(tags::POSITIVE_BIGNUM);
-                self.writer
-                    .bytes(without_leading_zeros(&value.to_be_bytes()));
+            Ok(value) => {
+                self.writer.uint(value);
+                Ok(())
             }
+            Err(_) => self.bignum(tags::POSITIVE_BIGNUM, value),
         }
-        Ok(())
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), ValueError> {
@@ -265,6 +272,8 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         value: &T,
     ) -> Result<(), ValueError> {
         match name.strip_prefix(MARKER).map(str::parse) {
+            // As `Value::Tuple` comes.
+            Some(Ok(tags::TUPLE)) if self.next == Next::Arguments => value.serialize(self),
             Some(Ok(tag)) => self.tagged(tag, value),
             _ => value.serialize(self),
         }
@@ -286,7 +295,6 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
     }
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Compound<'s, 'a>, ValueError> {
-        self.take_next();
         self.array(length)
     }
 
@@ -303,14 +311,9 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
             self.enter()?;
             self.next = Next::TagNumber;
             let start = self.writer.position();
-            return Ok(Compound {
-                serializer: self,
-                start,
-                guessed: 2,
-                length: 0,
-                key: 0..0,
-                levels: 1,
-            });
+            let mut compound = Compound::new(self, start, 2);
+            compound.inside = Inside::Tag;
+            return Ok(compound);
         }
         self.tuple(length)
     }
@@ -325,6 +328,7 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         self.variant(variant)?;
         let mut compound = self.tuple(length)?;
         compound.levels += 1;
+        compound.inside = Inside::Variant(variant);
         Ok(compound)
     }
 
@@ -350,165 +354,13 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         self.variant(variant)?;
         let mut compound = self.map(Some(length))?;
         compound.levels += 1;
+        compound.inside = Inside::Variant(variant);
         Ok(compound)
     }
 
     /// True, because the other end may be another language: it shall see `"127.0.0.1"`, not how Rust stores it.
     fn is_human_readable(&self) -> bool {
         true
-    }
-}
-
-/// An array or map being written.
-pub(crate) struct Compound<'s, 'a> {
-    serializer: &'s mut Serializer<'a>,
-    /// Where its head is, in case the length in it was guessed wrong.
-    start: usize,
-    guessed: usize,
-    length: usize,
-    /// Where the bytes of the latest key are, for the path of an error.
-    key: Range<usize>,
-    /// How many levels of nesting end with it.
-    levels: usize,
-}
-
-impl Compound<'_, '_> {
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        let index = self.length;
-        self.length += 1;
-        value
-            .serialize(&mut *self.serializer)
-            .map_err(|error| error.inside(Step::Index(index)))
-    }
-
-    fn field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
-        self.length += 1;
-        self.serializer.writer.text(key);
-        value
-            .serialize(&mut *self.serializer)
-            .map_err(|error| error.inside(Step::Key(key.to_owned())))
-    }
-
-    fn finish(self) -> Result<(), ValueError> {
-        self.serializer
-            .writer
-            .correct_length(self.start, self.guessed, self.length);
-        self.serializer.depth -= self.levels;
-        Ok(())
-    }
-}
-
-impl ser::SerializeSeq for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTuple for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTupleStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTupleVariant for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeMap for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), ValueError> {
-        self.length += 1;
-        let start = self.serializer.writer.position();
-        key.serialize(&mut *self.serializer)?;
-        self.key = start..self.serializer.writer.position();
-        Ok(())
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        let written = value.serialize(&mut *self.serializer);
-        written.map_err(|error| {
-            error.inside(Step::key(self.serializer.writer.written(self.key.clone())))
-        })
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeStruct for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
-        self.field(key, value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeStructVariant for Compound<'_, '_> {
-    type Ok = ();
-    type Error = ValueError;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), ValueError> {
-        self.field(key, value)
-    }
-
-    fn end(self) -> Result<(), ValueError> {
-        self.finish()
     }
 }
 

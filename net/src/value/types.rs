@@ -56,6 +56,13 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+/// Without a copy: only a byte string in one piece can be borrowed.
+impl<'de: 'a, 'a> Deserialize<'de> for Bytes<&'a [u8]> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Deserialize::deserialize(deserializer).map(Self)
+    }
+}
+
 /// A UUID (tag 37): its 16 bytes in the order in which its text shows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uuid(pub [u8; 16]);

@@ -118,7 +118,7 @@ impl Value {
     }
 
     /// The value that `content` under `tag` means.
-    fn from_tag(tag: u64, content: Value) -> Result<Self, ValueError> {
+    pub(super) fn from_tag(tag: u64, content: Value) -> Result<Self, ValueError> {
         let wrong = |content: &Value, expected: &str| {
             ValueError::custom(format_args!(
                 "tag {tag} must be on {expected}, not on {}",
@@ -158,10 +158,10 @@ impl Value {
             }
             (tags::DECIMAL, content) => match content.pair() {
                 Some((Self::Int(exponent), Self::Int(mantissa))) => {
-                    Self::Decimal(Decimal::from_fraction(*exponent, &(*mantissa).into())?)
+                    Self::Decimal(Decimal::from_parts(&(*mantissa).into(), *exponent)?)
                 }
                 Some((Self::Int(exponent), Self::BigInt(mantissa))) => {
-                    Self::Decimal(Decimal::from_fraction(*exponent, mantissa)?)
+                    Self::Decimal(Decimal::from_parts(mantissa, *exponent)?)
                 }
                 _ => return Err(wrong(&content, "an array of two integers")),
             },

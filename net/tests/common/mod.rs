@@ -2,6 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+#[cfg(unix)]
+pub(crate) mod process;
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use net::{Peer, Remote};
@@ -41,6 +47,15 @@ pub(crate) async fn pair(place: &Place) -> (Peer, Peer, Remote) {
     (a, b, remote)
 }
 
+/// Runs a test of which the whole process is the object: no other such test of this file runs meanwhile.
+pub(crate) fn alone(test: impl Future<Output = ()>) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(test);
+}
+
 /// Ends when `condition` holds; looks again after each short while, and fails the test after [`PATIENCE`].
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let waiting = async {
@@ -51,4 +66,21 @@ pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
     tokio::time::timeout(PATIENCE, waiting)
         .await
         .unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
+}
+
+/// The first of `count` ports that are free now, below those that the system gives to whoever asks for none. Another process may
+/// take one meanwhile.
+pub(crate) fn free_ports(count: u16) -> u16 {
+    const LOWEST: u16 = 12_000;
+    const HIGHEST: u16 = 30_000;
+    // Tests run at once, each in a process of its own.
+    let pid = u64::from(std::process::id()) * 101;
+    let from = LOWEST + u16::try_from(pid % u64::from(HIGHEST - LOWEST)).unwrap();
+    let is_free = |first: &u16| {
+        (*first..*first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+    };
+    let mut candidates = (from..HIGHEST)
+        .chain(LOWEST..from)
+        .step_by(usize::from(count));
+    candidates.find(is_free).unwrap()
 }

@@ -176,6 +176,24 @@ fn a_body_is_whole_and_no_more() {
 }
 
 #[test]
+fn a_keyword_that_comes_twice_is_refused() {
+    let twice = body("80a2616101616102");
+    assert_eq!(
+        refused(&twice),
+        "multiply() got multiple values for argument 'a'"
+    );
+    for refused in [
+        split_arguments(&twice).map(drop),
+        net::value::arguments_to_json(&twice).map(drop),
+    ] {
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "got multiple values for argument 'a'"
+        );
+    }
+}
+
+#[test]
 fn a_body_comes_apart_at_the_seam() {
     let body = body("820506a1616207");
     let parts = split_arguments(&body).unwrap();

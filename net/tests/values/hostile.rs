@@ -4,7 +4,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use net::value::{Arguments, Value, ValueErrorKind, check, check_sequence, decode, to_json};
+use net::value::{
+    Arguments, BigInt, Bytes, Value, ValueErrorKind, check, check_sequence, decode,
+    split_arguments, to_json,
+};
 use serde::Deserialize;
 
 use super::{encoded, unhex};
@@ -48,6 +51,17 @@ fn a_claimed_length_makes_no_room() {
         "5bffffffffffffffff",
         "7affffffff61",
         "5f5affffffff",
+        // An array of 2^63, a text of 2^40, a map whose pairs are more than can be counted, numbers of a GiB.
+        "9b8000000000000000",
+        "7b000001000000000061",
+        "bb800000000000000000",
+        "bbffffffffffffffff00",
+        "c25a40000000ff",
+        "c35a40000000ff",
+        "c48200c25a40000000ff",
+        "81a10081d99b829b000001000000000000",
+        "d901029affffffff01",
+        "d8255affffffff",
     ] {
         let bytes = unhex(digits);
         let asked = allocated(|| {
@@ -57,9 +71,20 @@ fn a_claimed_length_makes_no_room() {
             ));
             assert!(decode::<Vec<u64>>(&bytes).is_err());
             assert!(decode::<BTreeMap<u64, u64>>(&bytes).is_err());
+            assert!(decode::<String>(&bytes).is_err());
+            assert!(decode::<Bytes>(&bytes).is_err());
+            assert!(decode::<BigInt>(&bytes).is_err());
+            assert!(decode::<(u8, Vec<String>)>(&bytes).is_err());
             assert!(check(&bytes).is_err());
+            assert!(to_json(&bytes).is_err());
+            let body = [&[0x81], bytes.as_slice()].concat();
+            assert!(Arguments::parse(&body, &["a"]).is_err());
+            assert!(split_arguments(&body).is_err());
+            let keyword = [&[0x80, 0xa1, 0x61, b'a'], bytes.as_slice()].concat();
+            assert!(Arguments::parse(&keyword, &["a"]).is_err());
+            assert!(split_arguments(&keyword).is_err());
         });
-        assert!(asked < 4096, "{digits}: {asked} bytes");
+        assert!(asked < 16_384, "{digits}: {asked} bytes");
     }
 }
 

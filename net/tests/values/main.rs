@@ -10,7 +10,10 @@ mod bytes;
 mod errors;
 mod hostile;
 mod json;
+mod limits;
 mod round_trip;
+mod strategies;
+mod structures;
 mod typed;
 
 use net::value::{Value, decode, encode};

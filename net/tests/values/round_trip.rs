@@ -1,93 +1,31 @@
 //! Any value comes back as it was; its bytes are the shortest, and well-formed to another reader of CBOR.
 
-use net::value::{
-    BigInt, Complex, Date, Decimal, MAX_DEPTH, NaiveDateTime, Time, TimeDelta, Uuid, Value, check,
-    decode,
-};
+use net::value::{BigInt, Decimal, MAX_DEPTH, Value, check, decode};
 use proptest::prelude::*;
 
-use super::encoded;
-
-fn date() -> impl Strategy<Value = Date> {
-    (1u16..=9999, 1u8..=12, 1u8..=28).prop_map(|(y, m, d)| Date::new(y, m, d).unwrap())
-}
-
-fn time() -> impl Strategy<Value = Time> {
-    (0u8..24, 0u8..60, 0u8..60, 0u32..1_000_000_000)
-        .prop_map(|(h, m, s, ns)| Time::new(h, m, s, ns).unwrap())
-}
-
-fn datetime() -> impl Strategy<Value = NaiveDateTime> {
-    (date(), time()).prop_map(|(date, time)| NaiveDateTime { date, time })
-}
-
-fn decimal() -> impl Strategy<Value = Decimal> {
-    prop_oneof![
-        (any::<i128>(), any::<i32>()).prop_map(|(m, e)| format!("{m}E{e}").parse().unwrap()),
-        (any::<i32>(), -12i32..12).prop_map(|(m, e)| format!("{m}E{e}").parse().unwrap()),
-        prop::sample::select(vec!["NaN", "sNaN", "-Infinity", "-0", "-0.00", "0E+9"])
-            .prop_map(|d| d.parse().unwrap()),
-    ]
-}
-
-fn leaf() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::Bool),
-        any::<i64>().prop_map(Value::Int),
-        (-300i64..300).prop_map(Value::Int),
-        any::<i128>().prop_map(Value::from),
-        (any::<bool>(), prop::collection::vec(any::<u8>(), 0..40))
-            .prop_map(|(sign, m)| BigInt::new(sign, &m).into()),
-        any::<f64>()
-            .prop_filter("NaN is unequal to itself", |x| !x.is_nan())
-            .prop_map(Value::Float),
-        any::<String>().prop_map(Value::Text),
-        prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::Bytes),
-        (datetime(), -1439i16..=1439)
-            .prop_map(|(local, offset)| Value::DateTime(local.at_offset(offset).unwrap())),
-        datetime().prop_map(Value::NaiveDateTime),
-        date().prop_map(Value::Date),
-        time().prop_map(Value::Time),
-        (any::<i64>(), 0u32..1_000_000)
-            .prop_map(|(s, us)| Value::TimeDelta(TimeDelta::new(s, us).unwrap())),
-        decimal().prop_map(Value::Decimal),
-        any::<[u8; 16]>().prop_map(|uuid| Value::Uuid(Uuid(uuid))),
-        (any::<f32>(), any::<f32>())
-            .prop_filter("NaN is unequal to itself", |(re, im)| !re.is_nan()
-                && !im.is_nan())
-            .prop_map(|(re, im)| Value::Complex(Complex {
-                re: re.into(),
-                im: im.into()
-            })),
-    ]
-}
-
-fn value() -> impl Strategy<Value = Value> {
-    leaf().prop_recursive(6, 60, 6, |inner| {
-        let many = || prop::collection::vec(inner.clone(), 0..6);
-        prop_oneof![
-            many().prop_map(Value::List),
-            many().prop_map(Value::Tuple),
-            many().prop_map(Value::Set),
-            many().prop_map(Value::FrozenSet),
-            prop::collection::vec((inner.clone(), inner.clone()), 0..6).prop_map(Value::Map),
-            // Any number that has no meaning of its own.
-            (50_000u64.., inner).prop_map(|(tag, content)| Value::Tagged(tag, Box::new(content))),
-        ]
-    })
-}
+use super::strategies::{same, shared_value, value};
+use super::{encoded, hex};
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
     #[test]
     fn a_value_comes_back(value in value()) {
         let bytes = encoded(&value);
         check(&bytes).unwrap();
-        prop_assert_eq!(&decode::<Value>(&bytes).unwrap(), &value);
+        let back = decode::<Value>(&bytes).unwrap();
+        prop_assert!(same(&back, &value), "{back:?}\nis not\n{value:?}");
+        prop_assert_eq!(hex(&encoded(&back)), hex(&bytes));
         // A second reader agrees on where it ends.
         let mut other = minicbor::Decoder::new(&bytes);
         other.skip().unwrap();
         prop_assert_eq!(other.position(), bytes.len());
+    }
+
+    #[test]
+    fn a_value_that_python_shares_comes_back(value in shared_value()) {
+        let back = decode::<Value>(&encoded(&value)).unwrap();
+        prop_assert!(same(&back, &value), "{back:?}\nis not\n{value:?}");
     }
 
     #[test]
@@ -100,9 +38,25 @@ proptest! {
         let _ = net::value::to_json_lossy(&bytes);
         let _ = net::value::Arguments::parse(&bytes, &["a", "b"]);
         let _ = net::value::arguments_to_json(&bytes);
-        // What was read can be written, and is then read as the same (but for NaN, hence the text).
+        // What was read can be written, and is then read as the same.
         if let Ok(value) = value {
-            prop_assert_eq!(decode::<Value>(&encoded(&value)).unwrap().to_string(), value.to_string());
+            prop_assert!(same(&decode(&encoded(&value)).unwrap(), &value));
+        }
+    }
+
+    #[test]
+    fn a_broken_value_is_read_or_refused(
+        value in value(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = encoded(&value);
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        if let Ok(value) = decode::<Value>(&bytes) {
+            check(&bytes).unwrap();
+            prop_assert!(same(&decode(&encoded(&value)).unwrap(), &value));
         }
     }
 
@@ -126,15 +80,35 @@ proptest! {
 
 #[test]
 fn nan_comes_back_with_its_bits() {
-    let nan = f64::from_bits(0x7ff8_0000_0000_1234);
-    assert_eq!(
-        decode::<f64>(&encoded(&nan)).unwrap().to_bits(),
-        nan.to_bits()
-    );
-    assert_eq!(
-        decode::<f64>(&encoded(&-0.0)).unwrap().to_bits(),
-        (-0.0f64).to_bits()
-    );
+    for bits in [0x7ff8_0000_0000_1234, 0xfff0_0000_0000_0001, 1 << 63] {
+        let float = f64::from_bits(bits);
+        assert_eq!(decode::<f64>(&encoded(&float)).unwrap().to_bits(), bits);
+    }
+}
+
+/// Of a negative power of 256 what is written is a byte shorter than its magnitude.
+#[test]
+fn a_negative_bignum_has_no_leading_zero() {
+    for bytes in [16, 17, 40] {
+        let mut magnitude = vec![0; bytes + 1];
+        magnitude[0] = 1;
+        let n = BigInt::new(true, &magnitude);
+        let encoded = encoded(&n);
+        let content = &encoded[encoded.len() - bytes..];
+        assert_eq!(content, vec![0xff; bytes]);
+        assert_eq!(
+            minicbor::Decoder::new(&encoded[1..]).bytes().unwrap(),
+            content
+        );
+        assert_eq!(decode::<BigInt>(&encoded).unwrap(), n);
+    }
+}
+
+#[test]
+fn a_list_of_nothing_and_a_tuple_of_nothing_are_apart() {
+    assert_eq!(hex(&encoded(&[0u8; 0])), "d99b8280");
+    assert_eq!(hex(&encoded(&Vec::<u8>::new())), "80");
+    assert_eq!(decode::<[u8; 0]>(&encoded(&[0u8; 0])).unwrap(), [0u8; 0]);
 }
 
 #[test]

@@ -247,6 +247,8 @@ fn decimals_keep_their_form() {
         "-sNaN12",
         "Infinity",
         "1E+999999999999999999",
+        "9.99E+999999999999999999",
+        "1E-1999999999999999997",
     ] {
         let decimal: Decimal = text.parse().unwrap();
         assert_eq!(decimal.as_str(), text);
@@ -277,6 +279,9 @@ fn decimals_keep_their_form() {
         "1,5",
         "é",
         "1e99999999999999999999",
+        "10E+999999999999999999",
+        "1E-1999999999999999998",
+        "1E+9223372036854775807",
         &"9".repeat(4301),
     ] {
         assert!(text.parse::<Decimal>().is_err(), "{text}");
@@ -346,6 +351,27 @@ fn of_equal_keys_the_later_counts() {
         net::value::to_json(&twice).unwrap(),
         serde_json::json!({"a": 2})
     );
+}
+
+#[test]
+fn keys_are_equal_only_if_they_are_of_one_type() {
+    let three = unhex("a3 01 01 f5 02 fb3ff0000000000000 03");
+    assert_eq!(
+        decode::<Value>(&three).unwrap().to_string(),
+        "{1: 1, True: 2, 1.0: 3}"
+    );
+    let twice = unhex("a3 d99b828101 01 02 02 d99b828101 03");
+    assert_eq!(
+        decode::<BTreeMap<Value1, u8>>(&twice).unwrap(),
+        BTreeMap::from([(Value1::Tuple((1,)), 3), (Value1::Number(2), 2)])
+    );
+
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+    #[serde(untagged)]
+    enum Value1 {
+        Number(u8),
+        Tuple((u8,)),
+    }
 }
 
 #[test]

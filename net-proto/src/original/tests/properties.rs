@@ -53,9 +53,12 @@ proptest! {
             };
             let expected = Request { custom_tag, ..request.clone() };
             prop_assert_eq!(dialect.parse_request(&bytes), Ok(Parsed::Complete(expected)));
+            let mut reader = RequestReader::new(dialect);
             for end in 0..bytes.len() {
                 prop_assert_eq!(dialect.parse_request(&bytes[..end]), Ok(Parsed::Incomplete));
+                prop_assert_eq!(reader.read(&bytes[..end]), Ok(Parsed::Incomplete));
             }
+            prop_assert_eq!(reader.read(&bytes), dialect.parse_request(&bytes));
         }
     }
 
@@ -97,8 +100,14 @@ proptest! {
         for bytes in [bytes.as_slice(), text.as_bytes(), &v03::seal(&text)] {
             let _ = sniff(bytes);
             for dialect in BOTH {
-                let _ = dialect.parse_request(bytes);
+                let whole = dialect.parse_request(bytes);
                 let _ = dialect.parse_answer(bytes);
+                let mut reader = RequestReader::new(dialect);
+                let mut pieces = (1..=bytes.len()).map(|end| reader.read(&bytes[..end]));
+                let ended = pieces.find(|read| *read != Ok(Parsed::Incomplete));
+                if let Ok(Parsed::Complete(_)) = whole {
+                    prop_assert_eq!(ended, Some(whole));
+                }
             }
         }
     }

@@ -1,0 +1,268 @@
+//! A peer in a process of its own, and what it says of that process: memory, tasks, threads, descriptors, warnings.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Read as _;
+use std::process::Command;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use net::value::Bytes;
+use net::{CallError, Limits, Peer};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber, span};
+
+use crate::common::Place;
+use crate::common::process::Process;
+
+/// Tells the test that it is to run a peer, and of which kind.
+const ROLE: &str = "APP_NET_TEST_PEER";
+/// Bytes of answers that may wait for a peer that does not take them: so few that it is reached.
+pub(crate) const MAX_UNSENT: u64 = 8 << 20;
+
+static PEER: OnceLock<Peer> = OnceLock::new();
+
+/// Starts one that meets others only as it is dialled.
+pub(crate) fn quiet(place: &Place) -> Process {
+    start(place, "quiet")
+}
+
+/// Starts one that looks for others on this host.
+pub(crate) fn finding(place: &Place) -> Process {
+    start(place, "finding")
+}
+
+/// Starts one as [`quiet`] in which little may wait: [`MAX_UNSENT`].
+pub(crate) fn tight(place: &Place) -> Process {
+    start(place, "tight")
+}
+
+fn start(place: &Place, role: &str) -> Process {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "measured_peer", "--nocapture"])
+        .env(ROLE, role);
+    Process::start(&mut command, place)
+}
+
+pub(crate) fn run_if_asked() {
+    let Ok(role) = std::env::var(ROLE) else {
+        return;
+    };
+    tracing::subscriber::set_global_default(Log).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        // So that what is left is seen at once.
+        .thread_keep_alive(Duration::from_millis(100))
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut limits = Limits::default();
+    if role == "tight" {
+        limits.max_unsent = MAX_UNSENT;
+    }
+    let builder = Peer::builder().port(0).port_range(0).limits(limits);
+    let starting = builder.discover(role == "finding").start();
+    let peer = runtime.block_on(starting).unwrap();
+    println!("\nready {} {}", peer.id(), peer.addresses().join(" "));
+    PEER.set(peer.clone()).unwrap();
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    runtime.block_on(peer.shutdown());
+}
+
+/// What a process holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Usage {
+    /// Bytes allocated and not given back.
+    pub(crate) live: i64,
+    /// The most that there were since this was last asked.
+    pub(crate) peak: i64,
+    pub(crate) descriptors: usize,
+    pub(crate) threads: usize,
+    pub(crate) tasks: usize,
+    /// Everything that was logged as a warning or worse.
+    pub(crate) warnings: u64,
+    /// Connections refused and links ended for a breach, at whichever level.
+    pub(crate) refusals: u64,
+}
+
+#[net::connect]
+pub(crate) fn usage() -> Usage {
+    let count = |directory| std::fs::read_dir(directory).map_or(0, Iterator::count);
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let mut usage = Usage {
+        live: 0,
+        peak: 0,
+        descriptors: count("/proc/self/fd"),
+        threads: count("/proc/self/task"),
+        tasks: metrics.num_alive_tasks(),
+        warnings: WARNINGS.load(Ordering::Relaxed),
+        refusals: REFUSALS.load(Ordering::Relaxed),
+    };
+    // After those: what is seen to be gone has given back its memory.
+    usage.live = LIVE.load(Ordering::Relaxed);
+    usage.peak = PEAK.swap(usage.live, Ordering::Relaxed);
+    usage
+}
+
+#[net::connect]
+pub(crate) fn multiply(a: i64, b: i64) -> i64 {
+    a * b
+}
+
+/// Answers after a while, without keeping a thread.
+#[net::connect]
+pub(crate) async fn wait(milliseconds: u64) -> u64 {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    milliseconds
+}
+
+#[net::connect]
+pub(crate) fn echo(data: Bytes) -> Bytes {
+    data
+}
+
+/// A large answer to a small call.
+#[net::connect]
+pub(crate) fn zeros(bytes: usize) -> Bytes {
+    Bytes(vec![0; bytes])
+}
+
+/// The peers that this one sees.
+#[net::connect]
+pub(crate) async fn seen() -> Vec<String> {
+    let peers = PEER.get().unwrap().peers().await;
+    peers
+        .iter()
+        .map(|peer| peer.id().unwrap().to_string())
+        .collect()
+}
+
+/// What has become of the calls that this process was told to make.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) answered: u64,
+    pub(crate) lost: u64,
+    pub(crate) otherwise: u64,
+}
+
+static TALLY: Mutex<Tally> = Mutex::new(Tally {
+    answered: 0,
+    lost: 0,
+    otherwise: 0,
+});
+
+/// Has this process call `wait` so many times on the peer with this id, and an echo of so many bytes; ends at once.
+#[net::connect]
+pub(crate) fn start_calling(id: String, calls: u64, milliseconds: u64, bytes: usize) {
+    let remote = PEER.get().unwrap().remote(&id).unwrap();
+    let mut all = JoinSet::new();
+    for _ in 0..calls {
+        let call = wait::on(&remote, milliseconds);
+        all.spawn(async move { call.await.map(|answer| answer == milliseconds) });
+    }
+    let call = echo::on(&remote, Bytes(vec![7; bytes]));
+    all.spawn(async move { call.await.map(|answer| answer.0.len() == bytes) });
+    tokio::spawn(async move {
+        while let Some(ended) = all.join_next().await {
+            let mut tally = TALLY.lock().unwrap();
+            match ended.unwrap() {
+                Ok(true) => tally.answered += 1,
+                Err(CallError::Lost { .. }) => tally.lost += 1,
+                Ok(false) | Err(_) => tally.otherwise += 1,
+            }
+        }
+    });
+}
+
+#[net::connect]
+pub(crate) fn tally() -> Tally {
+    *TALLY.lock().unwrap()
+}
+
+static LIVE: AtomicI64 = AtomicI64::new(0);
+static PEAK: AtomicI64 = AtomicI64::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The system's allocator, counting what is held.
+struct Counting;
+
+impl Counting {
+    fn add(size: usize) {
+        let now = LIVE.fetch_add(size as i64, Ordering::Relaxed) + size as i64;
+        PEAK.fetch_max(now, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every request goes to the system's allocator as it came; counting neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::add(layout.size());
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::add(layout.size());
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        LIVE.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        Self::add(size);
+        // SAFETY: as the caller promised.
+        unsafe { System.realloc(block, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size() as i64, Ordering::Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+static WARNINGS: AtomicU64 = AtomicU64::new(0);
+static REFUSALS: AtomicU64 = AtomicU64::new(0);
+
+/// Counts what is logged.
+struct Log;
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::DEBUG && metadata.target().starts_with("net")
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        if *event.metadata().level() <= Level::WARN {
+            WARNINGS.fetch_add(1, Ordering::Relaxed);
+        }
+        event.record(&mut Refusal);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Refusal;
+
+impl Visit for Refusal {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            let text = format!("{value:?}");
+            if text.starts_with("connection refused") || text.starts_with("link ended") {
+                REFUSALS.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
