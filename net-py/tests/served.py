@@ -57,6 +57,11 @@ def echo(*args: Any, **kwargs: Any) -> Any:
     return args, kwargs
 
 
+@net.connect
+def ping(text: str) -> str:
+    return text
+
+
 @net.connect("Renamed")
 def named_otherwise(text: str) -> str:
     return text.upper()

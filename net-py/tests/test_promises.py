@@ -222,8 +222,16 @@ def test_peer_handle_is_a_peer(there: Served) -> None:
     assert dict(handle.registered_subscriptions) == {}
     assert handle.friendly_id == f"127.0.0.1:{there.port} -> None"
     assert handle.friendly_id["user"] == getpass.getuser()
-    with pytest.raises(TypeError, match="handle on another peer"):
-        handle.register_connection(print)
+    with pytest.raises(TypeError, match="handle on another peer"), handle:
+        pass
+
+
+def test_peer_handle_has_their_functions_where_a_peer_of_ones_own_has_others(there: Served) -> None:
+    handle = net.RemotePeer(there.id)
+    # Names of 0.3, which had no handles.
+    assert handle.ping("x") == "x"
+    with pytest.raises(AttributeError, match="has no connection 'launch'"):
+        handle.launch()
 
 
 def test_peer_handle_may_be_told_of_before_it_is_asked(serve: Callable[..., Served]) -> None:
