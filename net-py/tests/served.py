@@ -211,6 +211,7 @@ async def own_peer_later() -> list[str]:
         net.Peer().instance_id,
         await asyncio.create_task(task()),
         await asyncio.to_thread(lambda: net.Peer().instance_id),
+        own_peer.submit().result(),
     ]
 
 

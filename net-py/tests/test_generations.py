@@ -94,10 +94,10 @@ def test_flags_and_tags_are_taken_as_text_and_as_base64(there: Served) -> None:
     for name in ("TEST_FLAG", b"TEST_FLAG", b64encode(b"TEST_FLAG")):
         assert peer.get_flag(name) == "TEST_FLAG"
         assert name in peer.FLAGS
-        assert peer.FLAGS[name] is served.on_test_flag
+        assert peer.FLAGS[name] is peer.FLAGS.get(name) is served.on_test_flag
     for tag in ("served.multiply", b"served.multiply", b64encode(b"served.multiply")):
         assert tag in peer.CONNECTIONS
-        assert peer.CONNECTIONS[tag] is served.multiply.__wrapped__
+        assert peer.CONNECTIONS[tag] is peer.CONNECTIONS.get(tag) is served.multiply.__wrapped__
         assert peer.request(there.id, tag, (5, 10), {}) == 50
         assert peer.request(peer.generate_id(there.port, "127.0.0.1"), tag, (5,), {"b": 10}) == 50
 
@@ -125,6 +125,13 @@ def test_register_flag_gives_the_flags_id(there: Served) -> None:
     assert "LATE" in net.info()["flags"]
     with net.Peer(test=True) as later:
         assert "LATE" in net.info(peer=later)["flags"]
+
+
+def test_the_class_is_where_the_manual_has_it() -> None:
+    assert isinstance(net.Peer(), net.peer._Peer)
+    with net.peer._Peer(launch=True, test=True, group="blue") as peer:
+        assert peer.group == "blue"
+        assert type(peer)(test=False) is net.Peer()
 
 
 def test_launch_starts_a_peer_that_was_not() -> None:

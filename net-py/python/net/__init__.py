@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _life, _net
+from . import peer as peer  # `net.peer._Peer` is there after `import net`
 from ._connect import connect
 from ._environment import DEV, GROUP, IS_HUB, LOGGER, PORT_RANGE, PORT_START, THREAD_LIMIT, host_ip
 from ._errors import (

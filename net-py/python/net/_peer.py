@@ -290,7 +290,7 @@ class Peer:
         return register(self._local, self._connections, connection, tag)
 
     def register_flag(self, flag: str | bytes, handler: Callable[..., Any]) -> str:
-        """Register a flag's handler and return the flag's id."""
+        """Register a flag's handler, for the whole program, and return the flag's id."""
         return register_flag(flag, handler)
 
     def get_flag(self, flag: str | bytes) -> str:
