@@ -22,7 +22,6 @@ pub(crate) struct Wanted {
     /// The function that is told, by the tag under which it is registered.
     tag: String,
     groups: Option<Vec<String>>,
-    any_group: bool,
     hubs_only: bool,
     on_host: bool,
     /// As [`Peer::remote`] takes them.
@@ -66,8 +65,6 @@ impl Wanted {
         }
         if let Some(groups) = &self.groups {
             wish = wish.groups(groups);
-        } else if self.any_group {
-            wish = wish.any_group();
         }
         if self.hubs_only {
             wish = wish.hubs_only();
@@ -157,7 +154,6 @@ pub(crate) fn subscribe(
     tag: String,
     event: String,
     groups: Option<Vec<String>>,
-    any_group: bool,
     hubs_only: bool,
     on_host: bool,
     peers: Option<Vec<PyRef<'_, Remote>>>,
@@ -177,7 +173,6 @@ pub(crate) fn subscribe(
         event,
         tag,
         groups,
-        any_group,
         hubs_only,
         on_host,
         peers: peers.map(|all| all.iter().map(|remote| remote.named()).collect()),

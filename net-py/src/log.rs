@@ -105,6 +105,8 @@ impl Queue {
         let mut due = Vec::new();
         while let Ok(first) = entries.recv() {
             due.extend(std::iter::once(first).chain(entries.try_iter().take(ROOM)));
+            // There was no room behind what was just taken out, so that is where they are missing.
+            let dropped = self.dropped.swap(0, Ordering::Relaxed);
             let handed_over = attach(|py| {
                 for entry in due.drain(..) {
                     match entry {
@@ -115,7 +117,6 @@ impl Queue {
                         }
                     }
                 }
-                let dropped = self.dropped.swap(0, Ordering::Relaxed);
                 if dropped > 0 {
                     let text =
                         format!("{dropped} messages were dropped: there were too many at once");

@@ -68,6 +68,11 @@ def zeros(count: int) -> bytes:
     return bytes(count)
 
 
+@net.connect
+def ping(text: str) -> str:
+    return text
+
+
 @net.connect("Renamed")
 def named_otherwise(text: str) -> str:
     return text.upper()
@@ -217,6 +222,7 @@ async def own_peer_later() -> list[str]:
         net.Peer().instance_id,
         await asyncio.create_task(task()),
         await asyncio.to_thread(lambda: net.Peer().instance_id),
+        own_peer.submit().result(),
     ]
 
 
@@ -239,6 +245,50 @@ def relay_failure(target: str) -> None:
 def was_waited_at() -> bool:
     """Wait until the gate is waited at, or was before, in this process; not connected."""
     return _waiting.wait(30)
+
+
+_heard: dict[str, list[Any]] = {}
+
+
+@net.connect
+def publish(event: str, *args: Any, **kwargs: Any) -> None:
+    net.Peer().trigger_event(event, *args, **kwargs)
+
+
+@net.connect
+def publish_many(event: str, count: int, *args: Any) -> None:
+    for number in range(count):
+        net.Peer().trigger_event(event, number, *args)
+
+
+@net.connect
+def has_subscribers(event: str) -> bool:
+    return event in net.Peer().registered_subscriptions
+
+
+@net.connect
+def listen(event: str) -> None:
+    """Subscribe, and keep what comes."""
+
+    def hear(*args: Any, **kwargs: Any) -> None:
+        _heard.setdefault(event, []).append([list(args), kwargs])
+
+    net.subscribe(event)(hear)
+
+
+@net.connect
+def take(*args: Any, **kwargs: Any) -> None:
+    _heard.setdefault("take", []).append([list(args), kwargs])
+
+
+@net.connect
+def heard(event: str) -> Any:
+    return _heard.get(event)
+
+
+@net.connect
+def subscribe_as_original(event: str, host: str, port: int) -> None:
+    net.subscription_handler(event, net.Peer().host, net.Peer().port, "served.take", peer=(host, port))
 
 
 def signal_pause() -> None:

@@ -22,7 +22,7 @@ MODULE = """connect flag peers get_peers peer_group info pass_through null conne
 OF_0_3 = """CONNECTIONS SUBSCRIPTIONS FLAGS decode decode_id encode friendly_id generate_id get_flag host hub id port
     group register_connection register_flag request launch ports ping"""
 OF_0_6_2 = """server hub group port host registered_connections registered_subscriptions registered_flags mask_as_remote
-    register_connection register_flag get_flag execute process_flags build_connection_name"""
+    get_flag execute process_flags build_connection_name register_connection register_flag"""
 
 
 @pytest.mark.parametrize("name", MODULE.split())
@@ -33,7 +33,9 @@ def test_module_has(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted({*OF_0_3.split(), *OF_0_6_2.split()}))
 def test_peer_has(name: str, there: Served, second: net.Peer) -> None:  # noqa: F811
-    for peer in (net.Peer(), second, net.RemotePeer(there.id)):
+    # 0.3 had no handles: a peer was its id.
+    handles = [net.RemotePeer(there.id)] if name in OF_0_6_2.split()[:-2] else []
+    for peer in (net.Peer(), second, *handles):
         # Not a connection of that name: those are looked for when there is nothing else.
         assert hasattr(type(peer), name)
         assert getattr(peer, name) is not None or name == "group"
@@ -92,10 +94,10 @@ def test_flags_and_tags_are_taken_as_text_and_as_base64(there: Served) -> None:
     for name in ("TEST_FLAG", b"TEST_FLAG", b64encode(b"TEST_FLAG")):
         assert peer.get_flag(name) == "TEST_FLAG"
         assert name in peer.FLAGS
-        assert peer.FLAGS[name] is served.on_test_flag
+        assert peer.FLAGS[name] is peer.FLAGS.get(name) is served.on_test_flag
     for tag in ("served.multiply", b"served.multiply", b64encode(b"served.multiply")):
         assert tag in peer.CONNECTIONS
-        assert peer.CONNECTIONS[tag] is served.multiply.__wrapped__
+        assert peer.CONNECTIONS[tag] is peer.CONNECTIONS.get(tag) is served.multiply.__wrapped__
         assert peer.request(there.id, tag, (5, 10), {}) == 50
         assert peer.request(peer.generate_id(there.port, "127.0.0.1"), tag, (5,), {"b": 10}) == 50
 
@@ -123,6 +125,13 @@ def test_register_flag_gives_the_flags_id(there: Served) -> None:
     assert "LATE" in net.info()["flags"]
     with net.Peer(test=True) as later:
         assert "LATE" in net.info(peer=later)["flags"]
+
+
+def test_the_class_is_where_the_manual_has_it() -> None:
+    assert isinstance(net.Peer(), net.peer._Peer)
+    with net.peer._Peer(launch=True, test=True, group="blue") as peer:
+        assert peer.group == "blue"
+        assert type(peer)(test=False) is net.Peer()
 
 
 def test_launch_starts_a_peer_that_was_not() -> None:

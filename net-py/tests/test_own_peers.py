@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import served
@@ -90,6 +91,10 @@ print(*[peer.instance_id for peer in peers])
     ids = ended.stdout.split()
     assert len(ids) == 3
     assert not set(ids) & set(net.peers(refresh=True)["peers"])
+    # They have taken leave: of a process that just died something would be left behind.
+    left = " ".join(map(str, Path(os.environ["NET_RUNTIME_DIR"]).rglob("*.sock")))
+    assert there.id in left
+    assert not [id for id in ids if id in left]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

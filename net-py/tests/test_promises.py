@@ -222,8 +222,16 @@ def test_peer_handle_is_a_peer(there: Served) -> None:
     assert dict(handle.registered_subscriptions) == {}
     assert handle.friendly_id == f"127.0.0.1:{there.port} -> None"
     assert handle.friendly_id["user"] == getpass.getuser()
-    with pytest.raises(TypeError, match="handle on another peer"):
-        handle.register_connection(print)
+    with pytest.raises(TypeError, match="handle on another peer"), handle:
+        pass
+
+
+def test_peer_handle_has_their_functions_where_a_peer_of_ones_own_has_others(there: Served) -> None:
+    handle = net.RemotePeer(there.id)
+    # Names of 0.3, which had no handles.
+    assert handle.ping("x") == "x"
+    with pytest.raises(AttributeError, match="has no connection 'launch'"):
+        handle.launch()
 
 
 def test_peer_handle_may_be_told_of_before_it_is_asked(serve: Callable[..., Served]) -> None:
@@ -293,10 +301,10 @@ def test_peer_is_the_same_in_all_that_a_coroutine_begins(there: Served, second: 
     import asyncio
 
     async def main() -> None:
-        assert await served.own_peer_later(peer=second) == [second.instance_id] * 3
-        assert await served.own_peer_later(peer=net.Peer()) == [net.Peer().instance_id] * 3
-        assert await served.own_peer_later(peer=there.id) == [there.id] * 3
-        assert await served.own_peer_later() == [net.Peer().instance_id] * 3
+        assert await served.own_peer_later(peer=second) == [second.instance_id] * 4
+        assert await served.own_peer_later(peer=net.Peer()) == [net.Peer().instance_id] * 4
+        assert await served.own_peer_later(peer=there.id) == [there.id] * 4
+        assert await served.own_peer_later() == [net.Peer().instance_id] * 4
 
     asyncio.run(main())
 

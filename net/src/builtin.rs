@@ -212,8 +212,8 @@ fn pass_through(call: &Incoming) -> Answer {
     }
 }
 
-/// [`info`] for an original peer, which reads `limit` bytes and no more: names of functions are left out from the end
-/// of the list until it fits, because without the rest it could not meet us at all.
+/// [`info`] for an original peer, which reads `limit` bytes and no more: names of flags, and then of functions, are left out from the
+/// end of their list until it fits, because without the rest it could not meet us at all.
 pub(crate) fn info_for_original(core: &Arc<Core>, limit: usize) -> Json {
     let mut info = info(&core.peer());
     // Ours first: every peer has the built-in ones.
@@ -221,13 +221,16 @@ pub(crate) fn info_for_original(core: &Arc<Core>, limit: usize) -> Json {
         .sort_by_key(|tag| (tag.starts_with(MODULE), tag.clone()));
     let mut answer = json!(info);
     // 0.3 writes base64, four bytes for three; the limit is taken for that dialect.
-    let fits = |answer: &Json| answer.to_string().len() <= limit * 3 / 4 - 16;
-    while !fits(&answer) {
-        match answer.get_mut("connections").and_then(Json::as_array_mut) {
-            Some(connections) if !connections.is_empty() => {
-                connections.pop();
-            }
-            _ => break,
+    let room = limit * 3 / 4 - 16;
+    let mut size = answer.to_string().len();
+    for list in ["flags", "connections"] {
+        let names = answer.get_mut(list).and_then(Json::as_array_mut);
+        let Some(names) = names else { continue };
+        while size > room
+            && let Some(name) = names.pop()
+        {
+            // And the comma before it, which the first has none of.
+            size -= name.to_string().len() + usize::from(!names.is_empty());
         }
     }
     answer

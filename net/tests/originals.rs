@@ -162,6 +162,8 @@ async fn info_fits_what_an_original_reads_however_much_there_is_to_tell() {
     };
     for n in 0..200 {
         peer.registry().register(registration(n));
+        peer.registry()
+            .register_flag(format!("FLAG_OF_THE_PROGRAM_{n}"));
     }
     let answer = ask(
         &peer,

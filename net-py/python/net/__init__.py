@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _life, _net
+from . import peer as peer  # `net.peer._Peer` is there after `import net`
 from ._connect import connect
 from ._environment import DEV, GROUP, IS_HUB, LOGGER, PORT_RANGE, PORT_START, THREAD_LIMIT, host_ip
 from ._errors import (
@@ -29,10 +30,19 @@ from ._errors import (
     TimedOut,
     Unreachable,
 )
+from ._events import Subscribed, event, subscribe
 from ._flags import flag
 from ._peer import Peer
 from ._peers import Peers, RemoteFunction, RemotePeer, get_peers, peer_group, peers
-from .defaults import connections, info, invalid_connection, null, null_response, pass_through
+from .defaults import (
+    connections,
+    info,
+    invalid_connection,
+    null,
+    null_response,
+    pass_through,
+    subscription_handler,
+)
 
 __version__: str = _net.__version__
 
@@ -57,10 +67,12 @@ __all__ = [
     "RemoteError",
     "RemoteFunction",
     "RemotePeer",
+    "Subscribed",
     "TimedOut",
     "Unreachable",
     "connect",
     "connections",
+    "event",
     "flag",
     "get_peers",
     "info",
@@ -70,6 +82,8 @@ __all__ = [
     "pass_through",
     "peer_group",
     "peers",
+    "subscribe",
+    "subscription_handler",
 ]
 
 HOST_IP: str

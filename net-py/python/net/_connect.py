@@ -5,6 +5,7 @@ Not here: waiting for answers (see ``_call``), running the function for others (
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
@@ -225,7 +226,9 @@ def _submit_here(work: Callable[[], Any]) -> Future[Any]:
         else:
             future.set_result(result)
 
-    threading.Thread(target=run, name="net-submit", daemon=True).start()
+    # As in a task: it runs as the peer that it was begun on.
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name="net-submit", daemon=True).start()
     return future
 
 

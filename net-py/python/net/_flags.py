@@ -10,7 +10,8 @@ Not here: how a flag travels; the flags that every peer knows (see ``net.default
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable
+from collections import UserDict
+from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar
 
 from . import _net
@@ -28,7 +29,7 @@ class Flag(str):
     __slots__ = ()
 
 
-class _Flags(dict[str, Callable[..., Any]]):
+class _Flags(UserDict[str, Callable[..., Any]]):
     """Handlers by the name of their flag, which is taken as text or in the form of 0.3."""
 
     def __getitem__(self, name: str | bytes) -> Callable[..., Any]:
@@ -39,7 +40,7 @@ class _Flags(dict[str, Callable[..., Any]]):
 
 
 #: The handler of each flag that is registered here: the program's, as the call is, whichever peer it was made on.
-FLAGS: dict[str, Callable[..., Any]] = _Flags()
+FLAGS: MutableMapping[str, Callable[..., Any]] = _Flags()
 
 
 def flag(name: str | bytes) -> Callable[[Handler], Handler]:
@@ -103,4 +104,4 @@ def _name(name: str | bytes) -> str:
         decoded = b64decode(name, validate=True).decode("ascii")
     except ValueError:
         return text
-    return decoded if dict.__contains__(FLAGS, decoded) else text
+    return decoded if decoded in FLAGS else text

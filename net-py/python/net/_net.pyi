@@ -6,9 +6,11 @@ from typing import Any, final
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "Emission",
     "Local",
     "Pending",
     "Remote",
+    "Subscription",
     "__version__",
     "before_fork",
     "begin",
@@ -18,14 +20,18 @@ __all__ = [
     "decode",
     "decode_peer_id",
     "decode_tag",
+    "emit",
     "encode",
     "heed",
     "peer_id",
     "register",
     "register_flag",
+    "register_subscriber",
     "start",
     "start_in_child",
     "stop",
+    "subscribe",
+    "subscribers",
 ]
 
 __version__: str
@@ -80,6 +86,21 @@ class Local:
     def __hash__(self) -> int: ...
 
 @final
+class Subscription:
+    @property
+    def event(self) -> str: ...
+    @property
+    def received(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    def publishers(self) -> list[Remote]: ...
+    def unsubscribe(self) -> None: ...
+
+@final
+class Emission:
+    def wait(self) -> None: ...
+
+@final
 class Pending:
     def cancel(self) -> bool: ...
     def result(self) -> Any: ...
@@ -119,3 +140,17 @@ def begin(
 def call_here(tag: str) -> Any: ...
 def encode(value: Any) -> bytes: ...
 def decode(data: bytes) -> Any: ...
+def subscribe(
+    of: Local,
+    tag: str,
+    event: str,
+    groups: list[str] | None,
+    hubs_only: bool,
+    on_host: bool,
+    peers: list[Remote] | None,
+    keep: int,
+    when_full: str,
+) -> Subscription: ...
+def emit(of: Local, event: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Emission | None: ...
+def subscribers(of: Local) -> list[tuple[str, str | None, int | None, str | None]]: ...
+def register_subscriber(of: Local, event: str, subscriber: Remote, tag: str) -> None: ...

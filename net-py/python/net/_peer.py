@@ -17,6 +17,7 @@ from . import _environment, _net
 from ._call import Target, call_on
 from ._connect import CONNECTIONS, register
 from ._errors import Error
+from ._events import emit
 from ._flags import FLAGS, get_flag, process_flags, register_flag
 from ._tags import Registered, own_tag, tag_text
 
@@ -97,7 +98,6 @@ class Peer:
     _local: _net.Local
     #: What is registered with this peer alone.
     _connections: dict[str, Callable[..., Any]]
-    _subscriptions: dict[str, Any]
 
     @overload
     def __new__(
@@ -149,9 +149,12 @@ class Peer:
             peer.register_connection(function, tag)
         for name, handler in dict(flags or {}).items():
             peer.register_flag(name, handler)
-        peer._subscriptions.update(subscriptions or {})
         if launch:
             peer.launch()
+            for event, known in dict(subscriptions or {}).items():
+                for address, tags in known.items():
+                    for tag in tags:
+                        peer.register_subscriber(event, *address, tag)
         return peer
 
     # --- what it is ---------------------------------------------------------------------------------------
@@ -249,8 +252,16 @@ class Peer:
 
     @property
     def registered_subscriptions(self) -> Mapping[str, Any]:
-        """Who has subscribed to what on this peer, by event."""
-        return self._subscriptions
+        """Who has subscribed to what on this peer: by event, and then by ``(host, port)``.
+
+        What is there for each is the list of its functions that are called with the event, as originals have them
+        called; a peer of this version has the event itself, and the list is empty.
+        """
+        known: dict[str, dict[tuple[str | None, int | None], list[str]]] = {}
+        for event, host, port, tag in _net.subscribers(self._local):
+            tags = known.setdefault(event, {}).setdefault((host, port), [])
+            tags.extend([tag] if tag else [])
+        return known
 
     @property
     def registered_flags(self) -> Mapping[str, Any]:
@@ -290,7 +301,7 @@ class Peer:
         return register(self._local, self._connections, connection, tag)
 
     def register_flag(self, flag: str | bytes, handler: Callable[..., Any]) -> str:
-        """Register a flag's handler and return the flag's id."""
+        """Register a flag's handler, for the whole program, and return the flag's id."""
         return register_flag(flag, handler)
 
     def get_flag(self, flag: str | bytes) -> str:
@@ -301,6 +312,25 @@ class Peer:
     def process_flags(response: Any, connection: str, peer: Target) -> Any:
         """Return what the flag's handler makes of ``response``, or ``response`` itself if it is no flag."""
         return process_flags(response, connection, peer)
+
+    # --- events -------------------------------------------------------------------------------------------
+
+    def trigger_event(self, event: str | bytes, *args: Any, **kwargs: Any) -> None:
+        """Hand an event to every subscriber. ``net.event`` makes a function that does it."""
+        emit(self._local, tag_text(event), args, kwargs)
+
+    def register_subscriber(self, event: str | bytes, *subscriber: Any) -> None:
+        """Have a function of another peer called with each event: ``(event, host, port, connection)``.
+
+        As in 0.3 it may be ``(event, peer, connection)``, with whatever names a peer. One that is gone is forgotten;
+        peers of this version subscribe by ``net.subscribe``, which holds when they come back.
+        """
+        from ._peers import RemotePeer
+
+        *peer, connection = subscriber
+        target = tuple(peer) if len(peer) == 2 else peer[0]
+        handle = RemotePeer(self._local.remote(target))
+        _net.register_subscriber(self._local, tag_text(event), handle, tag_text(connection))
 
     # --- calls --------------------------------------------------------------------------------------------
 
@@ -405,6 +435,6 @@ _faces: dict[_net.Local, Peer] = {}
 def _face(local: _net.Local) -> Peer:
     if local not in _faces:
         peer = object.__new__(Peer)
-        peer._local, peer._connections, peer._subscriptions = local, {}, {}
+        peer._local, peer._connections = local, {}
         _faces.setdefault(local, peer)
     return _faces[local]

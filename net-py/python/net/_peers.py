@@ -59,6 +59,16 @@ def _remote_function(peer: RemotePeer, tag: str, described: dict[str, Any]) -> R
     return cast(RemoteFunction, function)
 
 
+class _Theirs:
+    """An attribute that is looked for among the functions of the handle's peer."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, handle: RemotePeer | None, owner: type) -> Any:
+        return self if handle is None else handle.__getattr__(self._name)
+
+
 class RemotePeer(_net.Remote, Peer):  # type: ignore[misc]  # what is not known yet is None here alone
     """A handle on another peer: pass it as ``peer=``, or call that peer's functions as its attributes.
 
@@ -106,24 +116,20 @@ class RemotePeer(_net.Remote, Peer):  # type: ignore[misc]  # what is not known 
         """The names of the flags that it knows, asked of it now; their handlers stay there."""
         return dict.fromkeys(self._info()["flags"])
 
-    def register_connection(self, connection: Callable[..., Any], tag: str | bytes | None = None) -> NoReturn:
-        """Raise ``TypeError``: a function is registered where it runs."""
-        self._is_elsewhere()
+    # What makes no sense of a peer that runs elsewhere, so that these are names of its functions, as any other.
+    launch: Any = _Theirs()
+    shutdown: Any = _Theirs()
+    register_connection: Any = _Theirs()
+    register_flag: Any = _Theirs()
+    request: Any = _Theirs()
+    ports: Any = _Theirs()
+    ping: Any = _Theirs()
+    encode: Any = _Theirs()
+    decode: Any = _Theirs()
+    decode_id: Any = _Theirs()
 
-    def register_flag(self, flag: str | bytes, handler: Callable[..., Any]) -> NoReturn:
-        """Raise ``TypeError``: a flag is registered with the program that handles it."""
-        self._is_elsewhere()
-
-    def launch(self) -> NoReturn:
-        """Raise ``TypeError``: it runs in a program of its own."""
-        self._is_elsewhere()
-
-    def shutdown(self, grace: float = 5.0) -> NoReturn:
-        """Raise ``TypeError``: it ends with its own program."""
-        self._is_elsewhere()
-
-    def _is_elsewhere(self) -> NoReturn:
-        raise TypeError(f"{self!r} is a handle on another peer: what is registered there and how it lives is its own")
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"{self!r} is a handle on another peer, which ends with its own program")
 
     def _handle(self, peer: Target) -> Target:
         return peer

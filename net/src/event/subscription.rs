@@ -22,6 +22,9 @@ pub(crate) const KEEP: u32 = 1024;
 /// memory of a photograph.
 const WINDOW: u64 = 256 * 1024;
 
+/// What the original calls the group of those that are in none.
+const NO_GROUP: &str = "None";
+
 /// Tells apart the functions without a name.
 static UNNAMED: AtomicU64 = AtomicU64::new(0);
 
@@ -70,9 +73,11 @@ impl Subscribe {
         Self { peer, wish }
     }
 
-    /// Of peers in these groups, instead of this one's own.
+    /// Of peers in these groups, instead of this one's own. `None` is no group, as the original writes it.
     pub fn groups<G: Into<String>>(mut self, groups: impl IntoIterator<Item = G>) -> Self {
-        let groups = groups.into_iter().map(|group| Some(group.into()));
+        let groups = groups
+            .into_iter()
+            .map(|group| Some(group.into()).filter(|group| group != NO_GROUP));
         self.wish.from.groups = Some(groups.collect());
         self
     }

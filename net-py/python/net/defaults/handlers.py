@@ -13,7 +13,7 @@ from .._call import Target, call_on
 from .._connect import CONNECTIONS
 from .._flags import get_flag, process_flags
 
-__all__ = ["connections", "info", "null", "pass_through"]
+__all__ = ["connections", "info", "null", "pass_through", "subscription_handler"]
 
 _HANDLERS = "net.defaults.handlers."
 
@@ -54,11 +54,27 @@ def null(*args: Any, peer: Target = None, time_out: float | None = None, **kwarg
     return process_flags(get_flag("NULL"), _HANDLERS + "null", Peer())
 
 
+def subscription_handler(
+    event: str | bytes, *subscriber: Any, peer: Target = None, time_out: float | None = None
+) -> None:
+    """Have a function of a peer called with each event from now on, as peers of the original ask for.
+
+    The rest is ``host, port, connection`` as in 0.6, or ``peer id, connection`` as in 0.3. Peers of this version
+    subscribe by ``net.subscribe``, which holds when they come back.
+    """
+    if peer:
+        call_on(peer, _HANDLERS + "subscription_handler", (event, *subscriber), {}, time_out)
+        return
+    from .._peer import Peer
+
+    Peer().register_subscriber(event, *subscriber)
+
+
 def _ask(name: str, peer: Target, time_out: float | None) -> Any:
     if peer:
         return call_on(peer, _HANDLERS + name, (), {}, time_out)
     return _net.call_here(_HANDLERS + name)
 
 
-for _function in (info, connections, pass_through, null):
+for _function in (info, connections, pass_through, null, subscription_handler):
     _known_here(_function)
