@@ -10,10 +10,10 @@ use std::ops::Range;
 use serde::Serialize;
 use serde::ser;
 
-use super::MAX_DEPTH;
 use super::cbor::Writer;
 use super::error::{Step, ValueError, ValueErrorKind};
 use super::tags;
+use super::{Bytes, MAX_DEPTH};
 
 /// The name of the tuple struct of a tag's number and the value under it, for any tag ([`super::Value::Tagged`]).
 pub(crate) const TAGGED: &str = "$net:tagged";
@@ -72,6 +72,12 @@ impl<'a> Serializer<'a> {
         value.serialize(&mut *self)?;
         self.depth -= 1;
         Ok(())
+    }
+
+    /// The tag is a level to who reads it, so it is one here.
+    fn bignum(&mut self, tag: u64, content: u128) -> Result<(), ValueError> {
+        let content = content.to_be_bytes();
+        self.tagged(tag, &Bytes(without_leading_zeros(&content)))
     }
 
     fn array(&mut self, guessed: Option<usize>) -> Result<Compound<'_, 'a>, ValueError> {
@@ -162,11 +168,7 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         let below = !value as u128;
         match u64::try_from(below) {
             Ok(below) => self.writer.nint(below),
-            Err(_) => {
-                self.writer.tag(tags::NEGATIVE_BIGNUM);
-                self.writer
-                    .bytes(without_leading_zeros(&below.to_be_bytes()));
-            }
+            Err(_) => return self.bignum(tags::NEGATIVE_BIGNUM, below),
         }
         Ok(())
     }
@@ -195,11 +197,7 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
     fn serialize_u128(self, value: u128) -> Result<(), ValueError> {
         match u64::try_from(value) {
             Ok(value) => self.writer.uint(value),
-            Err(_) => {
-                self.writer.tag(tags::POSITIVE_BIGNUM);
-                self.writer
-                    .bytes(without_leading_zeros(&value.to_be_bytes()));
-            }
+            Err(_) => return self.bignum(tags::POSITIVE_BIGNUM, value),
         }
         Ok(())
     }
