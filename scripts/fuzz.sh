@@ -50,10 +50,12 @@ targets=${FUZZ_TARGET:-frames handshake operations original session values}
 # shellcheck disable=SC2086 # the toolchain is one word or none
 fuzz build ${FUZZ_TARGET:-}
 
+minimise=false
+[ "${1:-}" != minimise ] || minimise=true
 for name in $targets; do
     found=$target/fuzz/$name
     mkdir -p "$found" "$target/fuzz/artifacts/$name"
-    if [ "${1:-}" = minimise ]; then
+    if $minimise; then
         small=$target/fuzz/minimised/$name
         rm -rf "$small"
         mkdir -p "$small"
@@ -63,20 +65,24 @@ for name in $targets; do
         echo "==> $name: $(find "fuzz/corpus/$name" -type f | wc -l) files"
         continue
     fi
-    dictionary=fuzz/dictionaries/$name
+    set -- -max_total_time="$seconds" -max_len=$most_bytes -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$target/fuzz/artifacts/$name/"
+    if [ -f "fuzz/dictionaries/$name" ]; then
+        set -- "$@" -dict="fuzz/dictionaries/$name"
+    fi
+    log=$target/fuzz/$name.log
     echo "==> Fuzzing $name for $seconds s"
-    if ! fuzz run "$name" "$found" "fuzz/corpus/$name" -- \
-        -max_total_time="$seconds" -max_len=$most_bytes -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
-        ${dictionary:+$([ -f "$dictionary" ] && echo "-dict=$dictionary")} \
-        -artifact_prefix="$target/fuzz/artifacts/$name/" >"$target/fuzz/$name.log" 2>&1; then
-        grep -a -A 4 'panicked at' "$target/fuzz/$name.log" >&2 || tail -n 20 "$target/fuzz/$name.log" >&2
-        input=$(find "$target/fuzz/artifacts/$name" -type f -newer "$found" | head -n 1)
-        echo "error: $name found something: ${input:-see $target/fuzz/$name.log}" >&2
-        echo "hint: run it again: FUZZ_TARGET=$name scripts/fuzz.sh replay ${input:-INPUT}" >&2
-        echo "hint: keep it: cp ${input:-INPUT} fuzz/found/$name/what-the-defect-was; \`make test\` replays it from then on" >&2
+    if ! fuzz run "$name" "$found" "fuzz/corpus/$name" -- "$@" >"$log" 2>&1; then
+        grep -a -A 4 'panicked at' "$log" >&2 || tail -n 20 "$log" >&2
+        input=$(sed -n 's/.*Test unit written to //p' "$log")
+        echo "error: $name found something: ${input:-see $log}" >&2
+        if [ -n "$input" ]; then
+            echo "hint: keep it: mkdir -p fuzz/found/$name && cp $input fuzz/found/$name/what-the-defect-was" >&2
+            echo "hint: run it again: cargo test -p app-net-fuzz $name" >&2
+        fi
         exit 1
     fi
-    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$target/fuzz/$name.log")
-    coverage=$(grep -a -o 'DONE *cov: [0-9]*' "$target/fuzz/$name.log" | grep -o '[0-9]*$')
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    coverage=$(sed -n 's/.*DONE *cov: \([0-9]*\).*/\1/p' "$log")
     echo "==> $name: $executions executions, $coverage edges, nothing found"
 done
