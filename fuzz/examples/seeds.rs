@@ -547,6 +547,12 @@ fn steps() -> Vec<Seed> {
         "busy",
         &[&[0x12], call, by_number, by_number, by_number],
     );
+    let largest_echoed: &[u8] = &[0, 1, 200, 0, 15, 1, 16];
+    add(
+        "frames",
+        "flood",
+        &[&[0x12], &largest_echoed.repeat(9), &[19, 3, 63]],
+    );
     add(
         "frames",
         "pings",

@@ -25,6 +25,10 @@ const GOODBYE: u8 = 0x0F;
 
 /// A session that is fed by someone who knows the frames and keeps to nothing else.
 pub fn frames(input: &[u8]) {
+    run(input).hostile.end();
+}
+
+fn run(input: &[u8]) -> Peer {
     let mut source = Source::new(input);
     let mut peer = Peer::new(&mut source);
     let mut steps = 0;
@@ -32,7 +36,7 @@ pub fn frames(input: &[u8]) {
         steps += 1;
         peer.step(&mut source);
     }
-    peer.hostile.end();
+    peer
 }
 
 struct Peer {
@@ -112,7 +116,13 @@ impl Peer {
             18 => self.hostile.call(length(source), u16::from(source.byte())),
             _ => match source.byte() % 8 {
                 0 => self.hostile.goodbye(),
-                1..=3 => self.hostile.probe(),
+                1 | 2 => self.hostile.probe(),
+                // Calls that go on coming.
+                3 => {
+                    for _ in 0..source.byte() % 64 {
+                        self.call(&mut Source::new(&[]), false);
+                    }
+                }
                 _ => self.hostile.cancel(source.byte().into()),
             },
         }
@@ -239,5 +249,22 @@ fn number(source: &mut Source<'_>) -> u64 {
         small @ 0..100 => small.into(),
         100..200 => u64::from(source.short()) * 8,
         shift => u64::MAX >> (shift - 200),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use net_proto::{Misbehaviour, ProtocolError};
+
+    use super::*;
+
+    /// What is hardest to come to: answers take up all the credit there is, then calls are refused until that is too many.
+    #[test]
+    fn the_seed_of_a_flood_goes_too_far() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/frames/seed-flood");
+        let peer = run(&std::fs::read(path).expect("there is that seed"));
+        let failed = peer.hostile.end.failed;
+        let expected = ProtocolError::Misbehaved(Misbehaviour::TooManyCalls(1));
+        assert_eq!(failed, Some(expected));
     }
 }
