@@ -300,6 +300,7 @@ impl<C> Session<C> {
                     peer_calls.remove(&id);
                 }
             });
+        self.send_window.handed_out();
         self.offer_room();
         self.check_drained();
     }
