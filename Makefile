@@ -13,7 +13,7 @@ say = @printf '\n==> %s\n'
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup system venv venv-original package demo test fmt-check lint rustdoc rust-tests doc-tests \
-        python-lint stubs python-tests fmt bench soak coverage docs deny clean
+        python-lint stubs python-tests fmt bench soak fuzz fuzz-seeds fuzz-minimise coverage docs deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,15 @@ bench: setup ## Measure calls beside a bare socket (see bench/)
 soak: system ## Simulate peers with new seeds for SOAK_S seconds (3600), in optimised code
 	$(say) 'Simulating'
 	@SOAK_S="$${SOAK_S:-3600}" cargo test --release -p app-net-proto --test simulation soak -- --nocapture
+
+fuzz: system ## Fuzz FUZZ_TARGET, or each target, for FUZZ_S seconds (60)
+	@scripts/fuzz.sh
+
+fuzz-seeds: system ## Write the fuzz targets' seeds anew
+	@cargo run --quiet -p app-net-fuzz --example seeds
+
+fuzz-minimise: system ## Take what was found on the way into fuzz/corpus, without what adds nothing
+	@scripts/fuzz.sh minimise
 
 coverage: system ## Measure which lines and branches of net-proto its tests run (95 % of the lines at least)
 	$(say) 'Coverage of net-proto'

@@ -177,6 +177,14 @@ pub enum OriginalError {
         /// As it was written.
         literal: String,
     },
+    /// Lists and objects in one another, more than are read.
+    #[error("the {message} nests deeper than {limit} levels: flatten it, or send it as a string")]
+    TooDeep {
+        /// "request" or "answer".
+        message: &'static str,
+        /// The limit.
+        limit: usize,
+    },
 }
 
 /// The size as the text of an error says it: at the limit it is known only that there was more to come.
@@ -210,9 +218,10 @@ pub fn sniff(first: &[u8]) -> Option<Sniffed> {
     if v03::PREFIX.starts_with(first) {
         return Some(Sniffed::NeedMore);
     }
+    // Past the limit no request begins any more, however much of it has been read at once.
+    let first = &first[..first.len().min(MESSAGE_LIMIT)];
     match first.iter().position(|byte| !json::is_space(*byte)) {
         Some(start) if first[start] == b'{' => Some(Sniffed::Original(Dialect::V06)),
-        // Past the limit no request can follow any more.
         None if first.len() < MESSAGE_LIMIT => Some(Sniffed::NeedMore),
         _ => None,
     }
@@ -230,7 +239,7 @@ impl Dialect {
     /// # Errors
     ///
     /// [`OriginalError::NotFinite`] and [`OriginalError::IntegerTooLarge`] for numbers that would arrive as others,
-    /// and [`OriginalError::Malformed`] for all else.
+    /// [`OriginalError::TooDeep`], and [`OriginalError::Malformed`] for all else.
     pub fn parse_request(self, bytes: &[u8]) -> Result<Parsed<Request>, OriginalError> {
         match self {
             Dialect::V03 => v03::parse_request(bytes),
@@ -265,7 +274,7 @@ impl Dialect {
     /// # Errors
     ///
     /// [`OriginalError::Empty`] and [`OriginalError::Cut`] if the peer died, [`OriginalError::NotFinite`] and
-    /// [`OriginalError::IntegerTooLarge`] for numbers that would arrive as others, and
+    /// [`OriginalError::IntegerTooLarge`] for numbers that would arrive as others, [`OriginalError::TooDeep`], and
     /// [`OriginalError::Malformed`] for bytes that are none of the dialect.
     pub fn parse_answer(self, bytes: &[u8]) -> Result<Answer, OriginalError> {
         if bytes.is_empty() {

@@ -327,6 +327,8 @@ impl<C> Session<C> {
                     publishing.large_is_out(id, window);
                 }
             });
+        self.send_window.handed_out();
+        self.publishing.handed_out();
         self.send_events();
         self.offer_room();
         self.check_drained();

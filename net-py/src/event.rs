@@ -221,12 +221,15 @@ pub(crate) fn emit(
     Ok(emit.is_waiting().then(|| Emission(Mutex::new(Some(emit)))))
 }
 
-/// Who subscribes to what on a peer of this process: by event, host, port and, if it is called, the tag of its function.
+/// An event, the host and port of who subscribes to it and, if it is called, the tag of its function.
+type Subscriber = (String, Option<String>, Option<u16>, Option<String>);
+
+/// Who subscribes to what on a peer of this process.
 #[pyfunction]
 pub(crate) fn subscribers(
     py: Python<'_>,
     of: &Bound<'_, Local>,
-) -> PyResult<Vec<(String, Option<String>, Option<u16>, Option<String>)>> {
+) -> PyResult<Vec<Subscriber>> {
     let peer = of.get().own().peer(py)?;
     let list = |event: String| {
         let of_event = peer.subscribers_of(&event).into_iter();

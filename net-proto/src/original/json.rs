@@ -14,9 +14,14 @@ pub(super) enum ReadError {
     NotFinite(String),
     /// It is JSON, with an integer that only Python's could hold.
     IntegerTooLarge(String),
+    /// It is JSON as far as to where it nests deeper than [`MOST_LEVELS`].
+    TooDeep,
     /// It is not JSON.
     Malformed(String),
 }
+
+/// How deep arrays and objects may nest: as deep as the reader of serde_json goes, which is as deep as values may but for one.
+pub(super) const MOST_LEVELS: usize = 127;
 
 /// What Python writes for the floats that are none of JSON.
 const CONSTANTS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
@@ -34,6 +39,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, ReadError> {
             "there is more after the value".to_owned(),
         )),
         Ok(value) => text.misfit.map_or(Ok(value), Err),
+        Err(error) if error.is_eof() && text.ends_too_deep => Err(ReadError::TooDeep),
         Err(error) if error.is_eof() => Err(ReadError::Incomplete),
         Err(error) => Err(ReadError::Malformed(error.to_string())),
     }
@@ -49,6 +55,8 @@ struct Readable {
     /// Whether a constant has only begun when the text ends. It is left out of `json`, so that the text is seen to
     /// end too early and not to be wrong.
     ends_in_constant: bool,
+    /// Whether the text nests too deep. `json` ends before that place, so that it is seen whether it is JSON up to there.
+    ends_too_deep: bool,
 }
 
 impl Readable {
@@ -57,11 +65,25 @@ impl Readable {
             json: Vec::with_capacity(bytes.len()),
             misfit: None,
             ends_in_constant: false,
+            ends_too_deep: false,
         };
+        let mut levels = 0_usize;
         let mut rest = bytes;
         while let Some(&first) = rest.first() {
             let length = match first {
                 b'"' => string_length(rest),
+                b'[' | b'{' if levels == MOST_LEVELS => {
+                    text.ends_too_deep = true;
+                    break;
+                }
+                b'[' | b'{' => {
+                    levels += 1;
+                    1
+                }
+                b']' | b'}' => {
+                    levels = levels.saturating_sub(1);
+                    1
+                }
                 b'-' | b'0'..=b'9' | b'N' | b'I' => {
                     if CONSTANTS
                         .iter()
@@ -288,7 +310,7 @@ mod tests {
     fn nesting_is_bounded() {
         assert!(matches!(
             read("[".repeat(1000).as_bytes()),
-            Err(ReadError::Malformed(_))
+            Err(ReadError::TooDeep)
         ));
     }
 

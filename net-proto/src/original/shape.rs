@@ -94,6 +94,10 @@ pub(super) fn json_error<T>(
         json::ReadError::IntegerTooLarge(literal) => {
             Err(OriginalError::IntegerTooLarge { message, literal })
         }
+        json::ReadError::TooDeep => Err(OriginalError::TooDeep {
+            message,
+            limit: json::MOST_LEVELS,
+        }),
         json::ReadError::Malformed(why) => Err(OriginalError::Malformed { message, why }),
     }
 }

@@ -408,6 +408,40 @@ fn base64_that_goes_on_after_its_request_is_refused() {
 }
 
 #[test]
+fn what_nests_too_deep_is_refused_and_not_taken_for_text() {
+    for dialect in BOTH {
+        let nested = |levels: usize| {
+            let list = |inner, _| Value::Array(vec![inner]);
+            (0..levels).fold(json!(1), list)
+        };
+        let answer = |levels| {
+            let bytes = dialect.build_answer(&Answer::Value(nested(levels)));
+            dialect.parse_answer(&bytes)
+        };
+        // 0.3 puts an object around it.
+        assert_eq!(answer(126), Ok(Answer::Value(nested(126))));
+        let (message, limit) = ("answer", 127);
+        assert_eq!(answer(128), Err(OriginalError::TooDeep { message, limit }));
+
+        let request = |levels| Request {
+            args: vec![nested(levels)],
+            ..Request::new("app.f")
+        };
+        let bytes = dialect.build_request(&request(125)).unwrap();
+        let read = dialect.parse_request(&bytes);
+        assert_eq!(read, Ok(Parsed::Complete(request(125))));
+        let bytes = dialect.build_request(&request(126)).unwrap();
+        let message = "request";
+        let too_deep = Err(OriginalError::TooDeep { message, limit });
+        assert_eq!(dialect.parse_request(&bytes), too_deep);
+    }
+    // Brackets that are no JSON stay text.
+    let text = format!("hello {}", "[".repeat(200));
+    let answer = Dialect::V06.parse_answer(text.as_bytes());
+    assert_eq!(answer, Ok(Answer::Value(json!(text))));
+}
+
+#[test]
 fn requests_that_are_none() {
     for text in [
         "{}",
@@ -521,6 +555,15 @@ fn long_answers_of_originals_are_read_whole() {
         Dialect::V06.parse_answer(json!(long).to_string().as_bytes()),
         Ok(Answer::Value(json!(long)))
     );
+}
+
+#[test]
+fn white_space_up_to_the_limit_is_no_request_whatever_follows() {
+    let mut bytes = vec![b' '; MESSAGE_LIMIT];
+    assert_eq!(sniff(&bytes), None);
+    bytes.push(b'{');
+    assert_eq!(sniff(&bytes), None);
+    assert_eq!(sniff(&bytes[2..]), Some(Sniffed::Original(Dialect::V06)));
 }
 
 #[test]

@@ -39,13 +39,13 @@ const CUT: &str = " [cut: an original app-net peer reads 1,024 bytes]";
 /// ```
 #[must_use]
 pub fn error_kind(traceback: &str) -> (String, String) {
-    let report = &traceback[report_start(traceback)..];
+    let report = &traceback[report_start(traceback).0..];
     let (kind, message) = split_report(report).unwrap_or((UNKNOWN_KIND, report));
     (kind.to_owned(), message.trim_end().to_owned())
 }
 
-/// Where the lines begin that tell the exception, after those that tell the calls. 0 if none is told.
-fn report_start(traceback: &str) -> usize {
+/// Where the lines begin that tell the exception, and whether those before them tell the calls. 0 if none is told.
+fn report_start(traceback: &str) -> (usize, bool) {
     let mut last = None;
     let mut without_header = None;
     // Whether the calls of a traceback are being told, and thus its exception is still to come.
@@ -72,7 +72,10 @@ fn report_start(traceback: &str) -> usize {
         }
         start += line.len();
     }
-    last.or(without_header).unwrap_or(0)
+    match last {
+        Some(start) => (start, true),
+        None => (without_header.unwrap_or(0), false),
+    }
 }
 
 /// `kind: message`, or a kind alone.
@@ -99,7 +102,10 @@ pub(super) fn shorten(traceback: &str, room: usize) -> Cow<'_, str> {
     if width(traceback) <= room {
         return Cow::Borrowed(traceback);
     }
-    let (calls, report) = traceback.split_at(report_start(traceback));
+    let (start, has_calls) = report_start(traceback);
+    let (before, report) = traceback.split_at(start);
+    // Other lines would be taken for the exception under the header that is put there.
+    let calls = if has_calls { before } else { "" };
     // Stands there even if the room is scarce: without a header it is a guess where the exception begins.
     let room = room.saturating_sub(width(LEFT_OUT));
     if let Some(mut left) = room.checked_sub(width(report)) {
@@ -262,6 +268,14 @@ mod tests {
             "{short}"
         );
         assert!((395..=400).contains(&width(&short)), "{}", width(&short));
+    }
+
+    #[test]
+    fn words_before_an_exception_without_a_header_are_not_taken_for_it() {
+        let long = format!("{}\nValueError: and more\n", "some words ".repeat(30));
+        let short = shorten(&long, 300);
+        assert_eq!(short, format!("{LEFT_OUT}ValueError: and more\n"));
+        assert_eq!(error_kind(&short), error_kind(&long));
     }
 
     proptest! {

@@ -98,6 +98,7 @@ impl Leaving {
                 taken,
                 "a turn and link_has_room mean credit for a whole chunk"
             );
+            body.window.handed_out();
             let bytes = body.rest.split_to(length);
             self.bytes -= length as u64;
             moved += HEADER + length;

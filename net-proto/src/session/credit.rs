@@ -8,6 +8,8 @@ use crate::error::Misbehaviour;
 pub(super) struct SendWindow {
     size: u64,
     available: u64,
+    /// Used for what is still here, and so cannot come back yet.
+    kept: u64,
 }
 
 impl SendWindow {
@@ -15,6 +17,7 @@ impl SendWindow {
         Self {
             size,
             available: size,
+            kept: 0,
         }
     }
 
@@ -37,15 +40,21 @@ impl SendWindow {
         match self.available.checked_sub(bytes) {
             Some(left) => {
                 self.available = left;
+                self.kept += bytes;
                 true
             }
             None => false,
         }
     }
 
-    /// The other side gives credit back.
+    /// All that credit was used for has been handed out to be written.
+    pub(super) fn handed_out(&mut self) {
+        self.kept = 0;
+    }
+
+    /// The other side gives credit back. Only for what it can have seen: else who reads nothing could have answers pile up here.
     pub(super) fn give(&mut self, bytes: u64) -> Result<(), Misbehaviour> {
-        if bytes > self.size - self.available {
+        if bytes > self.size - self.available - self.kept {
             return Err(Misbehaviour::CreditOverflow);
         }
         self.available += bytes;
@@ -123,6 +132,8 @@ mod tests {
         assert!(sender.take(100) && !sender.take(1));
         assert_eq!(receiver.take(100), Ok(()));
         assert_eq!(receiver.take(1), Err(Misbehaviour::CreditExceeded));
+        assert_eq!(sender.give(1), Err(Misbehaviour::CreditOverflow));
+        sender.handed_out();
         assert_eq!(sender.give(receiver.give()), Ok(()));
         assert_eq!(sender.give(1), Err(Misbehaviour::CreditOverflow));
     }

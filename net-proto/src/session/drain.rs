@@ -32,8 +32,9 @@ impl<C> Session<C> {
     pub fn goodbye(&mut self, _now: Instant, reason: &str) {
         if self.drain.reason.is_none() {
             self.drain.reason = Some(head(reason, MAX_REASON).to_owned());
-            self.say_goodbye();
+            // Before the goodbye: that may be the end, after which nothing comes.
             self.end_waiting();
+            self.say_goodbye();
         }
     }
 
@@ -61,8 +62,8 @@ impl<C> Session<C> {
         // Our answer carries the same reason: it is what ends the link.
         self.drain.reason.get_or_insert_with(|| reason.clone());
         self.events.push_back(Event::Goodbye { reason });
-        self.say_goodbye();
         self.end_waiting();
+        self.say_goodbye();
         self.check_drained();
     }
 

@@ -60,6 +60,8 @@ pub(super) struct Publishing {
     turns: VecDeque<CallId>,
     /// Those for which somebody waits, as their queue was full.
     awaited: Vec<CallId>,
+    /// Those whose events are among the small frames that wait to be written.
+    written: Vec<CallId>,
     /// Bytes of all that waits.
     bytes: u64,
 }
@@ -164,6 +166,16 @@ impl Publishing {
         window.give(credit)?;
         self.wake(id);
         Ok(true)
+    }
+
+    /// All small frames have been handed out to be written.
+    pub(super) fn handed_out(&mut self) {
+        for id in self.written.drain(..) {
+            let interest = self.interests.get_mut(&id);
+            if let Some(window) = interest.and_then(|interest| interest.window.as_mut()) {
+                window.handed_out();
+            }
+        }
     }
 
     /// A large event has left, and gives back what is left of the credit.
@@ -391,6 +403,9 @@ impl<C> Session<C> {
             interest.last
         });
         write_event(&mut self.out, id, number, &event.metadata, &body);
+        if self.publishing.written.last() != Some(&id) {
+            self.publishing.written.push(id);
+        }
         if let Body::More(_) = body
             && let Some(window) = interest.window.take()
         {

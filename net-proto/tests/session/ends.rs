@@ -426,3 +426,30 @@ fn a_failed_session_stays_failed() {
     let refused = pair.dialer.try_call(pair.now, "a.f", b"", 9).unwrap_err();
     assert_eq!(refused.why, WhyRefused::NotConnected);
 }
+
+#[test]
+fn who_waits_for_room_is_told_before_the_end() {
+    for is_dialers in [true, false] {
+        let little = Limits {
+            high_water: 1,
+            ..Limits::default()
+        };
+        let mut pair = Pair::connected_with(little, Limits::default());
+        // What waits to be written is over already; it is in the way all the same.
+        let given_up = pair.dialer.call(pair.now, "a.f", b"", 0);
+        pair.dialer.session.cancel(given_up);
+        let refused = pair.dialer.try_call(pair.now, "a.f", b"", 1).unwrap_err();
+        assert_eq!(refused.why, WhyRefused::Blocked);
+        let end = if is_dialers {
+            &mut pair.dialer
+        } else {
+            &mut pair.acceptor
+        };
+        end.session.goodbye(pair.now, "enough");
+        pair.flow();
+        let events: Vec<_> = pair.dialer.events.drain(..).collect();
+        let is_room = |event: &Event<u32>| matches!(event, Event::Room);
+        assert!(events.iter().any(is_room), "{events:?}");
+        assert!(matches!(events.last(), Some(Event::Drained)), "{events:?}");
+    }
+}

@@ -380,6 +380,24 @@ fn a_caller_that_takes_no_answers_cannot_fill_our_memory() {
 }
 
 #[test]
+fn a_caller_that_reads_nothing_has_no_credit_to_give_back() {
+    let credit = frame(CREDIT, 0, 0, &116_u64.to_le_bytes());
+    for is_read in [true, false] {
+        let mut pair = Pair::connected();
+        pair.acceptor.echoes = true;
+        pair.acceptor.receive(pair.now, &call(1, &[0; 100]));
+        if is_read {
+            pair.acceptor.write_once(pair.now);
+        }
+        // Were it taken, the answers to a window of small calls could be as large as they like.
+        pair.acceptor.receive(pair.now, &credit);
+        let refused = Some(Misbehaviour::CreditOverflow.into());
+        let expected = if is_read { None } else { refused };
+        assert_eq!(pair.acceptor.failed, expected);
+    }
+}
+
+#[test]
 fn pings_do_not_pile_up_answers() {
     let mut pair = Pair::connected();
     for number in 0..1000_u64 {

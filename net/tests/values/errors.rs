@@ -120,6 +120,18 @@ enum Shape<T> {
 }
 
 #[test]
+fn a_bignum_beyond_the_last_level_is_refused_where_it_is_written() {
+    for n in [i128::MAX, i128::MIN] {
+        let nested =
+            |levels: usize| (0..levels).fold(Value::from(n), |inner, _| Value::List(vec![inner]));
+        let bytes = encoded(&nested(MAX_DEPTH - 1));
+        assert_eq!(decode::<Value>(&bytes).unwrap(), nested(MAX_DEPTH - 1));
+        let error = encode(&nested(MAX_DEPTH), &mut Vec::new()).unwrap_err();
+        assert!(matches!(error.kind(), ValueErrorKind::TooDeep { .. }));
+    }
+}
+
+#[test]
 fn a_serialize_that_fails_is_told_with_its_place() {
     #[track_caller]
     fn fails(value: impl Serialize, path: &str) {

@@ -1,0 +1,270 @@
+//! Frames with sound headers into a session, in any order and with any payload: what random bytes seldom come to, as each frame
+//! has to have the right length and stream.
+//!
+//! An input begins with a byte for [`Hostile`]; then each step takes its kind and what that needs.
+
+use net_proto::Side;
+
+use crate::session::Hostile;
+use crate::source::Source;
+
+/// Steps in one input. More find nothing that a second input would not.
+const MOST_STEPS: usize = 300;
+
+const HELLO: u8 = 0x01;
+const CALL: u8 = 0x02;
+const REPLY: u8 = 0x03;
+const FLAG: u8 = 0x04;
+const ERROR: u8 = 0x05;
+const CANCEL: u8 = 0x08;
+const CREDIT: u8 = 0x09;
+const CHUNK: u8 = 0x0A;
+const PING: u8 = 0x0D;
+const PONG: u8 = 0x0E;
+const GOODBYE: u8 = 0x0F;
+
+/// A session that is fed by someone who knows the frames and keeps to nothing else.
+pub fn frames(input: &[u8]) {
+    run(input).hostile.end();
+}
+
+fn run(input: &[u8]) -> Peer {
+    let mut source = Source::new(input);
+    let mut peer = Peer::new(&mut source);
+    let mut steps = 0;
+    while !source.is_empty() && steps < MOST_STEPS && peer.hostile.end.failed.is_none() {
+        steps += 1;
+        peer.step(&mut source);
+    }
+    peer
+}
+
+struct Peer {
+    hostile: Hostile,
+    /// The next stream that it may open.
+    next: u64,
+    /// The tags that it has sent with a number.
+    tags: u32,
+}
+
+impl Peer {
+    fn new(source: &mut Source<'_>) -> Self {
+        let hostile = Hostile::new(source.byte());
+        let next = match hostile.side {
+            Side::Dialer => 2,
+            Side::Acceptor => 1,
+        };
+        Self {
+            hostile,
+            next,
+            tags: 0,
+        }
+    }
+
+    fn step(&mut self, source: &mut Source<'_>) {
+        match source.byte() % 20 {
+            0..=2 => self.call(source, false),
+            3 => self.call(source, true),
+            4 | 5 => self.body(source),
+            6 => {
+                let stream = self.stream(source);
+                let flags = source.byte() & 1;
+                self.send(CHUNK, flags, stream, &vec![1; length(source)]);
+            }
+            7 => {
+                let stream = self.stream(source);
+                self.send(REPLY, 0, stream, &vec![2; length(source)]);
+            }
+            8 => {
+                let stream = self.stream(source);
+                self.send(REPLY, 8, stream, &number(source).to_le_bytes());
+            }
+            9 => {
+                let (kind, stream) = (
+                    [FLAG, ERROR][usize::from(source.yes())],
+                    self.stream(source),
+                );
+                let payload = source.text();
+                let error = [b"\xa2\x00\x01\x02\x62no", payload.as_bytes()];
+                self.send(kind, 0, stream, error[usize::from(source.yes())]);
+            }
+            10 => {
+                let stream = self.stream(source);
+                self.send(CANCEL, 0, stream, &[]);
+            }
+            11 => {
+                let stream = [0, self.stream(source)][usize::from(source.yes())];
+                self.send(CREDIT, 0, stream, &number(source).to_le_bytes());
+            }
+            12 => {
+                let kind = [PING, PONG][usize::from(source.yes())];
+                self.send(kind, 0, 0, &u64::from(source.byte()).to_le_bytes());
+            }
+            13 => self.send(GOODBYE, 0, 0, source.text().as_bytes()),
+            14 => {
+                let (kind, flags) = (
+                    [HELLO, source.byte()][usize::from(source.yes())],
+                    source.byte(),
+                );
+                let stream = self.stream(source);
+                self.send(kind, flags, stream, source.text().as_bytes());
+            }
+            // What the session's own side does meanwhile.
+            15 => self.hostile.answer(source.byte() | 1),
+            16 => self.hostile.listen(),
+            17 => self.hostile.pass(source.short() % 2000),
+            18 => self.hostile.call(length(source), u16::from(source.byte())),
+            _ => match source.byte() % 8 {
+                0 => self.hostile.goodbye(),
+                1 | 2 => self.hostile.probe(),
+                // Calls that go on coming.
+                3 => {
+                    for _ in 0..source.byte() % 64 {
+                        self.call(&mut Source::new(&[]), false);
+                    }
+                }
+                _ => self.hostile.cancel(source.byte().into()),
+            },
+        }
+    }
+
+    fn send(&mut self, kind: u8, flags: u8, stream: u64, payload: &[u8]) {
+        let mut frame = Vec::with_capacity(16 + payload.len());
+        frame.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+        frame.extend_from_slice(&[kind, flags, 0, 0]);
+        frame.extend_from_slice(&stream.to_le_bytes());
+        frame.extend_from_slice(payload);
+        self.hostile.send(&frame);
+    }
+
+    /// A stream that is in use, was, or may be.
+    fn stream(&mut self, source: &mut Source<'_>) -> u64 {
+        let (which, number) = (source.byte(), u64::from(source.byte()));
+        match which % 8 {
+            0..=2 => {
+                let own: Vec<_> = self.hostile.own().collect();
+                let index = number as usize % own.len().max(1);
+                own.get(index).copied().unwrap_or(number)
+            }
+            // The latest that it opened.
+            3..=5 => self.next.saturating_sub(2 * (1 + number % 8)),
+            6 => number,
+            _ => source.long(),
+        }
+    }
+
+    /// A CALL, by the rules as a rule.
+    fn call(&mut self, source: &mut Source<'_>, in_chunks: bool) {
+        let how = source.byte();
+        let stream = if how & 0xF0 == 0xF0 {
+            self.stream(source)
+        } else {
+            self.next
+        };
+        let (mut flags, mut payload) = (0, Vec::new());
+        if how & 1 != 0 || self.tags == 0 {
+            flags |= 1;
+            self.tags += u32::from(how & 2 == 0);
+            let number = if how & 2 == 0 { self.tags } else { 0 };
+            let tag = format!("tag.{number}");
+            payload.extend_from_slice(&number.to_le_bytes());
+            payload.extend_from_slice(&(tag.len() as u16).to_le_bytes());
+            payload.extend_from_slice(tag.as_bytes());
+        } else {
+            payload.extend_from_slice(&self.tags.to_le_bytes());
+        }
+        if how & 4 != 0 {
+            flags |= 2;
+            payload.extend_from_slice(&u32::from(source.short()).to_le_bytes());
+        }
+        if how & 8 != 0 {
+            flags |= 4;
+            let metadata = source.text();
+            payload.extend_from_slice(&(metadata.len() as u32).to_le_bytes());
+            payload.extend_from_slice(metadata.as_bytes());
+        }
+        if in_chunks {
+            flags |= 8;
+            payload.extend_from_slice(&number(source).to_le_bytes());
+        } else {
+            payload.resize(payload.len() + length(source), 4);
+        }
+        self.next = self.next.max(stream).saturating_add(2);
+        self.send(CALL, flags, stream, &payload);
+    }
+
+    /// A body in chunks, by the rules but for a byte too many or a missing end: of a new call, or of the reply to one of ours.
+    fn body(&mut self, source: &mut Source<'_>) {
+        let how = source.byte();
+        let total = u64::from(source.short()) * 5 + 1;
+        let own = self.hostile.own().next();
+        let stream = match own {
+            Some(own) if how & 1 != 0 => {
+                self.send(REPLY, 8, own, &total.to_le_bytes());
+                own
+            }
+            _ => {
+                let stream = self.next;
+                self.next = self.next.saturating_add(2);
+                self.tags += 1;
+                let mut payload = self.tags.to_le_bytes().to_vec();
+                payload.extend_from_slice(b"\x01\x00t");
+                payload.extend_from_slice(&total.to_le_bytes());
+                self.send(CALL, 1 | 8, stream, &payload);
+                stream
+            }
+        };
+        let mut left = total;
+        let piece = [65_536, 1 + u64::from(source.short())][usize::from(how >> 1 & 1)];
+        let most = if how & 4 != 0 { 3 } else { u64::MAX };
+        for _ in 0..most.min(16) {
+            let size = left.min(piece);
+            if size == 0 {
+                break;
+            }
+            left -= size;
+            let wrong = u8::from(how & 0xF8 == 0xF8);
+            let last = u8::from(left == 0) ^ wrong;
+            self.send(CHUNK, last, stream, &vec![5; size as usize]);
+            if how & 8 != 0 {
+                self.hostile.listen();
+            }
+        }
+    }
+}
+
+/// Bytes of a payload: few as a rule, at times about as many as are allowed.
+fn length(source: &mut Source<'_>) -> usize {
+    match source.byte() {
+        few @ 0..200 => few.into(),
+        200..220 => 65_530 + usize::from(source.byte() % 16),
+        220..225 => 74_810 + usize::from(source.byte() % 16),
+        _ => source.short().into(),
+    }
+}
+
+/// A number such as an amount of credit or a length: of any magnitude.
+fn number(source: &mut Source<'_>) -> u64 {
+    match source.byte() {
+        small @ 0..100 => small.into(),
+        100..200 => u64::from(source.short()) * 8,
+        shift => u64::MAX >> (shift - 200),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use net_proto::{Misbehaviour, ProtocolError};
+
+    use super::*;
+
+    /// What is hardest to come to: answers take up all the credit there is, then calls are refused until that is too many.
+    #[test]
+    fn the_seed_of_a_flood_goes_too_far() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/frames/seed-flood");
+        let peer = run(&std::fs::read(path).expect("there is that seed"));
+        let failed = peer.hostile.end.failed;
+        let expected = ProtocolError::Misbehaved(Misbehaviour::TooManyCalls(1));
+        assert_eq!(failed, Some(expected));
+    }
+}
