@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,20 @@ def test_a_call_on_a_peer_that_is_shut_down_ends() -> None:
     with pytest.raises((net.Lost, net.Cancelled)):
         waiting.result(PATIENCE)
     served.open_gate()
+
+
+def test_functions_that_block_on_each_of_them_keep_none_from_being_answered(serve: Callable[..., Served]) -> None:
+    other = serve()
+    peers = [other.id, *served.begin_peers(2, peer=other.id)]
+    for peer in peers:
+        assert net.pass_through(1, peer=peer) == 1
+    blocked = [served.pass_gate.submit(peer=peer) for peer in peers]
+    for peer in peers:
+        assert net.pass_through(1, peer=peer) == 1
+    assert not any(future.done() for future in blocked)
+    while not all(future.done() for future in blocked):
+        served.open_gate(peer=peers[0])
+    assert all(future.result() for future in blocked)
 
 
 def test_the_end_of_a_program_ends_them_all(there: Served) -> None:
