@@ -91,6 +91,21 @@ def test_functions_that_block_on_each_of_them_keep_none_from_being_answered(serv
     assert all(future.result() for future in blocked)
 
 
+def test_they_call_one_another_from_within_calls() -> None:
+    with net.Peer(test=True) as second, net.Peer(test=True) as third:
+        peers = [net.Peer(), second, third]
+
+        @net.connect
+        def hop(left: int) -> list[int]:
+            here = peers.index(net.Peer())
+            return [here, *hop(left - 1, peer=peers[(here + 1) % 3])] if left else [here]
+
+        assert hop(12) == [0, 1, 2] * 4 + [0]
+        futures = [hop.submit(6, peer=peer) for peer in peers * 5]
+        for number, future in enumerate(futures):
+            assert future.result(PATIENCE) == [(number + step) % 3 for step in range(7)]
+
+
 def test_the_end_of_a_program_ends_them_all(there: Served) -> None:
     code = f"""
 import net, served
