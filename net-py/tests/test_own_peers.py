@@ -159,6 +159,36 @@ print("parent")
     assert (ended.stdout.strip(), ended.returncode) == ("parent", 0), ended.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_whose_own_peer_is_shut_down_goes_on_without() -> None:
+    code = """
+import os, net, served
+own = net.Peer()
+own.register_connection(served.multiply, "Apart")
+with net.Peer(test=True) as second:
+    own.shutdown()
+    own.shutdown()
+    assert net.Peer() is own and "Apart" in own.registered_connections
+    assert served.multiply(2, 3) == 6
+    assert second.execute(second, "served.multiply", (2, 3)) == 6
+    if os.fork() == 0:
+        assert second.port
+        try:
+            own.port
+        except net.Error as error:
+            print(error, flush=True)
+        os._exit(0)
+    os.wait()
+    try:
+        served.multiply(2, 3, peer="127.0.0.1:1")
+    except net.Error as error:
+        print(error)
+"""
+    ended = run(code)
+    assert ended.stdout.splitlines() == ["this process's peer has ended"] * 2, ended.stderr
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_threads_end_with_the_process_of_several() -> None:
     code = """
 import net, threading
