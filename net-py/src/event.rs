@@ -226,10 +226,7 @@ type Subscriber = (String, Option<String>, Option<u16>, Option<String>);
 
 /// Who subscribes to what on a peer of this process.
 #[pyfunction]
-pub(crate) fn subscribers(
-    py: Python<'_>,
-    of: &Bound<'_, Local>,
-) -> PyResult<Vec<Subscriber>> {
+pub(crate) fn subscribers(py: Python<'_>, of: &Bound<'_, Local>) -> PyResult<Vec<Subscriber>> {
     let peer = of.get().own().peer(py)?;
     let list = |event: String| {
         let of_event = peer.subscribers_of(&event).into_iter();

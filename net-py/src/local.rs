@@ -316,11 +316,10 @@ pub(crate) fn start_in_child(py: Python<'_>) -> PyResult<()> {
     wait::after_fork();
     GENERATION.fetch_add(1, Ordering::Relaxed);
     for own in &all.peers {
-        let had_begun = own.node().is_some();
-        own.wishes().iter().for_each(|wish| wish.after_fork());
-        // Not dropped: it would wait for threads that are not here.
-        std::mem::forget(std::mem::replace(&mut *own.run(), Run::None));
-        if had_begun {
+        if own.node().is_some() {
+            own.wishes().iter().for_each(|wish| wish.after_fork());
+            // Not dropped: it would wait for threads that are not here.
+            std::mem::forget(std::mem::replace(&mut *own.run(), Run::None));
             own.start(&all)?;
         }
     }
@@ -400,27 +399,26 @@ impl Local {
         Ok(self.0.start(&all())?)
     }
 
-    /// Has it take leave of other peers and lets calls in flight end, for at most `grace` seconds.
-    fn stop(&self, py: Python<'_>, grace: f64) -> PyResult<()> {
-        // The process's own stays on the list: it is what there is to say of that it has ended.
-        let mut all = all();
-        if let Some(place) = all
-            .peers
-            .iter()
-            .skip(1)
-            .position(|own| Arc::ptr_eq(own, &self.0))
-        {
-            all.peers.remove(place + 1);
-        }
-        drop(all);
+    /// Has it take leave of other peers and lets calls in flight end, for at most `grace` seconds. Says whether that was the last of
+    /// it: the process's own peer stays what there is to say of that it has ended.
+    fn stop(&self, py: Python<'_>, grace: f64) -> PyResult<bool> {
         if let Some(node) = self.0.node() {
             node.settle(py)?;
         }
-        let Some(peer) = self.0.take() else {
-            return Ok(());
+        let is_further = {
+            let mut all = all();
+            let place = all.peers.iter().position(|own| Arc::ptr_eq(own, &self.0));
+            let further = place.filter(|place| *place > 0);
+            if let Some(place) = further {
+                all.peers.remove(place);
+            }
+            place != Some(0)
         };
-        let grace = Duration::try_from_secs_f64(grace).unwrap_or_default();
-        wait(py, peer.shutdown_within(grace))
+        if let Some(peer) = self.0.take() {
+            let grace = Duration::try_from_secs_f64(grace).unwrap_or_default();
+            wait(py, peer.shutdown_within(grace))?;
+        }
+        Ok(is_further)
     }
 
     /// A handle on the peer that `target` names, from which calls go out from this one.

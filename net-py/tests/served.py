@@ -233,6 +233,12 @@ def call_on(peer: str | None, target: str) -> int:
 
 
 @net.connect
+def begin_peers(count: int) -> list[str]:
+    """Make further peers in this process, and return their ids."""
+    return [net.Peer(test=True).instance_id for _ in range(count)]
+
+
+@net.connect
 def relay(target: str, tag: str, *args: Any) -> Any:
     return net.Peer().execute(target, tag, args)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,35 @@ def test_a_call_on_a_peer_that_is_shut_down_ends() -> None:
     served.open_gate()
 
 
+def test_functions_that_block_on_each_of_them_keep_none_from_being_answered(serve: Callable[..., Served]) -> None:
+    other = serve()
+    peers = [other.id, *served.begin_peers(2, peer=other.id)]
+    for peer in peers:
+        assert net.pass_through(1, peer=peer) == 1
+    blocked = [served.pass_gate.submit(peer=peer) for peer in peers]
+    for peer in peers:
+        assert net.pass_through(1, peer=peer) == 1
+    assert not any(future.done() for future in blocked)
+    while not all(future.done() for future in blocked):
+        served.open_gate(peer=peers[0])
+    assert all(future.result() for future in blocked)
+
+
+def test_they_call_one_another_from_within_calls() -> None:
+    with net.Peer(test=True) as second, net.Peer(test=True) as third:
+        peers = [net.Peer(), second, third]
+
+        @net.connect
+        def hop(left: int) -> list[int]:
+            here = peers.index(net.Peer())
+            return [here, *hop(left - 1, peer=peers[(here + 1) % 3])] if left else [here]
+
+        assert hop(12) == [0, 1, 2] * 4 + [0]
+        futures = [hop.submit(6, peer=peer) for peer in peers * 5]
+        for number, future in enumerate(futures):
+            assert future.result(PATIENCE) == [(number + step) % 3 for step in range(7)]
+
+
 def test_the_end_of_a_program_ends_them_all(there: Served) -> None:
     code = f"""
 import net, served
@@ -127,6 +157,36 @@ print("parent")
 """
     ended = run(code)
     assert (ended.stdout.strip(), ended.returncode) == ("parent", 0), ended.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_whose_own_peer_is_shut_down_goes_on_without() -> None:
+    code = """
+import os, net, served
+own = net.Peer()
+own.register_connection(served.multiply, "Apart")
+with net.Peer(test=True) as second:
+    own.shutdown()
+    own.shutdown()
+    assert net.Peer() is own and "Apart" in own.registered_connections
+    assert served.multiply(2, 3) == 6
+    assert second.execute(second, "served.multiply", (2, 3)) == 6
+    if os.fork() == 0:
+        assert second.port
+        try:
+            own.port
+        except net.Error as error:
+            print(error, flush=True)
+        os._exit(0)
+    os.wait()
+    try:
+        served.multiply(2, 3, peer="127.0.0.1:1")
+    except net.Error as error:
+        print(error)
+"""
+    ended = run(code)
+    assert ended.stdout.splitlines() == ["this process's peer has ended"] * 2, ended.stderr
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_threads_end_with_the_process_of_several() -> None:

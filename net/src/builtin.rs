@@ -223,7 +223,7 @@ pub(crate) fn info_for_original(core: &Arc<Core>, limit: usize) -> Json {
     // 0.3 writes base64, four bytes for three; the limit is taken for that dialect.
     let room = limit * 3 / 4 - 16;
     let mut size = answer.to_string().len();
-    for list in ["flags", "connections"] {
+    for list in ["flags", "subscriptions", "connections"] {
         let names = answer.get_mut(list).and_then(Json::as_array_mut);
         let Some(names) = names else { continue };
         while size > room

@@ -64,7 +64,7 @@ pub(crate) struct Core {
     #[cfg(unix)]
     listening: Vec<std::os::fd::RawFd>,
     pub(crate) runtime: Handle,
-    pub(crate) inline: Inline,
+    pub(crate) inline: Arc<Inline>,
     pub(crate) registry: Registry,
     pub(crate) peers: Table,
     pub(crate) publisher: Publisher,

@@ -397,8 +397,8 @@ class Peer:
 
     def shutdown(self, grace: float = 5.0) -> None:
         """Take leave of other peers, let calls in flight end for at most ``grace`` seconds, and stop."""
-        self._local.stop(grace)
-        _faces.pop(self._local, None)
+        if self._local.stop(grace):
+            _faces.pop(self._local, None)
 
     def __enter__(self) -> Peer:
         return self
