@@ -3,12 +3,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use net::{Emit, Peer, Policy, Registered};
+use net::{Emit, Peer, Policy, Registered, Which};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::local::{self, Local};
+use crate::local::{self, Local, which};
 use crate::remote::Remote;
 use crate::wait::wait;
 use crate::{convert, error};
@@ -21,9 +21,8 @@ pub(crate) struct Wanted {
     event: String,
     /// The function that is told, by the tag under which it is registered.
     tag: String,
-    groups: Option<Vec<String>>,
-    hubs_only: bool,
-    on_host: bool,
+    /// None: those in `peers`.
+    which: Option<Which>,
     /// As [`Peer::remote`] takes them.
     peers: Option<Vec<String>>,
     keep: u32,
@@ -63,14 +62,8 @@ impl Wanted {
             let remotes = peers.iter().filter_map(|target| peer.remote(target).ok());
             wish = wish.peers(&remotes.collect::<Vec<_>>());
         }
-        if let Some(groups) = &self.groups {
-            wish = wish.groups(groups);
-        }
-        if self.hubs_only {
-            wish = wish.hubs_only();
-        }
-        if self.on_host {
-            wish = wish.on_host();
+        if let Some(which) = &self.which {
+            wish = wish.from(which);
         }
         wish.begin_registered(function)
     }
@@ -172,9 +165,7 @@ pub(crate) fn subscribe(
     let wanted = Arc::new(Wanted {
         event,
         tag,
-        groups,
-        hubs_only,
-        on_host,
+        which: peers.is_none().then(|| which(groups, hubs_only, on_host)),
         peers: peers.map(|all| all.iter().map(|remote| remote.named()).collect()),
         keep,
         when_full,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use net::{Connection, Peer};
+use net::{Connection, Peer, Which};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -361,6 +361,18 @@ pub(crate) fn stop(py: Python<'_>, grace: f64) {
     });
 }
 
+/// Which peers are meant. No groups are the own one.
+pub(crate) fn which(groups: Option<Vec<String>>, hubs_only: bool, on_host: bool) -> Which {
+    let mut which = groups.map_or_else(Which::own_group, Which::groups);
+    if hubs_only {
+        which = which.hubs_only();
+    }
+    if on_host {
+        which = which.on_host();
+    }
+    which
+}
+
 /// A peer of this process. Two are equal if they stand for the same one.
 #[pyclass(frozen, eq, hash, module = "net._net")]
 pub(crate) struct Local(Arc<Own>);
@@ -426,15 +438,23 @@ impl Local {
         remote::handle(&self.0, target)
     }
 
-    /// The peers that are there, as this one sees them; `refresh` looks anew first.
-    fn peers(&self, py: Python<'_>, refresh: bool) -> PyResult<Vec<Remote>> {
+    /// The peers that are there, as this one sees them; `refresh` looks anew first. No groups are its own.
+    fn peers(
+        &self,
+        py: Python<'_>,
+        refresh: bool,
+        groups: Option<Vec<String>>,
+        hubs_only: bool,
+        on_host: bool,
+    ) -> PyResult<Vec<Remote>> {
         let peer = self.0.peer(py)?;
+        let which = which(groups, hubs_only, on_host);
         let runtime = peer.runtime().clone();
         let looking = runtime.spawn(async move {
             if refresh {
-                peer.refresh().await
+                peer.refresh_where(&which).await
             } else {
-                peer.peers().await
+                peer.peers_where(&which).await
             }
         });
         match wait(py, looking)? {

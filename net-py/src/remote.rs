@@ -143,16 +143,7 @@ impl Remote {
     /// Whether it runs on this host, as far as its addresses tell.
     #[getter]
     fn on_host(&self, py: Python<'_>) -> PyResult<bool> {
-        let remote = self.here(py)?;
-        let is_local = |(host, _): (String, u16)| {
-            host.parse::<std::net::IpAddr>()
-                .is_ok_and(|ip| ip.is_loopback())
-        };
-        Ok(remote
-            .addresses()
-            .iter()
-            .any(|address| address.starts_with("unix:"))
-            || remote.host_port().is_some_and(is_local))
+        Ok(self.here(py)?.on_host())
     }
 }
 

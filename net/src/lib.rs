@@ -42,6 +42,7 @@ mod registry;
 mod remote;
 mod runtime;
 mod trouble;
+mod which;
 
 pub mod blocking;
 #[doc(hidden)]
@@ -64,6 +65,7 @@ pub use registry::{
 };
 pub use remote::{Remote, Speaks};
 pub use value::Value;
+pub use which::Which;
 
 /// Compiles the code in the README.
 #[cfg(doctest)]

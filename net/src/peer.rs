@@ -22,6 +22,7 @@ use crate::place::Place;
 use crate::registry::Registry;
 use crate::remote::Remote;
 use crate::runtime::{self, Inline};
+use crate::which::Which;
 use crate::{builtin, private};
 
 /// How long calls in flight may go on when their peer shuts down.
@@ -289,11 +290,16 @@ impl Peer {
         ))
     }
 
-    /// The peers that are there now, itself and transient ones (a command line) left out.
+    /// The peers of its own group that are there now, itself and transient ones (a command line) left out.
     ///
     /// Answers from memory, at the cost of one look at the runtime directory's time; the first call after the start
     /// waits until the first look around has ended.
     pub async fn peers(&self) -> Vec<Remote> {
+        self.peers_where(&Which::own_group()).await
+    }
+
+    /// As [`peers`](Self::peers), of others than its own group.
+    pub async fn peers_where(&self, which: &Which) -> Vec<Remote> {
         if let Some(finder) = &self.0.finder
             && !finder.is_current(&self.0)
         {
@@ -306,11 +312,16 @@ impl Peer {
             });
             let _ = looking.await;
         }
-        self.present()
+        self.present(which)
     }
 
-    /// Looks around anew, then says which peers are there.
+    /// Looks around anew, then says which peers of its own group are there.
     pub async fn refresh(&self) -> Vec<Remote> {
+        self.refresh_where(&Which::own_group()).await
+    }
+
+    /// As [`refresh`](Self::refresh), of others than its own group.
+    pub async fn refresh_where(&self, which: &Which) -> Vec<Remote> {
         let core = Arc::clone(&self.0);
         let looking = self.0.runtime.spawn(async move {
             if let Some(finder) = &core.finder {
@@ -318,14 +329,15 @@ impl Peer {
             }
         });
         let _ = looking.await;
-        self.present()
+        self.present(which)
     }
 
-    fn present(&self) -> Vec<Remote> {
-        self.0
-            .peers
-            .present()
-            .into_iter()
+    fn present(&self, which: &Which) -> Vec<Remote> {
+        let peers = &self.0.peers;
+        let filter = which.filter(self.group());
+        let present = peers.present().into_iter();
+        present
+            .filter(|entry| filter.matches(&peers.who(&entry.of)))
             .map(|entry| Remote::new(self.clone(), entry))
             .collect()
     }

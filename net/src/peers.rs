@@ -7,6 +7,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use net_proto::interests::Who;
 use net_proto::links::{ANOTHER_LINK, Action, Known, Links, New, Original, Route, Target};
 use net_proto::original::Dialect;
 use net_proto::{Address, InstanceId};
@@ -111,9 +112,26 @@ impl Table {
         self.lock().links.link(target)
     }
 
-    /// The addresses that were asked for and lead to an instance.
-    pub(crate) fn places(&self, id: InstanceId) -> Vec<Address> {
-        self.lock().links.places(id).cloned().collect()
+    /// What a target is judged by, where not all peers are meant.
+    pub(crate) fn who(&self, target: &Target) -> Who {
+        let state = self.lock();
+        let known = state.links.known(target);
+        let mut addresses = known.addresses;
+        if let Some(id) = known.id {
+            addresses.extend(state.links.places(id).cloned());
+        }
+        let (group, hub) = match (known.hello, known.original) {
+            (Some(hello), _) => (hello.group, hello.hub),
+            (None, Some(original)) => (original.group, original.hub),
+            (None, None) => (None, false),
+        };
+        Who {
+            id: known.id,
+            on_host: addresses.iter().any(Address::is_here),
+            addresses,
+            group,
+            hub,
+        }
     }
 
     pub(crate) fn is_linked(&self, target: &Target) -> bool {

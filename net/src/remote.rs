@@ -96,6 +96,12 @@ impl Remote {
             || known.original.is_some_and(|original| original.hub)
     }
 
+    /// Whether it runs on this host, as far as its addresses tell.
+    #[must_use]
+    pub fn on_host(&self) -> bool {
+        self.known().addresses.iter().any(Address::is_here)
+    }
+
     /// Where it can be dialled, the best first.
     #[must_use]
     pub fn addresses(&self) -> Vec<String> {

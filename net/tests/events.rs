@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{PATIENCE, Place, until};
-use net::{Peer, Policy};
+use net::{Peer, Policy, Which};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
@@ -121,11 +121,11 @@ async fn only_those_that_match_are_heard() {
     let wish = || here.subscribe("e");
     let all = [
         listen("own group", wish()),
-        listen("hubs", wish().hubs_only()),
-        listen("office", wish().groups(["office"])),
-        listen("any hub", wish().any_group().hubs_only()),
+        listen("hubs", wish().from(&Which::own_group().hubs_only())),
+        listen("office", wish().from(&Which::groups(["office"]))),
+        listen("any hub", wish().from(&Which::any_group().hubs_only())),
         listen("named", wish().peers([&named])),
-        listen("everyone here", wish().any_group().on_host()),
+        listen("everyone here", wish().from(&Which::any_group().on_host())),
     ];
     let publishers = [&here, &lab, &hub, &office, &none];
     until("all have their subscribers", async || {

@@ -13,6 +13,7 @@ from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast
 from . import _net
 from ._call import Target
 from ._connect import CONNECTIONS, register
+from ._groups import Groups, group_names
 from ._tags import own_tag
 
 __all__ = ["Subscribed", "emit", "emit_later", "event", "subscribe"]
@@ -98,7 +99,7 @@ async def emit_later(of: _net.Local, name: str, args: Iterable[Any], kwargs: Map
 
 def subscribe(
     event: str | bytes,
-    groups: str | None | Iterable[str | None] = None,
+    groups: Groups | Target = None,
     hubs_only: bool = False,
     peers: Target | Iterable[Target] = None,
     on_host: bool | None = None,
@@ -120,7 +121,7 @@ def subscribe(
     """
     if peers is None and not _are_groups(groups):
         groups, peers = None, groups
-    names = None if groups is None else [str(name) for name in ([groups] if isinstance(groups, str) else groups)]
+    names = group_names(groups)
     named = None if peers is None else _handles(peers)
     name = event if isinstance(event, str) else event.decode("ascii")
 
@@ -140,6 +141,7 @@ def _are_groups(groups: Any) -> bool:
     """Whether these are names of groups, and not peers."""
     if isinstance(groups, (list, tuple, set, frozenset)):
         return all(group is None or isinstance(group, str) for group in groups)
+    # As bytes it is a peer's id of 0.3.
     return groups is None or isinstance(groups, str)
 
 

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Protocol, cast, overload
 from . import _net
 from ._call import Target, await_on, call_on, submit_on
 from ._peer import Peer
+from ._groups import Groups, group_names
 from ._tags import Registered
 
 __all__ = ["Peers", "RemoteFunction", "RemotePeer", "get_peers", "peer_group", "peers"]
@@ -240,10 +241,6 @@ class Peers:
         return f"<net.Peers {self._handles!r}>"
 
 
-#: One group's name, or several; ``None`` is that of peers without one.
-Groups = str | bytes | Iterable[str | bytes | None] | None
-
-
 @overload
 def peers(refresh: bool, groups: Groups = None, on_host: bool = False, hubs_only: bool = False) -> Peers: ...
 @overload
@@ -270,16 +267,8 @@ def _by_name(args: tuple[Any, ...]) -> dict[str, Any]:
 def _peers(
     groups: Groups = None, refresh: bool = False, on_host: bool | None = False, hubs_only: bool = False
 ) -> Peers:
-    here = _net.current()
-    if groups is None:
-        wanted = {here.group}
-    else:
-        wanted = {_group(group) for group in ([groups] if isinstance(groups, (str, bytes)) else groups)}
-    return Peers(
-        handle
-        for handle in map(RemotePeer, here.peers(refresh))
-        if handle.group in wanted and (handle.hub or not hubs_only) and (handle.on_host or not on_host)
-    )
+    found = _net.current().peers(bool(refresh), group_names(groups), bool(hubs_only), bool(on_host))
+    return Peers(map(RemotePeer, found))
 
 
 @overload
@@ -296,12 +285,6 @@ def get_peers(*args: Any, **kwargs: Any) -> Peers:
 def peer_group(name: str | bytes | None = None, hubs_only: bool = False, on_host: bool = False) -> list[RemotePeer]:
     """Return the handles of a group's peers, of this peer's own group if none is named."""
     return list(_peers(name, hubs_only=hubs_only, on_host=on_host))
-
-
-def _group(name: str | bytes | None) -> str | None:
-    """Return a group's name as the core has it: in the older mapping peers without a group are under ``"None"``."""
-    text = name.decode() if isinstance(name, bytes) else name
-    return None if text == "None" else text
 
 
 _KINDS = {

@@ -1,11 +1,10 @@
 //! A peer as subscriber: carries out what [`Interests`] decides, on links and in inboxes.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use net_proto::interests::{Action, Interests, Who, Wish};
+use net_proto::interests::{Action, Interests, Wish};
 use net_proto::links::Target;
 use net_proto::{Address, Arrival, CallId, ErrorBody, InstanceId, Interest, WhyRefused};
 
@@ -106,7 +105,7 @@ impl Subscriber {
             return;
         }
         let link = core.peers.link(&Target::Instance(id));
-        let who = who(core, id);
+        let who = core.peers.who(&Target::Instance(id));
         state.interests.used(id, &who, link);
         state.carry_out();
     }
@@ -173,13 +172,7 @@ impl Subscriber {
     /// Asks the original peers that are there for what is wished for.
     pub(crate) fn ask_originals(&self, core: &Arc<Core>) {
         for (address, original) in core.peers.originals() {
-            let who = Who {
-                id: None,
-                group: original.group.clone(),
-                hub: original.hub,
-                on_host: is_here(&address),
-                addresses: vec![address.clone()],
-            };
+            let who = core.peers.who(&Target::At(address.clone()));
             let mut state = self.state();
             let State {
                 interests,
@@ -250,31 +243,6 @@ impl State {
                 tracing::debug!(%peer, event = interest.event, %error, "cannot subscribe");
                 self.interests.not_opened(link.id(), number, link);
             }
-        }
-    }
-}
-
-fn who(core: &Core, id: InstanceId) -> Who {
-    let known = core.peers.known(&Target::Instance(id));
-    let hello = known.hello.as_ref();
-    let mut addresses = known.addresses;
-    addresses.extend(core.peers.places(id));
-    Who {
-        id: Some(id),
-        group: hello.and_then(|hello| hello.group.clone()),
-        hub: hello.is_some_and(|hello| hello.hub),
-        on_host: addresses.iter().any(is_here),
-        addresses,
-    }
-}
-
-/// Whether an address is of this host.
-pub(super) fn is_here(address: &Address) -> bool {
-    match address {
-        Address::Unix(_) => true,
-        Address::Tcp(address) => address.ip().is_loopback(),
-        Address::Name(host, _) => {
-            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
         }
     }
 }

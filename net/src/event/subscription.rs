@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use net_proto::Policy;
-use net_proto::interests::{Filter, Wish};
+use net_proto::interests::Wish;
 use net_proto::links::Target;
 use serde::de::DeserializeOwned;
 
@@ -15,15 +15,13 @@ use crate::peer::Peer;
 use crate::private;
 use crate::registry::{Connection, Handler, Registered};
 use crate::remote::Remote;
+use crate::which::Which;
 
 /// Events that each publisher keeps for a subscriber that says nothing else: a second of a busy publisher, or a burst.
 pub(crate) const KEEP: u32 = 1024;
 /// Bytes of one publisher's events that may be here and not taken. Some thousand small events; with a hundred publishers, the
 /// memory of a photograph.
 const WINDOW: u64 = 256 * 1024;
-
-/// What the original calls the group of those that are in none.
-const NO_GROUP: &str = "None";
 
 /// Tells apart the functions without a name.
 static UNNAMED: AtomicU64 = AtomicU64::new(0);
@@ -59,52 +57,27 @@ pub struct Subscribe {
 
 impl Subscribe {
     pub(super) fn new(peer: Peer, event: String) -> Self {
-        let own_group = peer.group().map(str::to_owned);
         let wish = Wish {
             event,
             keep: KEEP,
             policy: Policy::DropOldest,
             window: WINDOW,
-            from: Filter {
-                groups: Some(vec![own_group]),
-                ..Filter::default()
-            },
+            from: Which::own_group().filter(peer.group()),
         };
         Self { peer, wish }
     }
 
-    /// Of peers in these groups, instead of this one's own. `None` is no group, as the original writes it.
-    pub fn groups<G: Into<String>>(mut self, groups: impl IntoIterator<Item = G>) -> Self {
-        let groups = groups
-            .into_iter()
-            .map(|group| Some(group.into()).filter(|group| group != NO_GROUP));
-        self.wish.from.groups = Some(groups.collect());
-        self
-    }
-
-    /// Of peers in any group and in none.
-    pub fn any_group(mut self) -> Self {
-        self.wish.from.groups = None;
-        self
-    }
-
-    /// Of hubs only.
-    pub fn hubs_only(mut self) -> Self {
-        self.wish.from.hubs_only = true;
-        self
-    }
-
-    /// Of peers on this host only.
-    pub fn on_host(mut self) -> Self {
-        self.wish.from.on_host = true;
+    /// Of those peers, instead of this one's own group.
+    pub fn from(mut self, which: &Which) -> Self {
+        self.wish.from = which.filter(self.peer.group());
         self
     }
 
     /// Of these peers only, whatever their group: each instance, and whoever is at one of its TCP addresses after it.
     pub fn peers<'a>(mut self, peers: impl IntoIterator<Item = &'a Remote>) -> Self {
         let targets = peers.into_iter().flat_map(Remote::targets);
-        self.wish.from.groups = None;
-        self.wish.from.peers = Some(targets.collect::<Vec<Target>>());
+        self.wish.from = Which::any_group().filter(None);
+        self.wish.from.peers = Some(targets.collect());
         self
     }
 
