@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from harness import HERE, PATIENCE, Served
@@ -224,11 +226,20 @@ def test_a_program_ends(programs: dict[str, Future[Ended]], name: str) -> None:
 def test_no_socket_is_left(programs: dict[str, Future[Ended]]) -> None:
     for program in programs.values():
         program.result(4 * PATIENCE)
-    place = os.path.join(os.environ["NET_RUNTIME_DIR"], "app-net")
+    place = Path(os.environ["NET_RUNTIME_DIR"], "app-net")
+
+    def left() -> list[Path]:
+        """Return the sockets at which nobody listens."""
+        return [path for path in place.iterdir() if not _is_listening(path)]
+
     until = time.monotonic() + PATIENCE
-    # This process, the peer that stays for the whole run if there is one, and the one above. Those of programs that
-    # took no leave are removed by whoever looks.
-    while len(os.listdir(place)) > 3 and time.monotonic() < until:
+    # Those of programs that took no leave are removed by whoever looks.
+    while left() and time.monotonic() < until:
         net.peers(refresh=True)
         time.sleep(0.1)
-    assert len(os.listdir(place)) <= 3
+    assert not left()
+
+
+def _is_listening(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as to_it:
+        return to_it.connect_ex(str(path)) == 0
