@@ -11,6 +11,8 @@ mod found;
 mod network;
 mod node;
 mod scenario;
+mod sockets;
+mod steps;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
