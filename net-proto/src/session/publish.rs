@@ -32,7 +32,8 @@ pub enum Published {
         /// Events that the subscriber will not see.
         dropped: u64,
     },
-    /// The queue is full and the subscriber asked that the publisher wait. [`Event::QueueRoom`] tells when to try again.
+    /// The queue is full and the subscriber asked that the publisher wait. [`Event::QueueRoom`] tells when to try again,
+    /// also where the interest ends before.
     Full,
     /// It is larger than the subscriber takes, and counts as dropped.
     TooLarge {
@@ -191,7 +192,6 @@ impl Publishing {
         if interest.has_turn {
             self.turns.retain(|turn| *turn != id);
         }
-        self.awaited.retain(|awaited| *awaited != id);
         Some(interest)
     }
 
@@ -199,15 +199,16 @@ impl Publishing {
         interest.queue.len() < interest.keep && (self.bytes == 0 || self.bytes + bytes <= most)
     }
 
-    /// Those that were waited for and have room now.
+    /// Those that were waited for and have room now, or are gone.
     fn take_roomy(&mut self, most: u64) -> Vec<CallId> {
         if self.awaited.is_empty() {
             return Vec::new();
         }
         let awaited = std::mem::take(&mut self.awaited);
-        let (roomy, full) = awaited
-            .into_iter()
-            .partition(|id| self.has_room(&self.interests[id], 0, most));
+        let (roomy, full) = awaited.into_iter().partition(|id| {
+            let interest = self.interests.get(id);
+            interest.is_none_or(|interest| self.has_room(interest, 0, most))
+        });
         self.awaited = full;
         roomy
     }
@@ -298,6 +299,7 @@ impl<C> Session<C> {
     pub fn refuse_interest(&mut self, _now: Instant, id: CallId, why: &ErrorBody) {
         if self.publishing.remove(id).is_some() {
             self.send_error(id, why);
+            self.offer_queue_room();
             self.check_drained();
         }
     }

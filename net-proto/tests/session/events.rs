@@ -275,6 +275,47 @@ fn one_large_event_may_come_whatever_its_size() {
     assert_eq!(pair.dialer.session.usage().arriving, 0);
 }
 
+/// Full, so that its publisher waits.
+fn full(pair: &mut Pair) -> CallId {
+    let id = subscribed(pair, &interest(1, Policy::Block));
+    while publish(pair, id, 60_000) != Published::Full {}
+    pair.flow();
+    id
+}
+
+fn has_queue_room(end: &mut End, id: CallId) -> bool {
+    let is_it = |event| matches!(event, Event::QueueRoom(roomy) if roomy == id);
+    end.events.drain(..).any(is_it)
+}
+
+#[test]
+fn who_waits_for_an_interest_that_is_taken_back_is_told() {
+    let mut pair = Pair::connected();
+    let id = full(&mut pair);
+    pair.dialer.session.lose_interest(pair.now, id);
+    pair.flow();
+    assert!(has_queue_room(&mut pair.acceptor, id));
+    assert_eq!(publish(&mut pair, id, 1), Published::Gone);
+}
+
+#[test]
+fn who_waits_for_an_interest_that_is_ended_is_told() {
+    let mut pair = Pair::connected();
+    let id = full(&mut pair);
+    pair.acceptor.session.end_interest(pair.now, id);
+    let is_end = |event| match event {
+        Event::Arrived(arrival) => Some(arrival),
+        _ => None,
+    };
+    for _ in 0..3 {
+        pair.flow();
+        let held: Vec<_> = pair.dialer.events.drain(..).filter_map(is_end).collect();
+        take_all(&mut pair, &held);
+    }
+    assert!(has_queue_room(&mut pair.acceptor, id));
+    assert_eq!(pair.acceptor.session.interests(), (0, 0));
+}
+
 #[test]
 fn an_event_larger_than_the_subscriber_takes_is_told_and_missing() {
     let small = Limits {
