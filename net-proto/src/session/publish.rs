@@ -319,11 +319,19 @@ impl<C> Session<C> {
     }
 
     /// Goes on, on a new interest, where an older one on another link was.
-    pub fn resume_interest(&mut self, _now: Instant, id: CallId, backlog: Backlog) {
+    pub fn resume_interest(&mut self, _now: Instant, id: CallId, mut backlog: Backlog) {
         if let Some(interest) = self.publishing.interests.get_mut(&id) {
+            // Where a link was lost here before it was there, the subscriber may have had more than was known when the older one
+            // came, and its numbers are behind. They are to be greater than the one that the new one says.
+            let first = backlog.queue.front().map(|queued| queued.number);
+            let before = first.map_or(backlog.last, |first| first - 1);
+            let behind = interest.last.saturating_sub(before);
+            for queued in &mut backlog.queue {
+                queued.number += behind;
+            }
             self.publishing.bytes += bytes_of(&backlog.queue);
             interest.queue = backlog.queue;
-            interest.last = backlog.last;
+            interest.last = backlog.last + behind;
             self.publishing.wake(id);
             self.send_events();
         }

@@ -18,6 +18,7 @@ fn interest(keep: u32, policy: Policy) -> Interest {
         policy,
         window: WINDOW,
         after: 0,
+        turn: 1,
     }
 }
 
@@ -516,6 +517,27 @@ fn what_waits_goes_on_over_another_link_with_its_numbers() {
     new.flow();
     seen.extend(arrivals(&mut new.dialer));
     assert_eq!(numbers(&seen), [4, 5, 6, 7]);
+}
+
+/// The publisher lost a link and began anew on the next before the subscriber had read what was left on the first.
+#[test]
+fn what_goes_on_over_another_link_is_numbered_after_what_the_subscriber_had() {
+    let (mut old, mut new) = (Pair::connected(), Pair::connected());
+    let before = subscribed(&mut old, &interest(10, Policy::Block));
+    for _ in 0..4 {
+        let _ = publish(&mut old, before, 60_000);
+    }
+    let ahead = Interest {
+        after: 9,
+        turn: 2,
+        ..interest(10, Policy::Block)
+    };
+    let after = subscribed(&mut new, &ahead);
+    let backlog = old.acceptor.session.move_interest(old.now, before).unwrap();
+    let session = &mut new.acceptor.session;
+    session.resume_interest(new.now, after, backlog);
+    assert_eq!(publish(&mut new, after, 1), ACCEPTED);
+    assert_eq!(numbers(&take_what_comes(&mut new)), [10, 11, 12]);
 }
 
 #[test]

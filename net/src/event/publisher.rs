@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use net_proto::audience::{Audience, Member};
+use net_proto::audience::{Audience, Joined, Member};
 use net_proto::{CallId, InstanceId, Interest, Publication, Published};
 
 use super::Emitted;
@@ -81,12 +81,17 @@ impl Publisher {
             id,
             peer: link.id(),
             number: interest.number,
+            turn: interest.turn,
         };
         tracing::debug!(peer = %link.hello.name, event = interest.event, "subscribed");
-        if let Some(old) = audience.joined(&interest.event, new)
-            && let Some(backlog) = old.link.move_interest(old.id)
-        {
-            link.resume_interest(id, backlog);
+        match audience.joined(&interest.event, new) {
+            Joined::New => {}
+            Joined::Instead(old) => {
+                if let Some(backlog) = old.link.move_interest(old.id) {
+                    link.resume_interest(id, backlog);
+                }
+            }
+            Joined::Late => link.end_interest(id),
         }
         if link.core.is_stopped() {
             link.end_interest(id);
