@@ -79,7 +79,7 @@ pub(crate) fn answer(call: Call, made: &Made) -> Vec<u8> {
     pattern(call ^ 0x5A5A, made.reply)
 }
 
-fn pattern(call: Call, size: usize) -> Vec<u8> {
+pub(crate) fn pattern(call: Call, size: usize) -> Vec<u8> {
     let start = (call.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8;
     let unit: Vec<u8> = (0..=250).map(|n: u8| n.wrapping_add(start)).collect();
     let mut pattern = unit.repeat(size / unit.len() + 1);

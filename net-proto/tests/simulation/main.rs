@@ -7,7 +7,9 @@
 
 mod calls;
 mod checks;
+mod events;
 mod found;
+mod ledger;
 mod network;
 mod node;
 mod scenario;
@@ -141,8 +143,18 @@ fn defects_put_in_on_purpose_are_noticed() {
         (Sabotage::SwapsAnswers, "another one's answer"),
         (Sabotage::RunsTwice, "not run"),
         (Sabotage::ConfirmsAtOnce, "for no reason"),
-        (Sabotage::KeepsLostLinks, "is gone"),
+        (Sabotage::KeepsLostLinks, "does not notice"),
         (Sabotage::NeverPings, "does not notice"),
+        (Sabotage::LosesEvents, "is missing"),
+        (Sabotage::DeliversTwice, "twice"),
+        (Sabotage::LatestFirst, "another number of dropped"),
+        (Sabotage::CountsNoGaps, "another number of dropped"),
+        (Sabotage::KeepsWithdrawn, "member that left"),
+        (Sabotage::NeverTakes, "are missing"),
+        (Sabotage::LosesBacklogs, "another number of dropped"),
+        (Sabotage::ForgetsQueueRoom, "stuck publishing"),
+        (Sabotage::IgnoresEnds, "links from"),
+        (Sabotage::KeepsMembers, "member"),
     ] {
         let why = is_noticed(sabotage);
         assert!(why.contains(sign), "{sabotage:?}: {why}");

@@ -188,6 +188,7 @@ impl World {
         self.let_go(wire, side, told);
         self.nodes[n].running.retain(|running| running.conn != conn);
         let tokens = end.session.close();
+        self.events_lost(n, conn, end.peer);
         if self.sabotage != Sabotage::KeepsLostLinks
             && let Some(peer) = end.peer
         {

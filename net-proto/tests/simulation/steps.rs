@@ -3,6 +3,7 @@
 use net_proto::links::Target;
 
 use crate::calls::{Ending, Made, Stage};
+use crate::events::Events;
 use crate::network::{MS, Time};
 use crate::node::State;
 use crate::scenario::{By, Step};
@@ -33,7 +34,7 @@ impl World {
                     By::Unix => Target::At(self.nodes[to].address(true)),
                     By::Tcp => Target::At(self.nodes[to].address(false)),
                 };
-                if !self.nodes[from].is_up() || self.nodes[from].is_stalled(now) {
+                if !self.acts(from) {
                     return;
                 }
                 if by == By::Id {
@@ -94,6 +95,7 @@ impl World {
             Step::Stop { peer, ms } if self.nodes[peer].state == State::Up => {
                 self.all_trouble(peer, after(ms) + GRACE);
                 let instant = self.instant();
+                self.end_events(peer);
                 let node = &mut self.nodes[peer];
                 node.state = State::Leaving(now + GRACE, Time::from(ms) * MS);
                 for end in node.ends.values_mut() {
@@ -106,8 +108,29 @@ impl World {
                     }
                 }
             }
+            Step::Subscribe { peer, .. } if self.acts(peer) => self.subscribe(step),
+            Step::Unsubscribe { peer, which } if self.acts(peer) => {
+                let wishes = &self.nodes[peer].events.wishes;
+                let number = wishes.keys().nth(which % wishes.len().max(1)).copied();
+                if let Some(number) = number {
+                    self.unsubscribe(peer, number);
+                }
+            }
+            Step::Publish {
+                from,
+                event,
+                count,
+                size,
+                waits,
+            } if self.acts(from) => self.publish(from, event, count, size, waits),
+            Step::Subscribe { .. } | Step::Unsubscribe { .. } | Step::Publish { .. } => {}
             Step::Cut { .. } | Step::Crash { .. } | Step::Stop { .. } => {}
         }
+    }
+
+    /// Whether a program can do anything now.
+    fn acts(&self, peer: usize) -> bool {
+        self.nodes[peer].is_up() && !self.nodes[peer].is_stalled(self.now)
     }
 
     pub(crate) fn troubles(&mut self, a: usize, b: usize, until: Time) {
@@ -134,6 +157,7 @@ impl World {
         node.dials.clear();
         node.waiting.clear();
         node.running.clear();
+        node.events = Events::default();
         for call in std::mem::take(&mut node.live) {
             self.calls[call as usize].stage = Stage::Ended(Ending::Gone);
         }

@@ -1,6 +1,7 @@
 //! The world: virtual time, and the processes in it, each in its turn driven as the runtime drives a peer. Everything that it does follows
 //! from the scenario. What befalls it is in `steps`, what must always hold in `checks`.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -8,6 +9,7 @@ use net_proto::links::{ANOTHER_LINK, Action, Links, Met, New, Route, Target};
 use net_proto::{Event, InstanceId, Limits, ProtocolError};
 
 use crate::calls::{Ending, Made, Stage};
+use crate::ledger::{self, Between, Ledger};
 use crate::network::{MS, NEVER, Time, Wire};
 use crate::node::{Call, Conn, Dial, Node, State};
 use crate::scenario::Scenario;
@@ -28,6 +30,24 @@ pub(crate) enum Sabotage {
     KeepsLostLinks,
     /// Never asks whether the other side is there.
     NeverPings,
+    /// Does not deliver every event that comes.
+    LosesEvents,
+    DeliversTwice,
+    LatestFirst,
+    /// Does not tell of gaps.
+    CountsNoGaps,
+    /// Goes on delivering after a wish was withdrawn.
+    KeepsWithdrawn,
+    /// Gives no credit back.
+    NeverTakes,
+    /// Does not move what waits to a subscriber's new link.
+    LosesBacklogs,
+    /// Does not go on when there is room.
+    ForgetsQueueRoom,
+    /// Takes note of no interest's end.
+    IgnoresEnds,
+    /// Goes on publishing to those who are gone.
+    KeepsMembers,
 }
 
 pub(crate) struct World {
@@ -40,6 +60,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) wires: Vec<Wire>,
     pub(crate) calls: Vec<Made>,
+    pub(crate) published: Vec<ledger::Made>,
+    pub(crate) ledgers: BTreeMap<Between, Ledger>,
     /// Until when nothing gets from one to another, and since when.
     pub(crate) cut: Vec<Vec<(Time, Time)>>,
     /// When connections between two peers failed last.
@@ -69,6 +91,8 @@ impl World {
             nodes: Vec::new(),
             wires: Vec::new(),
             calls: Vec::new(),
+            published: Vec::new(),
+            ledgers: BTreeMap::new(),
             cut: vec![vec![(0, 0); scenario.peers]; scenario.peers],
             dropped: vec![vec![0; scenario.peers]; scenario.peers],
             trouble: vec![vec![0; scenario.peers]; scenario.peers],
@@ -92,10 +116,12 @@ impl World {
             id,
             state: State::Up,
             links: Links::new(id),
+            actions: Default::default(),
             ends: Default::default(),
             dials: Vec::new(),
             waiting: Default::default(),
             running: Vec::new(),
+            events: Default::default(),
             live: Default::default(),
             looks: self.now + self.rng.u64(0..LOOK_EVERY),
             reads: 0,
@@ -197,6 +223,7 @@ impl World {
         }
         is_busy |= self.dials(n);
         is_busy |= self.functions(n);
+        is_busy |= self.programs(n);
         is_busy |= self.clocks(n);
         self.pump(n);
         is_busy | self.write_all(n)
@@ -341,6 +368,7 @@ impl World {
                 for call in blocked.unwrap_or_default() {
                     self.route(call);
                 }
+                self.event_of_events(n, conn, event);
             }
             Event::Goodbye { reason } => {
                 self.say(|| format!("{n}: goodbye on {conn:?}: {reason}"));
@@ -352,18 +380,14 @@ impl World {
                 let end = self.nodes[n].ends.get_mut(&conn);
                 end.expect("it has just said so").drained = true;
             }
-            Event::Interest { .. }
-            | Event::NotInterested(_)
-            | Event::QueueRoom(_)
-            | Event::Arrived(_)
-            | Event::InterestEnded { .. } => panic!("nobody subscribes here"),
+            other => self.event_of_events(n, conn, other),
         }
     }
 
     /// Does what the links say.
     pub(crate) fn pump(&mut self, n: usize) {
         let instant = self.instant();
-        while let Some(action) = self.nodes[n].links.poll() {
+        while let Some(action) = self.next_action(n) {
             match action {
                 Action::Dial { target, address } => {
                     let next = self.now + 2 * Time::from(self.scenario.delay.0);
@@ -405,9 +429,20 @@ impl World {
                         }
                     }
                 }
-                Action::Use { .. } => {}
+                Action::Use { target, .. } => self.used(n, &target),
             }
         }
+    }
+
+    /// What is to be done next for the links. A link that is used is told of before any is drained or dialled.
+    fn next_action(&mut self, n: usize) -> Option<Action<Conn>> {
+        let node = &mut self.nodes[n];
+        while let Some(action) = node.links.poll() {
+            node.actions.push_back(action);
+        }
+        let is_use = |action: &Action<Conn>| matches!(action, Action::Use { .. });
+        let first = node.actions.iter().position(is_use).unwrap_or(0);
+        node.actions.remove(first)
     }
 
     /// When anything happens next.
@@ -426,6 +461,7 @@ impl World {
             State::Up => node.looks,
         };
         let mut may = |time: Time| next = next.min(time);
+        may(node.events.next());
         node.dials.iter().for_each(|dial| may(dial.next));
         node.running.iter().for_each(|running| may(running.until));
         for (conn, end) in &node.ends {
