@@ -11,6 +11,7 @@ use net_proto::{Address, Arrival, CallId, ErrorBody, InstanceId, Interest, WhyRe
 
 use super::inbox::{Inbox, Subscribed};
 use super::originals::Asked;
+use super::subscription::UNNAMED_MODULE;
 use crate::link::Link;
 use crate::peer::Core;
 use crate::registry::Registered;
@@ -56,28 +57,41 @@ impl Subscriber {
             state.carry_out();
             number
         };
+        if core.is_stopped() {
+            // Whoever takes all wishes back may have been here: this one would keep its links from ending.
+            self.withdraw(core, number);
+            return (number, subscribed);
+        }
         dial(core, wanted);
         self.ask_originals(core);
         (number, subscribed)
     }
 
     /// Takes a wish back.
-    pub(super) fn withdraw(&self, number: u64) {
+    pub(super) fn withdraw(&self, core: &Core, number: u64) {
         let mut state = self.state();
-        if let Some(subscribed) = state.subscriptions.remove(&number) {
+        let subscribed = state.subscriptions.remove(&number);
+        if let Some(subscribed) = &subscribed {
             subscribed.ended.store(true, Ordering::Release);
         }
         state.interests.withdraw(number);
         state.inboxes.retain(|(of, _), _| *of != number);
         state.asked.forget(number);
         state.carry_out();
+        // With the function may go the last hold on what the program put into it.
+        drop(state);
+        if let Some(subscribed) = subscribed
+            && subscribed.function.module == UNNAMED_MODULE
+        {
+            core.registry.unregister(&subscribed.function);
+        }
     }
 
     /// Takes every wish back: this peer takes leave.
-    pub(crate) fn withdraw_all(&self) {
+    pub(crate) fn withdraw_all(&self, core: &Core) {
         let numbers: Vec<u64> = self.state().subscriptions.keys().copied().collect();
         for number in numbers {
-            self.withdraw(number);
+            self.withdraw(core, number);
         }
     }
 
