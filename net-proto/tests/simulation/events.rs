@@ -54,6 +54,8 @@ pub(crate) struct Burst {
     event: &'static str,
     size: usize,
     left: u32,
+    every: Time,
+    next: Time,
     waits: bool,
     waiting: Option<Waiting>,
 }
@@ -78,11 +80,9 @@ impl Events {
     /// When its program does something next.
     pub(crate) fn next(&self) -> Time {
         let inboxes = self.inboxes.values().filter(|i| !i.queue.is_empty());
-        let next = inboxes.map(|inbox| inbox.next).min().unwrap_or(NEVER);
-        match self.bursts.iter().any(Burst::is_ready) {
-            true => 0,
-            false => next,
-        }
+        let bursts = self.bursts.iter().map(Burst::due);
+        let next = inboxes.map(|inbox| inbox.next).chain(bursts).min();
+        next.unwrap_or(NEVER)
     }
 
     /// From now on its program takes what there is at once.
@@ -106,8 +106,13 @@ impl Events {
 }
 
 impl Burst {
-    fn is_ready(&self) -> bool {
-        self.waiting.as_ref().is_none_or(|waiting| waiting.is_woken)
+    /// When it goes on.
+    fn due(&self) -> Time {
+        match &self.waiting {
+            Some(waiting) if waiting.is_woken => 0,
+            Some(_) => NEVER,
+            None => self.next,
+        }
     }
 }
 
@@ -317,7 +322,7 @@ impl World {
             }
         }
         for index in 0..self.nodes[n].events.bursts.len() {
-            if self.nodes[n].events.bursts[index].is_ready() {
+            if self.nodes[n].events.bursts[index].due() <= now {
                 is_busy = true;
                 self.go_on(n, index);
             }
@@ -348,18 +353,24 @@ impl World {
 
     // --- publishing --------------------------------------------------------------------------------------
 
-    pub(crate) fn publish(
-        &mut self,
-        from: usize,
-        event: usize,
-        count: u32,
-        size: usize,
-        waits: bool,
-    ) {
+    pub(crate) fn publish(&mut self, step: Step) {
+        let Step::Publish {
+            from,
+            event,
+            count,
+            size,
+            every,
+            waits,
+        } = step
+        else {
+            return;
+        };
         self.nodes[from].events.bursts.push(Burst {
             event: NAMES[event],
             size,
             left: count,
+            every: Time::from(every) * MS,
+            next: self.now,
             waits,
             waiting: None,
         });
@@ -367,7 +378,7 @@ impl World {
 
     /// Publishes as much of a burst as there is room for.
     fn go_on(&mut self, n: usize, index: usize) {
-        loop {
+        while self.nodes[n].events.bursts[index].due() <= self.now {
             let burst = &mut self.nodes[n].events.bursts[index];
             let (event, waits) = (burst.event, burst.waits);
             let mut waiting = match burst.waiting.take() {
@@ -375,6 +386,7 @@ impl World {
                 None if burst.left == 0 => return,
                 None => {
                     burst.left -= 1;
+                    burst.next = self.now + burst.every;
                     let size = burst.size;
                     let (publ, publication) = self.new_publication(n, event, size);
                     let members = self.nodes[n].events.audience.of(event);

@@ -48,12 +48,13 @@ pub(crate) enum Step {
     },
     /// A program takes a wish back.
     Unsubscribe { peer: usize, which: usize },
-    /// A program publishes one event after the other, waiting for those who ask for it or not.
+    /// A program publishes one event each `every` ms, waiting for those who ask for it or not.
     Publish {
         from: usize,
         event: usize,
         count: u32,
         size: usize,
+        every: u32,
         waits: bool,
     },
     /// Nothing gets from one peer to another for so long; then it arrives, as TCP sees to.
@@ -260,6 +261,7 @@ fn publish(rng: &mut Rng, peers: usize) -> Step {
         event: rng.usize(0..2),
         count,
         size,
+        every: *pick(rng, &[0, 0, 1, 10, 40]),
         waits: rng.u32(0..4) > 0,
     }
 }

@@ -116,13 +116,7 @@ impl World {
                     self.unsubscribe(peer, number);
                 }
             }
-            Step::Publish {
-                from,
-                event,
-                count,
-                size,
-                waits,
-            } if self.acts(from) => self.publish(from, event, count, size, waits),
+            Step::Publish { from, .. } if self.acts(from) => self.publish(step),
             Step::Subscribe { .. } | Step::Unsubscribe { .. } | Step::Publish { .. } => {}
             Step::Cut { .. } | Step::Crash { .. } | Step::Stop { .. } => {}
         }
