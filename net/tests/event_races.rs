@@ -172,3 +172,40 @@ async fn those_that_are_called_with_events_are_bounded() {
     assert!(there.subscribed_events().len() <= 4096);
     drop(here);
 }
+
+/// Bytes of memory that this process has.
+#[cfg(target_os = "linux")]
+fn memory() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * rustix::param::page_size()
+}
+
+/// Small ones among much else: each lies in a buffer with what came along with it.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_wait_keep_nothing_but_themselves() {
+    let place = Place::new();
+    let (here, there) = (place.peer().await, place.peer().await);
+    let remote = there.remote(&here.id().to_string()).unwrap();
+    here.subscribe("e")
+        .run_async(|_: (u32,)| std::future::pending());
+    until("it subscribes", async || there.subscribers("e") == 1).await;
+    let body = net::value::Bytes(vec![1; 60_000]);
+    let mut before = 0;
+    for n in 0..3_000_u32 {
+        there.emit("e", &(n,)).await.unwrap();
+        let length: usize = remote.call("event_races.length", &(&body,)).await.unwrap();
+        assert_eq!(length, 60_000);
+        if n == 500 {
+            before = memory();
+        }
+    }
+    let grown = memory().saturating_sub(before);
+    assert!(grown < 50_000_000, "{grown} bytes");
+}
+
+#[net::connect]
+fn length(data: net::value::Bytes) -> usize {
+    data.0.len()
+}
