@@ -10,7 +10,7 @@ use crate::node::{Call, Conn, Node};
 use crate::world::World;
 
 /// So long after a fault its effects are excused: the time after which a silent peer is given up, and what its noticing leads to.
-const AFTERMATH: Time = 7_000 * MS;
+pub(crate) const AFTERMATH: Time = 7_000 * MS;
 /// A peer that is gone or cut off is known to be so within this time.
 const NOTICED: Time = 7_000 * MS;
 /// Everything has come to rest after being left in peace so long.
@@ -104,7 +104,7 @@ impl World {
             assert!(usage.small_frames <= small, "{conn:?}: {usage:?}");
             assert!(usage.arriving <= limits.max_arriving, "{conn:?}: {usage:?}");
             // As much again where what waited on another link came here.
-            let queued = 2 * limits.max_queued + self.largest_event() as u64;
+            let queued = 2 * limits.max_queued + self.largest_event as u64;
             assert!(usage.queued <= queued, "{conn:?}: {usage:?}");
             assert!(usage.may_send <= limits.link_window, "{conn:?}: {usage:?}");
             assert!(

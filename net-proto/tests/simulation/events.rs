@@ -1,19 +1,16 @@
-//! The events of all programs: their wishes, what they publish and take, driven as the runtime drives a peer's. What came of each is in
-//! `ledger`.
+//! The events of all programs: their wishes and what they take, driven as the runtime drives a subscriber. Those who publish are in
+//! `publishers`, what came of each event in `ledger`.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use net_proto::audience::{Audience, Joined, Member};
+use net_proto::audience::Audience;
 use net_proto::interests::{Action, Delivery, Filter, Interests, Who, Wish};
 use net_proto::links::Target;
-use net_proto::{
-    Arrival, CallId, Event, InstanceId, Interest, Policy, Publication, Published, Session,
-    WhyRefused,
-};
+use net_proto::{Arrival, CallId, Event, InstanceId, Policy, WhyRefused};
 
-use crate::ledger::Publ;
 use crate::network::{MS, NEVER, Time};
 use crate::node::{Call, Conn, Node, address};
+use crate::publishers::Burst;
 use crate::scenario::{From, Step};
 use crate::world::{Sabotage, World};
 
@@ -45,36 +42,17 @@ pub(crate) struct Wished {
 
 #[derive(Default)]
 pub(crate) struct Inbox {
-    queue: VecDeque<Delivery<Conn>>,
+    pub(crate) queue: VecDeque<Delivery<Conn>>,
     next: Time,
+    /// What is in it counts for.
+    bytes: u64,
+    /// The link on which the next stream is to be opened when there is room.
+    next_link: Option<Conn>,
 }
 
-/// A part of a program that publishes one event after the other.
-pub(crate) struct Burst {
-    event: &'static str,
-    size: usize,
-    left: u32,
-    every: Time,
-    next: Time,
-    waits: bool,
-    waiting: Option<Waiting>,
-}
-
-/// An event that waits for those whose queue is full.
-struct Waiting {
-    publ: Publ,
-    event: Publication,
-    by: Vec<(InstanceId, u64)>,
-    /// Where it is to be woken from.
-    wakers: Vec<(Conn, CallId)>,
-    is_woken: bool,
-}
-
-fn session(node: &mut Node, conn: Conn) -> &mut Session<Call> {
-    &mut node.ends.get_mut(&conn).expect("a member's link").session
-}
-
-const NAMES: [&str; 2] = ["alarm", "progress"];
+/// The window of most wishes; of the others half of it.
+const LARGEST_WINDOW: u64 = 1 << 18;
+pub(crate) const NAMES: [&str; 2] = ["alarm", "progress"];
 
 impl Events {
     /// When its program does something next.
@@ -94,25 +72,13 @@ impl Events {
             inbox.next = 0;
         }
     }
-
-    /// Publishers that wait for this are woken.
-    fn wake(&mut self, is_meant: impl Fn(&(Conn, CallId)) -> bool) {
-        for waiting in self.bursts.iter_mut().filter_map(|b| b.waiting.as_mut()) {
-            let before = waiting.wakers.len();
-            waiting.wakers.retain(|waker| !is_meant(waker));
-            waiting.is_woken |= waiting.wakers.len() < before;
-        }
-    }
 }
 
-impl Burst {
-    /// When it goes on.
-    fn due(&self) -> Time {
-        match &self.waiting {
-            Some(waiting) if waiting.is_woken => 0,
-            Some(_) => NEVER,
-            None => self.next,
-        }
+impl Inbox {
+    fn has_room(&mut self, conn: Conn, window: u64) -> bool {
+        let has_room = self.bytes < 2 * window;
+        self.next_link = (!has_room).then_some(conn);
+        has_room
     }
 }
 
@@ -159,7 +125,7 @@ impl World {
             true => Policy::Block,
             false => Policy::DropOldest,
         };
-        let window = 1 << (17 + every % 2);
+        let window = LARGEST_WINDOW >> (every % 2);
         let wished = Wished {
             event: NAMES[event],
             policy,
@@ -205,7 +171,10 @@ impl World {
         }
         for (conn, end) in &mut node.ends {
             for id in node.events.audience.on(conn).collect::<Vec<_>>() {
-                end.session.end_interest(instant, id);
+                match self.sabotage {
+                    Sabotage::LeavesAtOnce => drop(end.session.move_interest(instant, id)),
+                    _ => end.session.end_interest(instant, id),
+                }
             }
         }
     }
@@ -262,8 +231,13 @@ impl World {
                     interest,
                 } => {
                     let number = interest.number;
-                    let interests = &mut node.events.interests;
+                    let Events {
+                        interests, inboxes, ..
+                    } = &mut node.events;
+                    let inbox = inboxes.get_mut(&(number, peer));
+                    let is_full = inbox.is_some_and(|inbox| !inbox.has_room(link, interest.window));
                     let asked = match node.ends.get_mut(&link) {
+                        Some(_) if is_full => Err(WhyRefused::Blocked),
                         Some(end) => end.session.interest(instant, &interest),
                         None => Err(WhyRefused::NotConnected),
                     };
@@ -298,6 +272,10 @@ impl World {
         {
             inbox.next = inbox.next.max(now).max(wished.sleeps_until);
         }
+        inbox.bytes += delivery.arrival.charge;
+        // Of those before, of the one in use, and of one that it takes the place of.
+        let most = 4 * LARGEST_WINDOW + 3 * self.largest_event as u64;
+        assert!(inbox.bytes <= most, "{n} holds {} bytes", inbox.bytes);
         match self.sabotage {
             Sabotage::LatestFirst => inbox.queue.push_front(delivery),
             Sabotage::DeliversTwice => inbox.queue.extend([delivery.clone(), delivery]),
@@ -336,11 +314,14 @@ impl World {
         self.check_taken(n, delivery);
         let (now, instant) = (self.now, self.instant());
         let node = &mut self.nodes[n];
-        if let Some(wished) = node.events.wishes.get(&delivery.wish) {
-            let inbox = node.events.inboxes.get_mut(&(delivery.wish, delivery.peer));
-            inbox.expect("it came out of it").next = now + wished.every;
-        }
         let Arrival { id, charge, .. } = delivery.arrival;
+        let inbox = node.events.inboxes.get_mut(&(delivery.wish, delivery.peer));
+        let inbox = inbox.expect("it came out of it");
+        inbox.bytes = inbox.bytes.saturating_sub(charge);
+        let next_link = inbox.next_link.take();
+        if let Some(wished) = node.events.wishes.get(&delivery.wish) {
+            inbox.next = now + wished.every;
+        }
         if let Some(bytes) = node.events.untaken.get_mut(&(delivery.link, id)) {
             *bytes = bytes.saturating_sub(delivery.arrival.body.len());
         }
@@ -349,123 +330,9 @@ impl World {
         {
             end.session.taken(instant, id, charge);
         }
-    }
-
-    // --- publishing --------------------------------------------------------------------------------------
-
-    pub(crate) fn publish(&mut self, step: Step) {
-        let Step::Publish {
-            from,
-            event,
-            count,
-            size,
-            every,
-            waits,
-        } = step
-        else {
-            return;
-        };
-        self.nodes[from].events.bursts.push(Burst {
-            event: NAMES[event],
-            size,
-            left: count,
-            every: Time::from(every) * MS,
-            next: self.now,
-            waits,
-            waiting: None,
-        });
-    }
-
-    /// Publishes as much of a burst as there is room for.
-    fn go_on(&mut self, n: usize, index: usize) {
-        while self.nodes[n].events.bursts[index].due() <= self.now {
-            let burst = &mut self.nodes[n].events.bursts[index];
-            let (event, waits) = (burst.event, burst.waits);
-            let mut waiting = match burst.waiting.take() {
-                Some(waiting) => waiting,
-                None if burst.left == 0 => return,
-                None => {
-                    burst.left -= 1;
-                    burst.next = self.now + burst.every;
-                    let size = burst.size;
-                    let (publ, publication) = self.new_publication(n, event, size);
-                    let members = self.nodes[n].events.audience.of(event);
-                    let by = members.iter().map(|m| (m.peer, m.number)).collect();
-                    let mut waiting = Waiting {
-                        publ,
-                        event: publication,
-                        by,
-                        wakers: Vec::new(),
-                        is_woken: false,
-                    };
-                    self.try_all(n, event, &mut waiting);
-                    waiting
-                }
-            };
-            if waits && !waiting.by.is_empty() {
-                waiting.wakers.clear();
-                waiting.is_woken = false;
-                self.try_all(n, event, &mut waiting);
-                if !waiting.by.is_empty() {
-                    self.nodes[n].events.bursts[index].waiting = Some(waiting);
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Hands an event to those who wait for it and have room.
-    fn try_all(&mut self, n: usize, event: &str, waiting: &mut Waiting) {
-        let instant = self.instant();
-        for (peer, number) in std::mem::take(&mut waiting.by) {
-            let node = &mut self.nodes[n];
-            let members = node.events.audience.of(event);
-            let Some(member) = members
-                .iter()
-                .find(|m| (m.peer, m.number) == (peer, number))
-            else {
-                continue;
-            };
-            let published = match node.ends.get_mut(&member.link) {
-                Some(end) => end.session.publish(instant, member.id, &waiting.event),
-                None => Published::Gone,
-            };
-            if published == Published::Full {
-                waiting.wakers.push((member.link, member.id));
-                waiting.by.push((peer, number));
-            }
-            self.note_published(n, (peer, number), waiting.publ, published);
-        }
-    }
-
-    fn joined(&mut self, n: usize, conn: Conn, id: CallId, interest: &Interest) {
-        let instant = self.instant();
-        let sabotage = self.sabotage;
-        let node = &mut self.nodes[n];
-        let new = Member {
-            link: conn,
-            id,
-            peer: node.ends[&conn].peer.expect("a link has a peer"),
-            number: interest.number,
-            turn: interest.turn,
-        };
-        match node.events.audience.joined(&interest.event, new) {
-            Joined::New => {}
-            Joined::Instead(old) => {
-                let backlog = session(node, old.link).move_interest(instant, old.id);
-                if let Some(backlog) = backlog
-                    && sabotage != Sabotage::LosesBacklogs
-                {
-                    session(node, conn).resume_interest(instant, id, backlog);
-                }
-                node.events.wake(|waker| waker.0 == old.link);
-            }
-            Joined::Late => session(node, conn).end_interest(instant, id),
-        }
-        if !self.nodes[n].is_up() {
-            let end = self.nodes[n].ends.get_mut(&conn);
-            let end = end.expect("it has just said so");
-            end.session.end_interest(instant, id);
+        if let Some(conn) = next_link {
+            node.events.interests.room(delivery.peer, &conn);
+            self.carry_out(n);
         }
     }
 
@@ -511,7 +378,7 @@ impl World {
     fn check_held(&self, n: usize, stream: (Conn, CallId), held: usize) {
         let windows = self.nodes[n].events.wishes.values().map(|w| w.window);
         let largest = windows.max().unwrap_or(0) as usize;
-        let bound = largest + self.largest_event();
+        let bound = largest + self.largest_event;
         assert!(held <= bound, "{n} holds {held} bytes of {stream:?}");
     }
 }

@@ -6,6 +6,7 @@ use net_proto::interests::Delivery;
 use net_proto::{InstanceId, Policy, Publication, Published};
 
 use crate::calls::pattern;
+use crate::checks::AFTERMATH;
 use crate::events::Wished;
 use crate::network::Time;
 use crate::node::{Conn, Node};
@@ -39,15 +40,6 @@ pub(crate) struct Ledger {
 pub(crate) type Between = (InstanceId, InstanceId, u64);
 
 impl World {
-    pub(crate) fn largest_event(&self) -> usize {
-        self.published
-            .iter()
-            .map(|made| made.size)
-            .max()
-            .unwrap_or(0)
-            + 8
-    }
-
     pub(crate) fn new_publication(
         &mut self,
         from: usize,
@@ -56,6 +48,7 @@ impl World {
     ) -> (Publ, Publication) {
         let publ = self.published.len() as Publ;
         let at = self.now;
+        self.largest_event = self.largest_event.max(size + 8);
         self.published.push(Made {
             from,
             event,
@@ -161,6 +154,46 @@ impl World {
         ledger.next = at + 1;
         ledger.sent[at].1 = true;
         ledger.missed += delivery.missed;
+    }
+
+    /// A process has taken leave of all, in good time. Whoever was not troubled otherwise has what was published to it before.
+    pub(crate) fn check_leave(&self, n: usize, began: Time) {
+        let from = &self.nodes[n];
+        for to in self.others(from).filter(|to| to.is_up()) {
+            let disturbed = self.disturbed[n][to.index];
+            if disturbed > 0 && disturbed + AFTERMATH >= began {
+                continue;
+            }
+            for number in to.events.wishes.keys() {
+                let Some(ledger) = self.ledgers.get(&(from.id, to.id, *number)) else {
+                    continue;
+                };
+                if ledger
+                    .sent
+                    .iter()
+                    .any(|(publ, _)| self.was_disturbed(*publ, to.index))
+                {
+                    continue;
+                }
+                let waits = to.events.inboxes.get(&(*number, from.id));
+                let waits = waits.map_or(0, |inbox| inbox.queue.len());
+                let taken = ledger.sent.iter().filter(|(_, is_taken)| *is_taken).count();
+                let accounted = (taken + waits) as u64 + ledger.dropped;
+                let sent = ledger.sent.len() as u64;
+                assert_eq!(
+                    accounted, sent,
+                    "{} lost what {n} published before it left",
+                    to.index
+                );
+            }
+        }
+    }
+
+    /// Whether there was other trouble between two peers than that one took leave.
+    fn was_disturbed(&self, publ: Publ, to: usize) -> bool {
+        let made = &self.published[publ as usize];
+        let disturbed = self.disturbed[made.from][to];
+        disturbed > 0 && disturbed + AFTERMATH >= made.at
     }
 
     /// Each wish is open at each peer that is meant, over the one link, and nothing is left of anything else.

@@ -101,6 +101,8 @@ impl Scenario {
         let peers = rng.usize(2..=5);
         // Some are calm, so that what must hold without any fault is seen to hold.
         let faults = rng.u32(0..4) * 7;
+        // In some nothing happens but that processes take leave, and are to lose nothing by it.
+        let only_leave = rng.u32(0..5) == 0;
         // Some programs only call, some mostly publish.
         let events = rng.u32(0..4) * 30;
         let mut steps: Vec<_> = (0..rng.usize(5..80))
@@ -111,6 +113,7 @@ impl Scenario {
                     false => rng.u32(0..ACTIVE),
                 };
                 let step = match (rng.u32(0..100) < faults, rng.u32(0..100) < events) {
+                    (true, _) if only_leave => leave(&mut rng, peers),
                     (true, _) => fault(&mut rng, peers),
                     (false, true) => event(&mut rng, peers),
                     (false, false) => call(&mut rng, peers),
@@ -191,7 +194,14 @@ fn fault(rng: &mut Rng, peers: usize) -> Step {
             ms,
             told: rng.bool(),
         },
-        _ => Stop { peer: from, ms },
+        _ => leave(rng, peers),
+    }
+}
+
+fn leave(rng: &mut Rng, peers: usize) -> Step {
+    Stop {
+        peer: rng.usize(0..peers),
+        ms: *pick(rng, &[1, 400, 3_000]),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::scenario::{By, Step};
 use crate::world::World;
 
 /// How long calls in flight may go on when their process ends.
-const GRACE: Time = 5_000 * MS;
+pub(crate) const GRACE: Time = 5_000 * MS;
 /// Faults that are over so soon must not be noticed.
 const SHORT: u32 = 400;
 
@@ -93,7 +93,9 @@ impl World {
                 self.die(peer, after(ms), told);
             }
             Step::Stop { peer, ms } if self.nodes[peer].state == State::Up => {
+                let disturbed = self.disturbed.clone();
                 self.all_trouble(peer, after(ms) + GRACE);
+                self.disturbed = disturbed;
                 let instant = self.instant();
                 self.end_events(peer);
                 let node = &mut self.nodes[peer];
@@ -130,6 +132,7 @@ impl World {
     pub(crate) fn troubles(&mut self, a: usize, b: usize, until: Time) {
         for (a, b) in [(a, b), (b, a)] {
             self.trouble[a][b] = self.trouble[a][b].max(until);
+            self.disturbed[a][b] = self.disturbed[a][b].max(until);
         }
     }
 

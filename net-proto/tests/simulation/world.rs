@@ -13,6 +13,7 @@ use crate::ledger::{self, Between, Ledger};
 use crate::network::{MS, NEVER, Time, Wire};
 use crate::node::{Call, Conn, Dial, Node, State};
 use crate::scenario::Scenario;
+use crate::steps::GRACE;
 
 /// How often a process looks for others.
 const LOOK_EVERY: Time = 2_000 * MS;
@@ -44,6 +45,8 @@ pub(crate) enum Sabotage {
     LosesBacklogs,
     /// Does not go on when there is room.
     ForgetsQueueRoom,
+    /// Drops what waits when it takes leave.
+    LeavesAtOnce,
     /// Takes note of no interest's end.
     IgnoresEnds,
     /// Goes on publishing to those who are gone.
@@ -62,12 +65,16 @@ pub(crate) struct World {
     pub(crate) calls: Vec<Made>,
     pub(crate) published: Vec<ledger::Made>,
     pub(crate) ledgers: BTreeMap<Between, Ledger>,
+    /// The most bytes that an event has.
+    pub(crate) largest_event: usize,
     /// Until when nothing gets from one to another, and since when.
     pub(crate) cut: Vec<Vec<(Time, Time)>>,
     /// When connections between two peers failed last.
     pub(crate) dropped: Vec<Vec<Time>>,
     /// Until when two peers have trouble, or had.
     pub(crate) trouble: Vec<Vec<Time>>,
+    /// The same, but for that one of them took leave.
+    pub(crate) disturbed: Vec<Vec<Time>>,
     /// Processes that are gone, and since when.
     pub(crate) gone: Vec<(InstanceId, Time)>,
     /// Peers whose machine is off: nothing is answered there, not even with a refusal.
@@ -93,9 +100,11 @@ impl World {
             calls: Vec::new(),
             published: Vec::new(),
             ledgers: BTreeMap::new(),
+            largest_event: 0,
             cut: vec![vec![(0, 0); scenario.peers]; scenario.peers],
             dropped: vec![vec![0; scenario.peers]; scenario.peers],
             trouble: vec![vec![0; scenario.peers]; scenario.peers],
+            disturbed: vec![vec![0; scenario.peers]; scenario.peers],
             gone: Vec::new(),
             off: vec![false; scenario.peers],
             trace: std::env::var_os("SIM_TRACE").is_some(),
@@ -202,6 +211,9 @@ impl World {
             }
             State::Down(_) => return false,
             State::Leaving(until, down) if until <= now || self.nodes[n].ends.is_empty() => {
+                if until > now {
+                    self.check_leave(n, until - GRACE);
+                }
                 let conns: Vec<_> = self.nodes[n].ends.keys().copied().collect();
                 for conn in conns {
                     self.close(n, conn, true);
