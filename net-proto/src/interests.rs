@@ -274,15 +274,15 @@ impl<L: Clone + PartialEq> Interests<L> {
         }
     }
 
-    /// A link has no room for an interest now. It is tried again when there is [room](Self::room), if it is still to be
-    /// opened there.
+    /// A link has no room for an interest now, or the program none for what would come of it. It is tried again when there is
+    /// [room](Self::room), if it is still to be opened there.
     pub fn blocked(&mut self, peer: InstanceId, number: u64, link: &L) {
         if let Some(stream) = self.stream(peer, number, link) {
             stream.stage = Stage::Blocked;
         }
     }
 
-    /// A link that was full has room.
+    /// There is room now for what was [blocked](Self::blocked) on a link.
     pub fn room(&mut self, peer: InstanceId, link: &L) {
         let Some(known) = self.peers.get_mut(&peer) else {
             return;

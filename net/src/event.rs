@@ -10,6 +10,8 @@ mod outpost;
 mod publisher;
 mod subscriber;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;

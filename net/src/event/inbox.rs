@@ -37,10 +37,15 @@ pub(crate) struct Inbox {
     queue: Mutex<Queue>,
 }
 
-/// Bounded by the credit that is given for it: it is given back when an event is taken.
+/// Bounded on each stream by the credit that is given for it, which is given back when an event is taken; over streams that follow
+/// one another by [`Inbox::has_room`].
 #[derive(Default)]
 struct Queue {
     deliveries: VecDeque<Delivery<Arc<Link>>>,
+    /// What they count for, with the one that is being handled.
+    bytes: u64,
+    /// The link on which the next stream is to be opened when there is room.
+    next_link: Option<Arc<Link>>,
     /// A thread or a task is at it.
     is_running: bool,
 }
@@ -60,6 +65,17 @@ impl Inbox {
     /// Whether nothing waits in it and nobody is at it.
     pub(super) fn is_idle(&self) -> bool {
         !self.queue().is_running
+    }
+
+    /// Whether another stream may be opened, on this link, with a window of so many bytes. Else the subscriber is told when it may.
+    ///
+    /// Each comes with a window of its own, whatever is here of those before. One that went on over another link leaves at most a
+    /// window behind; where there is more than two, links have come and gone while nothing was taken.
+    pub(super) fn has_room(&self, link: &Arc<Link>, window: u64) -> bool {
+        let mut queue = self.queue();
+        let has_room = queue.bytes < 2 * window;
+        queue.next_link = (!has_room).then(|| Arc::clone(link));
+        has_room
     }
 
     /// Takes an event in, and sees to it that it is handled.
@@ -85,6 +101,7 @@ impl Inbox {
             detach(metadata);
             detach(body);
         }
+        queue.bytes += delivery.arrival.charge;
         queue.deliveries.push_back(delivery);
         if !std::mem::replace(&mut queue.is_running, true) {
             drop(queue);
@@ -174,9 +191,16 @@ impl Inbox {
                 error.traceback.trim_end(),
             );
         }
-        delivery
-            .link
-            .taken(delivery.arrival.id, delivery.arrival.charge);
+        let charge = delivery.arrival.charge;
+        delivery.link.taken(delivery.arrival.id, charge);
+        let mut queue = self.queue();
+        queue.bytes -= charge;
+        let next_link = queue.next_link.take();
+        drop(queue);
+        if let Some(link) = next_link {
+            // Asked again, it says again whether there is room by now.
+            link.core.subscriber.room(&link);
+        }
     }
 }
 

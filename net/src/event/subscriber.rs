@@ -238,6 +238,11 @@ impl State {
 
     fn open(&mut self, link: &Arc<Link>, interest: &Interest) {
         let number = interest.number;
+        let inbox = self.inboxes.get(&(number, link.id()));
+        if inbox.is_some_and(|inbox| !inbox.has_room(link, interest.window)) {
+            self.interests.blocked(link.id(), number, link);
+            return;
+        }
         match link.ask_for(interest) {
             // Noted under the same lock as every arrival: what comes at once is known to be for it.
             Ok(id) => self.interests.opened(link.id(), number, link, id),
