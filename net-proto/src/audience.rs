@@ -13,15 +13,18 @@ use crate::session::CallId;
 /// # Examples
 /// ```
 /// use net_proto::InstanceId;
-/// use net_proto::audience::{Audience, Member};
+/// use net_proto::audience::{Audience, Joined, Member};
 ///
 /// let peer = InstanceId([1; 16]);
 /// let mut audience = Audience::default();
-/// let member = |link, id| Member { link, id, peer, number: 7 };
-/// assert_eq!(audience.joined("alarm", member("first link", 2)), None);
+/// let member = |link, id, turn| Member { link, id, peer, number: 7, turn };
+/// let first = member("first link", 2, 1);
+/// assert_eq!(audience.joined("alarm", first), Joined::New);
 /// // The same interest on another link: it takes the other's place, which is to be moved.
-/// assert_eq!(audience.joined("alarm", member("second link", 5)), Some(member("first link", 2)));
-/// assert_eq!(audience.of("alarm"), [member("second link", 5)]);
+/// assert_eq!(audience.joined("alarm", member("third link", 5, 3)), Joined::Instead(first));
+/// // One that was asked for in between and is late.
+/// assert_eq!(audience.joined("alarm", member("second link", 9, 2)), Joined::Late);
+/// assert_eq!(audience.of("alarm"), [member("third link", 5, 3)]);
 /// ```
 #[derive(Debug)]
 pub struct Audience<L> {
@@ -39,6 +42,23 @@ pub struct Member<L> {
     pub peer: InstanceId,
     /// The peer's own number for it.
     pub number: u64,
+    /// What came of its number later counts.
+    pub turn: u64,
+}
+
+/// What an interest that has come is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Joined<L> {
+    /// One that was not there.
+    New,
+    /// It takes the place of this one: its backlog is to be moved from there, by
+    /// [`Session::move_interest`](crate::Session::move_interest) and
+    /// [`resume_interest`](crate::Session::resume_interest), before anything is published to the new one.
+    Instead(Member<L>),
+    /// A later one has come before it, over another link. It is to be ended by
+    /// [`Session::end_interest`](crate::Session::end_interest).
+    Late,
 }
 
 impl<L> Default for Audience<L> {
@@ -50,20 +70,16 @@ impl<L> Default for Audience<L> {
 }
 
 impl<L: PartialEq> Audience<L> {
-    /// An interest has come. Gives the one that it takes the place of: its backlog is to be moved from there, by
-    /// [`Session::move_interest`](crate::Session::move_interest) and
-    /// [`resume_interest`](crate::Session::resume_interest), before anything is published to the new one.
-    pub fn joined(&mut self, event: &str, new: Member<L>) -> Option<Member<L>> {
-        if !self.events.contains_key(event) {
-            self.events.insert(event.to_owned(), Vec::new());
-        }
-        let members = self.events.get_mut(event)?;
+    /// An interest has come.
+    pub fn joined(&mut self, event: &str, new: Member<L>) -> Joined<L> {
+        let members = self.events.entry(event.to_owned()).or_default();
         let same = |old: &&mut Member<L>| (old.peer, old.number) == (new.peer, new.number);
         match members.iter_mut().find(same) {
-            Some(old) => Some(std::mem::replace(old, new)),
+            Some(old) if old.turn > new.turn => Joined::Late,
+            Some(old) => Joined::Instead(std::mem::replace(old, new)),
             None => {
                 members.push(new);
-                None
+                Joined::New
             }
         }
     }

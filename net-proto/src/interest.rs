@@ -4,7 +4,7 @@ use minicbor::{Decoder, Encoder};
 
 use crate::error::Misbehaviour;
 use crate::frame::Kind;
-use crate::limits::{MAX_EVENT, MIN_STREAM_WINDOW};
+use crate::limits::{MAX_EVENT, MAX_NUMBER, MIN_STREAM_WINDOW};
 
 /// A wish to be told of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,11 @@ pub struct Interest {
     pub policy: Policy,
     /// Bytes of events that may be under way, or here and not taken: at least [`MIN_STREAM_WINDOW`].
     pub window: u64,
-    /// The number of the last event that came for it, over whichever link; 0 for none. Numbers go on from there.
+    /// The number of the last event that came for it, over whichever link; 0 for none. Numbers go on from there. At most
+    /// [`MAX_NUMBER`].
     pub after: u64,
+    /// One more than any before of the same number on any link: what was opened later counts, whichever comes first.
+    pub turn: u64,
 }
 
 /// What a publisher does with an event for a subscriber whose queue is full.
@@ -53,10 +56,11 @@ impl Interest {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let mut cbor = Encoder::new(out);
         let written: Result<(), minicbor::encode::Error<_>> = (|| {
-            cbor.map(6)?.u8(0)?.str(&self.event)?;
+            cbor.map(7)?.u8(0)?.str(&self.event)?;
             cbor.u8(1)?.u64(self.number)?.u8(2)?.u32(self.keep)?;
             cbor.u8(3)?.u8(self.policy.number())?;
             cbor.u8(4)?.u64(self.window)?.u8(5)?.u64(self.after)?;
+            cbor.u8(6)?.u64(self.turn)?;
             Ok(())
         })();
         written.expect("a Vec takes every byte");
@@ -76,13 +80,17 @@ impl Interest {
         if interest.window < MIN_STREAM_WINDOW {
             return Err(bad("stream window"));
         }
+        if interest.after > MAX_NUMBER {
+            return Err(bad("last number"));
+        }
         Ok(interest)
     }
 }
 
 fn read_map(cbor: &mut Decoder<'_>) -> Result<Interest, minicbor::decode::Error> {
     let bad = minicbor::decode::Error::message;
-    let (mut event, mut number, mut keep, mut policy, mut window, mut after) = Default::default();
+    let (mut event, mut number, mut keep, mut policy) = Default::default();
+    let (mut window, mut after, mut turn) = Default::default();
     for _ in 0..cbor.map()?.ok_or_else(|| bad("no length"))? {
         match cbor.u64()? {
             0 => event = Some(cbor.str()?),
@@ -91,22 +99,21 @@ fn read_map(cbor: &mut Decoder<'_>) -> Result<Interest, minicbor::decode::Error>
             3 => policy = Policy::from_number(cbor.u8()?),
             4 => window = Some(cbor.u64()?),
             5 => after = Some(cbor.u64()?),
+            6 => turn = Some(cbor.u64()?),
             _ => cbor.skip()?,
         }
     }
-    match (event, number, keep, policy, window, after) {
-        (Some(event), Some(number), Some(keep), Some(policy), Some(window), Some(after))
-            if event.len() <= MAX_EVENT =>
-        {
-            Ok(Interest {
-                event: event.to_owned(),
-                number,
-                keep,
-                policy,
-                window,
-                after,
-            })
-        }
-        _ => Err(bad("a key is missing, or not what it has to be")),
-    }
+    let missing = || bad("a key is missing, or not what it has to be");
+    Ok(Interest {
+        event: event
+            .filter(|event: &&str| event.len() <= MAX_EVENT)
+            .ok_or_else(missing)?
+            .to_owned(),
+        number: number.ok_or_else(missing)?,
+        keep: keep.ok_or_else(missing)?,
+        policy: policy.ok_or_else(missing)?,
+        window: window.ok_or_else(missing)?,
+        after: after.ok_or_else(missing)?,
+        turn: turn.ok_or_else(missing)?,
+    })
 }

@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::address::Address;
 use crate::id::InstanceId;
@@ -86,8 +86,8 @@ impl Filter {
 /// What the driver is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action<L> {
-    /// Open the interest on the link by [`Session::interest`](crate::Session::interest), and say with
-    /// [`opened`](Interests::opened) or [`not_opened`](Interests::not_opened) what came of it.
+    /// Open the interest on the link by [`Session::interest`](crate::Session::interest), and say at once with
+    /// [`opened`](Interests::opened), [`blocked`](Interests::blocked) or [`not_opened`](Interests::not_opened) what came of it.
     Open {
         /// On which link.
         link: L,
@@ -130,7 +130,7 @@ pub struct Delivery<L> {
 ///
 /// - After each call, the [actions](Action) are taken with [`poll`](Interests::poll) until there are none, and carried out.
 /// - [`used`](Interests::used) tells of each change of the link that leads to a peer, [`lost`](Interests::lost) of each link
-///   that is gone.
+///   that is gone, [`room`](Interests::room) of each that was full and is not any more.
 ///
 /// # One stream for each wish and peer
 ///
@@ -141,7 +141,9 @@ pub struct Delivery<L> {
 pub struct Interests<L> {
     wishes: BTreeMap<u64, Wish>,
     next_number: u64,
-    peers: HashMap<InstanceId, Known<L>>,
+    /// How many were opened.
+    turns: u64,
+    peers: BTreeMap<InstanceId, Known<L>>,
     actions: VecDeque<Action<L>>,
 }
 
@@ -150,7 +152,7 @@ pub struct Interests<L> {
 struct Known<L> {
     who: Who,
     in_use: Option<L>,
-    flows: HashMap<u64, Flow<L>>,
+    flows: BTreeMap<u64, Flow<L>>,
 }
 
 /// The events of one peer for one wish.
@@ -160,12 +162,16 @@ struct Flow<L> {
     streams: VecDeque<Stream<L>>,
     /// The number of the last event that was delivered.
     last: u64,
+    /// The link on which it was refused: it is not asked for again there.
+    refused: Option<L>,
 }
 
 #[derive(Debug)]
 struct Stream<L> {
     link: L,
     stage: Stage,
+    /// The number of the last event that was delivered of it, or that it was opened with.
+    last: u64,
     held: VecDeque<Arrival>,
 }
 
@@ -173,9 +179,9 @@ struct Stream<L> {
 enum Stage {
     /// The driver was asked to open it.
     Opening,
+    /// The link had no room for it.
+    Blocked,
     Open(CallId),
-    /// It was refused, and is not asked for again on this link.
-    Refused,
     /// It has ended, and holds what is to come after the end of the older one.
     Over,
 }
@@ -188,7 +194,8 @@ impl<L> Default for Interests<L> {
         Self {
             wishes: BTreeMap::new(),
             next_number: 1,
-            peers: HashMap::new(),
+            turns: 0,
+            peers: BTreeMap::new(),
             actions: VecDeque::new(),
         }
     }
@@ -248,7 +255,7 @@ impl<L: Clone + PartialEq> Interests<L> {
         let known = self.peers.entry(peer).or_insert_with(|| Known {
             who: who.clone(),
             in_use: None,
-            flows: HashMap::new(),
+            flows: BTreeMap::new(),
         });
         known.who = who.clone();
         known.in_use = link;
@@ -267,10 +274,40 @@ impl<L: Clone + PartialEq> Interests<L> {
         }
     }
 
-    /// An interest could not be opened on a link. It is tried again on another.
-    pub fn not_opened(&mut self, peer: InstanceId, number: u64, link: &L) {
+    /// A link has no room for an interest now, or the program none for what would come of it. It is tried again when there is
+    /// [room](Self::room), if it is still to be opened there.
+    pub fn blocked(&mut self, peer: InstanceId, number: u64, link: &L) {
         if let Some(stream) = self.stream(peer, number, link) {
-            stream.stage = Stage::Refused;
+            stream.stage = Stage::Blocked;
+        }
+    }
+
+    /// There is room now for what was [blocked](Self::blocked) on a link.
+    pub fn room(&mut self, peer: InstanceId, link: &L) {
+        let Some(known) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let is_here = |stream: &Stream<L>| stream.link == *link && stream.stage == Stage::Blocked;
+        let mut again = Vec::new();
+        for (number, flow) in &mut known.flows {
+            if flow.streams.iter().any(is_here) {
+                flow.streams.retain(|stream| !is_here(stream));
+                again.push(*number);
+            }
+        }
+        for number in again {
+            self.update(peer, number);
+        }
+    }
+
+    /// An interest cannot be opened on a link. It is tried again on another.
+    pub fn not_opened(&mut self, peer: InstanceId, number: u64, link: &L) {
+        let known = self.peers.get_mut(&peer);
+        if let Some(flow) = known.and_then(|known| known.flows.get_mut(&number))
+            && let Some(index) = flow.streams.iter().position(|s| s.link == *link)
+        {
+            flow.refused = Some(link.clone());
+            flow.remove(index, number, peer, &mut self.actions);
         }
     }
 
@@ -300,10 +337,9 @@ impl<L: Clone + PartialEq> Interests<L> {
         let Some((number, index)) = found else { return };
         if let Some(flow) = known.flows.get_mut(&number) {
             if was_refused {
-                flow.streams[index].stage = Stage::Refused;
-            } else {
-                flow.remove(index, number, peer, &mut self.actions);
+                flow.refused = Some(link.clone());
             }
+            flow.remove(index, number, peer, &mut self.actions);
         }
         self.update(peer, number);
     }
@@ -348,6 +384,14 @@ impl<L: Clone + PartialEq> Interests<L> {
         else {
             return;
         };
+        if let Some(flow) = known.flows.get_mut(&number) {
+            // What was not opened on a link that is not used any more, or was refused there, stands for nothing. Were it opened
+            // later, it would take the place of the one that is opened now.
+            let is_used = |link: &L| known.in_use.as_ref() == Some(link);
+            flow.streams
+                .retain(|stream| stream.stage != Stage::Blocked || is_used(&stream.link));
+            flow.refused.take_if(|link| !is_used(link));
+        }
         let Some(link) = &known.in_use else { return };
         if !wish.from.matches(&known.who) {
             return;
@@ -355,18 +399,20 @@ impl<L: Clone + PartialEq> Interests<L> {
         let flow = known.flows.entry(number).or_insert_with(|| Flow {
             streams: VecDeque::new(),
             last: 0,
+            refused: None,
         });
-        // One that was refused on a link that is not used any more stands for nothing.
-        flow.streams
-            .retain(|stream| stream.stage != Stage::Refused || stream.link == *link);
-        if flow.streams.len() > 1 || flow.streams.iter().any(|stream| stream.link == *link) {
+        let is_there = flow.streams.iter().any(|stream| stream.link == *link);
+        if flow.streams.len() > 1 || is_there || flow.refused.as_ref() == Some(link) {
             return;
         }
+        let after = flow.last;
         flow.streams.push_back(Stream {
             link: link.clone(),
             stage: Stage::Opening,
+            last: after,
             held: VecDeque::new(),
         });
+        self.turns += 1;
         self.actions.push_back(Action::Open {
             link: link.clone(),
             peer,
@@ -376,7 +422,8 @@ impl<L: Clone + PartialEq> Interests<L> {
                 keep: wish.keep,
                 policy: wish.policy,
                 window: wish.window,
-                after: flow.last,
+                after,
+                turn: self.turns,
             },
         });
     }
@@ -395,8 +442,14 @@ impl<L: Clone + PartialEq> Flow<L> {
             return;
         };
         for arrival in oldest.held.drain(..) {
-            let missed = arrival.number.saturating_sub(self.last + 1);
-            self.last = arrival.number;
+            // A publisher that knew of the older stream goes on from its last number; one that did not, from that which this
+            // one was opened with.
+            let last = match arrival.number > self.last {
+                true => oldest.last.max(self.last),
+                false => oldest.last,
+            };
+            let missed = arrival.number.saturating_sub(last).saturating_sub(1);
+            (oldest.last, self.last) = (arrival.number, arrival.number);
             actions.push_back(Action::Deliver(Delivery {
                 wish,
                 peer,

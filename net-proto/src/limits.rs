@@ -35,6 +35,9 @@ pub const MAX_FLAG: usize = 1024;
 /// Most bytes of an event's name: as a tag, a name a person chose.
 pub const MAX_EVENT: usize = 1024;
 
+/// Greatest number of an event that an interest may say it had: so there are enough for all that follow, at any rate.
+pub const MAX_NUMBER: u64 = i64::MAX as u64;
+
 /// Most bytes of the reason in a GOODBYE.
 pub const MAX_REASON: usize = 1024;
 

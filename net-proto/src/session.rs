@@ -86,6 +86,8 @@ pub struct Session<C> {
     leaving: Leaving,
     /// Declared bytes of all arriving bodies.
     arriving: u64,
+    /// Interests of ours whose large event is not counted there yet, as there is no room.
+    without_place: VecDeque<CallId>,
 
     sent_tags: SentTags,
     known_tags: KnownTags,
@@ -199,6 +201,7 @@ impl<C> Session<C> {
             credit_due: Vec::new(),
             leaving: Leaving::default(),
             arriving: 0,
+            without_place: VecDeque::new(),
             sent_tags: SentTags::default(),
             known_tags: KnownTags::default(),
             own_calls: HashMap::default(),

@@ -10,6 +10,8 @@ mod outpost;
 mod publisher;
 mod subscriber;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
@@ -22,6 +24,7 @@ use net_proto::{InstanceId, Publication};
 use serde::Serialize;
 
 use crate::blocking;
+use crate::link::events::Ticket;
 use crate::peer::{Core, Peer};
 use crate::remote::Remote;
 use crate::value::{self, ValueError};
@@ -65,6 +68,8 @@ struct Emitting {
     publication: Publication,
     /// Those that have no room yet: peers, with their numbers for their interests.
     waiting: Vec<(InstanceId, u64)>,
+    /// Under which it is woken when they have.
+    ticket: Ticket,
     emitted: Emitted,
 }
 
@@ -105,6 +110,7 @@ impl Emit {
             event: event.to_owned(),
             publication,
             waiting: Vec::new(),
+            ticket: Ticket::new(),
             emitted: Emitted::default(),
             core,
         };
@@ -159,12 +165,21 @@ impl Emitting {
             let publisher = &self.core.publisher;
             let (event, publication) = (&self.event, &self.publication);
             let waiting = std::mem::take(&mut self.waiting);
-            self.waiting =
-                publisher.retry(event, publication, waiting, cx.waker(), &mut self.emitted);
+            let waits = (self.ticket, cx.waker());
+            self.waiting = publisher.retry(event, publication, waiting, waits, &mut self.emitted);
         }
         match self.waiting.is_empty() {
             true => Poll::Ready(Ok(self.emitted)),
             false => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Emitting {
+    fn drop(&mut self) {
+        if !self.waiting.is_empty() {
+            let publisher = &self.core.publisher;
+            publisher.forget(&self.event, &self.waiting, self.ticket);
         }
     }
 }

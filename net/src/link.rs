@@ -6,7 +6,7 @@
 
 pub(crate) mod accept;
 pub(crate) mod dial;
-mod events;
+pub(crate) mod events;
 mod handshake;
 mod keeper;
 #[cfg(test)]
@@ -41,6 +41,7 @@ pub(crate) use slot::{Finished, Slot};
 use crate::peer::Core;
 use crate::registry::Caller;
 use crate::runtime;
+use events::Waits;
 use reader::Input;
 use socket::WriteHalf;
 
@@ -93,7 +94,7 @@ struct State {
     /// Callers that wait for room on the link.
     waiting: Vec<Waker>,
     /// Publishers that wait for room in the queue of an interest.
-    waiting_for_queue: Vec<(CallId, Waker)>,
+    waiting_for_queue: Vec<Waits>,
 }
 
 /// What came of starting a call.
@@ -245,7 +246,7 @@ impl Link {
             return;
         }
         tracing::debug!(peer = %self.hello.name, address = %self.address, why, "link closed");
-        let (slots, mut waiting, publishing) = {
+        let (slots, waiting, publishing) = {
             let mut state = self.state();
             let waiting = std::mem::take(&mut state.waiting);
             let publishing = std::mem::take(&mut state.waiting_for_queue);
@@ -256,13 +257,11 @@ impl Link {
         self.core.peers.lost(&self.core, self);
         self.core.publisher.lost(self);
         self.core.subscriber.lost(self);
-        waiting.extend(publishing.into_iter().map(|(_, waker)| waker));
         for slot in slots {
             slot.finish(Finished::Lost);
         }
-        for waker in waiting {
-            waker.wake();
-        }
+        waiting.into_iter().for_each(Waker::wake);
+        publishing.into_iter().for_each(Waits::wake);
         let running =
             std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         for (_, task) in running {

@@ -356,7 +356,7 @@ impl Peer {
             // Gone already if the directory was cleaned under us.
             let _ = std::fs::remove_file(socket);
         }
-        core.subscriber.withdraw_all();
+        core.subscriber.withdraw_all(core);
         for link in core.open_links() {
             core.publisher.end(&link);
             link.drain("shutting down");

@@ -261,6 +261,22 @@ impl Registry {
         old
     }
 
+    /// Takes a function out, if it is the one under its tag.
+    pub(crate) fn unregister(&self, function: &Arc<Registered>) {
+        let mut connections = self
+            .connections
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let tag = function.tag.as_str();
+        if connections
+            .get(tag)
+            .is_some_and(|known| Arc::ptr_eq(known, function))
+        {
+            connections.remove(tag);
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
     /// The function under `tag`.
     #[must_use]
     pub fn find(&self, tag: &str) -> Option<Arc<Registered>> {

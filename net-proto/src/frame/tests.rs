@@ -12,7 +12,7 @@ use crate::answer::ErrorCode;
 use crate::hello::preface;
 use crate::id::InstanceId;
 use crate::interest::Policy;
-use crate::limits::{MAX_EVENT, MIN_LINK_WINDOW, MIN_STREAM_WINDOW, VERSIONS};
+use crate::limits::{MAX_EVENT, MAX_NUMBER, MIN_LINK_WINDOW, MIN_STREAM_WINDOW, VERSIONS};
 
 const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
 
@@ -58,6 +58,7 @@ fn examples() -> Vec<(&'static str, u64, Frame)> {
         policy: Policy::DropOldest,
         window: 256 * 1024,
         after: 6,
+        turn: 8,
     };
     let event = |body| Frame::Event {
         number: 7,
@@ -389,6 +390,26 @@ prop_compose! {
     }
 }
 
+#[test]
+fn an_interest_leaves_numbers_for_what_follows() {
+    let mut map = Vec::new();
+    let mut interest = Interest {
+        event: "e".into(),
+        number: 1,
+        keep: 1,
+        policy: Policy::Block,
+        window: MIN_STREAM_WINDOW,
+        after: MAX_NUMBER,
+        turn: 1,
+    };
+    interest.encode(&mut map);
+    assert_eq!(Interest::decode(&map).as_ref(), Ok(&interest));
+    interest.after += 1;
+    map.clear();
+    interest.encode(&mut map);
+    assert!(Interest::decode(&map).is_err());
+}
+
 prop_compose! {
     fn interest()(
         event in text(MAX_EVENT),
@@ -396,10 +417,11 @@ prop_compose! {
         keep in 1..u32::MAX,
         blocks: bool,
         window in MIN_STREAM_WINDOW..,
-        after: u64,
+        after in 0..=MAX_NUMBER,
+        turn: u64,
     ) -> Interest {
         let policy = if blocks { Policy::Block } else { Policy::DropOldest };
-        Interest { event, number, keep, policy, window, after }
+        Interest { event, number, keep, policy, window, after, turn }
     }
 }
 

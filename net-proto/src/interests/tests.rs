@@ -221,6 +221,98 @@ fn a_refused_interest_is_tried_again_on_another_link_alone() {
 }
 
 #[test]
+fn a_refusal_on_the_older_link_sets_free_what_waited_on_the_newer() {
+    let mut interests = moving();
+    interests.arrived(A, &"second", arrival(2, 1));
+    interests.used(A, &who(A), Some("first"));
+    interests.ended(A, &"first", 1, true);
+    assert_eq!(delivered(&mut interests), [(1, 0)]);
+    interests.arrived(A, &"second", arrival(2, 2));
+    assert_eq!(delivered(&mut interests), [(2, 0)]);
+    assert_eq!(interests.poll(), None, "the first has refused it");
+}
+
+#[test]
+fn a_full_link_is_asked_when_it_has_room() {
+    let mut interests = Links::default();
+    let number = interests.declare(wish(Filter::default()));
+    interests.used(A, &who(A), Some("first"));
+    for _ in 0..2 {
+        assert_eq!(opens(&mut interests), ("first", A, 0));
+        interests.blocked(A, number, &"first");
+        assert_eq!(interests.poll(), None);
+        interests.room(A, &"first");
+    }
+    assert_eq!(opens(&mut interests), ("first", A, 0));
+    interests.opened(A, number, &"first", 1);
+    interests.room(A, &"first");
+    assert_eq!(interests.poll(), None);
+}
+
+/// It would take the place of the one that was opened since, on a link that is not used any more.
+#[test]
+fn a_full_link_that_is_not_used_any_more_is_not_asked_when_it_has_room() {
+    let mut interests = Links::default();
+    let number = interests.declare(wish(Filter::default()));
+    interests.used(A, &who(A), Some("first"));
+    opens(&mut interests);
+    interests.blocked(A, number, &"first");
+    interests.used(A, &who(A), Some("second"));
+    assert_eq!(opens(&mut interests), ("second", A, 0));
+    interests.opened(A, number, &"second", 2);
+    interests.room(A, &"first");
+    assert_eq!(interests.poll(), None);
+    interests.arrived(A, &"second", arrival(2, 1));
+    assert_eq!(delivered(&mut interests), [(1, 0)]);
+}
+
+/// A publisher that had not known of the older stream any more counts from what the newer one was opened with.
+#[test]
+fn numbers_that_begin_anew_are_told_from_those_that_go_on() {
+    let mut interests = moving();
+    for number in 1..=5 {
+        interests.arrived(A, &"first", arrival(1, number));
+    }
+    interests.lost(A, &"first");
+    assert_eq!(delivered(&mut interests).len(), 5);
+    interests.arrived(A, &"second", arrival(2, 3));
+    interests.arrived(A, &"second", arrival(2, 6));
+    assert_eq!(delivered(&mut interests), [(3, 2), (6, 2)]);
+}
+
+#[test]
+fn the_greatest_number_there_is_does_no_harm() {
+    let mut interests = moving();
+    interests.arrived(A, &"first", arrival(1, u64::MAX));
+    interests.ended(A, &"first", 1, false);
+    interests.arrived(A, &"second", arrival(2, 2));
+    assert_eq!(
+        delivered(&mut interests),
+        [(u64::MAX, u64::MAX - 1), (2, 1)]
+    );
+}
+
+#[test]
+fn a_later_opening_has_a_later_turn() {
+    let mut interests = Links::default();
+    interests.declare(wish(Filter::default()));
+    let mut turns = Vec::new();
+    for link in ["first", "second", "third"] {
+        interests.used(A, &who(A), Some(link));
+        while let Some(action) = interests.poll() {
+            if let Action::Open { interest, .. } = action {
+                turns.push(interest.turn);
+            }
+        }
+        interests.lost(A, &link);
+    }
+    assert!(
+        turns.is_sorted_by(|a, b| a < b) && turns.len() == 3,
+        "{turns:?}"
+    );
+}
+
+#[test]
 fn a_wish_that_is_withdrawn_ends_everywhere() {
     let mut interests = open();
     interests.used(B, &who(B), Some("to B"));

@@ -275,6 +275,7 @@ impl<C> Session<C> {
         let call = self.own_calls.remove(&id)?;
         if let Some(arriving) = &call.arriving {
             self.arriving -= arriving.total();
+            self.give_places();
         }
         self.leaving.remove(id);
         if call.is_timed {

@@ -115,7 +115,7 @@ pub enum Event<C> {
     },
     /// The other side has taken this interest back.
     NotInterested(CallId),
-    /// There is room for an event of this interest, for which its publisher waited.
+    /// There is room for an event of this interest, for which its publisher waited; or it has ended, and is not to be waited for.
     QueueRoom(CallId),
     /// An event of the other side, for an interest of ours.
     Arrived(Arrival),

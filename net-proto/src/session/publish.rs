@@ -32,7 +32,8 @@ pub enum Published {
         /// Events that the subscriber will not see.
         dropped: u64,
     },
-    /// The queue is full and the subscriber asked that the publisher wait. [`Event::QueueRoom`] tells when to try again.
+    /// The queue is full and the subscriber asked that the publisher wait. [`Event::QueueRoom`] tells when to try again,
+    /// also where the interest ends before.
     Full,
     /// It is larger than the subscriber takes, and counts as dropped.
     TooLarge {
@@ -203,7 +204,6 @@ impl Publishing {
         if interest.has_turn {
             self.turns.retain(|turn| *turn != id);
         }
-        self.awaited.retain(|awaited| *awaited != id);
         Some(interest)
     }
 
@@ -211,15 +211,16 @@ impl Publishing {
         interest.queue.len() < interest.keep && (self.bytes == 0 || self.bytes + bytes <= most)
     }
 
-    /// Those that were waited for and have room now.
+    /// Those that were waited for and have room now, or are gone.
     fn take_roomy(&mut self, most: u64) -> Vec<CallId> {
         if self.awaited.is_empty() {
             return Vec::new();
         }
         let awaited = std::mem::take(&mut self.awaited);
-        let (roomy, full) = awaited
-            .into_iter()
-            .partition(|id| self.has_room(&self.interests[id], 0, most));
+        let (roomy, full) = awaited.into_iter().partition(|id| {
+            let interest = self.interests.get(id);
+            interest.is_none_or(|interest| self.has_room(interest, 0, most))
+        });
         self.awaited = full;
         roomy
     }
@@ -310,6 +311,7 @@ impl<C> Session<C> {
     pub fn refuse_interest(&mut self, _now: Instant, id: CallId, why: &ErrorBody) {
         if self.publishing.remove(id).is_some() {
             self.send_error(id, why);
+            self.offer_queue_room();
             self.check_drained();
         }
     }
@@ -329,11 +331,19 @@ impl<C> Session<C> {
     }
 
     /// Goes on, on a new interest, where an older one on another link was.
-    pub fn resume_interest(&mut self, _now: Instant, id: CallId, backlog: Backlog) {
+    pub fn resume_interest(&mut self, _now: Instant, id: CallId, mut backlog: Backlog) {
         if let Some(interest) = self.publishing.interests.get_mut(&id) {
+            // Where a link was lost here before it was there, the subscriber may have had more than was known when the older one
+            // came, and its numbers are behind. They are to be greater than the one that the new one says.
+            let first = backlog.queue.front().map(|queued| queued.number);
+            let before = first.map_or(backlog.last, |first| first - 1);
+            let behind = interest.last.saturating_sub(before);
+            for queued in &mut backlog.queue {
+                queued.number += behind;
+            }
             self.publishing.bytes += bytes_of(&backlog.queue);
             interest.queue = backlog.queue;
-            interest.last = backlog.last;
+            interest.last = backlog.last + behind;
             self.publishing.wake(id);
             self.send_events();
         }

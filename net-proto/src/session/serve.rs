@@ -299,6 +299,7 @@ impl<C> Session<C> {
             && let Stage::Arriving(arrived) = std::mem::replace(&mut call.stage, Stage::Running)
         {
             self.arriving -= arrived.body.total();
+            self.give_places();
             self.events.push_back(Event::Call(Incoming {
                 id: stream,
                 tag: arrived.tag,
@@ -345,6 +346,7 @@ impl<C> Session<C> {
         let mut call = self.peer_calls.remove(&id)?;
         if let Some(arriving) = call.arriving() {
             self.arriving -= arriving.total();
+            self.give_places();
         }
         if call.is_timed {
             self.end_deadline();

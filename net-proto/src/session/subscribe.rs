@@ -47,12 +47,10 @@ struct ArrivingEvent {
     metadata: Bytes,
     /// Bytes of its EVENT.
     head: u64,
-    body: Result<Assembly, Skipped>,
+    body: Assembly,
+    /// Whether it has its place among all that arrives. Until then it is given no credit, and so is no larger here than the window.
+    has_place: bool,
 }
-
-/// A large event for which there is no room: so many of its bytes are still to come.
-#[derive(Debug)]
-struct Skipped(u64);
 
 impl OwnInterest {
     fn new(interest: &Interest) -> Self {
@@ -67,12 +65,8 @@ impl OwnInterest {
 
     /// Bytes of large events that are arriving, by the sizes they declared.
     fn arriving(&self) -> u64 {
-        match &self.arriving {
-            Some(ArrivingEvent {
-                body: Ok(assembly), ..
-            }) => assembly.total(),
-            _ => 0,
-        }
+        let with_place = self.arriving.iter().filter(|event| event.has_place);
+        with_place.map(|event| event.body.total()).sum()
     }
 
     /// What can be given back: what was taken, and the part of a large event that is here, as far as the rest needs it.
@@ -81,13 +75,11 @@ impl OwnInterest {
         let free = self.window.used() - self.held;
         match &self.arriving {
             None => free,
-            Some(event) => {
-                let missing = match &event.body {
-                    Ok(assembly) => assembly.missing(),
-                    Err(Skipped(left)) => *left,
-                };
+            Some(event) if event.has_place => {
+                let missing = event.body.missing();
                 free.min(missing.saturating_sub(self.window.available()))
             }
+            Some(_) => 0,
         }
     }
 
@@ -183,6 +175,7 @@ impl<C> Session<C> {
             return false;
         };
         self.arriving -= interest.arriving();
+        self.give_places();
         true
     }
 
@@ -235,20 +228,40 @@ impl<C> Session<C> {
             let field = "body length";
             return Err(Misbehaviour::BadField { kind, field });
         }
-        let free = self.limits.max_arriving.saturating_sub(self.arriving);
-        let body = if total <= free {
-            self.arriving += total;
-            Ok(Assembly::new(total))
-        } else {
-            Err(Skipped(total))
-        };
         interest.arriving = Some(ArrivingEvent {
             number,
             metadata,
             head: length,
-            body,
+            body: Assembly::new(total),
+            has_place: false,
         });
+        if !self.without_place.contains(&stream) {
+            self.without_place.push_back(stream);
+        }
+        self.give_places();
         Ok(())
+    }
+
+    /// Gives large events that arrive their places among all large bodies, in their turn, as far as there is room. To be called
+    /// whenever there is more.
+    pub(super) fn give_places(&mut self) {
+        while let Some(id) = self.without_place.front().copied() {
+            let interest = self.own_interests.get_mut(&id);
+            let event = interest.and_then(|interest| interest.arriving.as_mut());
+            // Else it came whole without, or its interest has ended.
+            if let Some(event) = event.filter(|event| !event.has_place) {
+                let total = event.body.total();
+                let free = self.limits.max_arriving.saturating_sub(self.arriving);
+                // One of any size may always come.
+                if total > free && self.arriving > 0 {
+                    return;
+                }
+                self.arriving += total;
+                event.has_place = true;
+                self.owe_credit(id);
+            }
+            self.without_place.pop_front();
+        }
     }
 
     /// Takes a part of a large event. Says whether the stream is that of an interest.
@@ -266,25 +279,13 @@ impl<C> Session<C> {
             return Err(Misbehaviour::BadChunk(stream));
         };
         interest.window.take(length)?;
-        let whole = match &mut event.body {
-            Ok(assembly) => assembly.add(stream, bytes, last)?,
-            Err(Skipped(left)) => {
-                *left = left
-                    .checked_sub(length)
-                    .filter(|left| length > 0 && last == (*left == 0))
-                    .ok_or(Misbehaviour::BadChunk(stream))?;
-                None
+        let whole = event.body.add(stream, bytes, last)?;
+        if let Some(body) = whole
+            && let Some(event) = interest.arriving.take()
+        {
+            if event.has_place {
+                self.arriving -= body.len() as u64;
             }
-        };
-        if !last {
-            self.owe_credit(stream);
-            return Ok(true);
-        }
-        let Some(event) = interest.arriving.take() else {
-            return Ok(true);
-        };
-        if let Some(body) = whole {
-            self.arriving -= body.len() as u64;
             let charge = interest.hold(event.head + body.len() as u64);
             self.events.push_back(Event::Arrived(Arrival {
                 id: stream,
@@ -293,6 +294,7 @@ impl<C> Session<C> {
                 body,
                 charge,
             }));
+            self.give_places();
         }
         self.owe_credit(stream);
         Ok(true)

@@ -18,6 +18,7 @@ fn interest(keep: u32, policy: Policy) -> Interest {
         policy,
         window: WINDOW,
         after: 0,
+        turn: 1,
     }
 }
 
@@ -30,7 +31,8 @@ fn publication(size: usize) -> Publication {
 
 /// The dialer subscribes to the acceptor: the stream's id.
 fn subscribed(pair: &mut Pair, interest: &Interest) -> CallId {
-    let id = pair.dialer.session.interest(pair.now, interest).unwrap();
+    let asked = pair.dialer.session.interest(pair.now, interest);
+    let id = asked.expect("there is room for an interest");
     pair.flow();
     match pair.acceptor.events.pop_front() {
         Some(Event::Interest {
@@ -204,8 +206,64 @@ fn a_large_event_does_not_take_the_turn_of_a_small_one_that_was_dropped() {
     assert_eq!(numbers(&arrivals(&mut pair.dialer)), [4]);
 }
 
+/// Arrivals, each taken at once, until nothing more comes.
+fn take_what_comes(pair: &mut Pair) -> Vec<Arrival> {
+    let mut all = Vec::new();
+    loop {
+        pair.flow();
+        let new = arrivals(&mut pair.dialer);
+        if new.is_empty() {
+            return all;
+        }
+        take_all(pair, &new);
+        all.extend(new);
+    }
+}
+
 #[test]
-fn a_large_event_for_which_there_is_no_room_is_missing_and_stops_nothing() {
+fn large_events_for_which_there_is_no_room_wait_and_none_is_missing() {
+    let tight = Limits {
+        max_arriving: 600_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(tight, Limits::default());
+    let ids = [1, 2, 3].map(|_| subscribed(&mut pair, &interest(10, Policy::Block)));
+    for (id, size) in ids.into_iter().zip([500_000, 400_000, 300_000]) {
+        assert_eq!(publish(&mut pair, id, size), ACCEPTED);
+        assert_eq!(publish(&mut pair, id, 1), ACCEPTED);
+    }
+    let seen = take_what_comes(&mut pair);
+    for id in ids {
+        let of_one = seen.iter().filter(|arrival| arrival.id == id);
+        assert!(of_one.map(|arrival| arrival.number).eq([1, 2]));
+    }
+    assert_eq!(pair.dialer.session.usage().arriving, 0);
+}
+
+#[test]
+fn a_large_event_waits_for_the_room_that_a_withdrawn_one_had() {
+    let tight = Limits {
+        max_arriving: 600_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(tight, Limits::default());
+    let [first, second] = [1, 2].map(|_| subscribed(&mut pair, &interest(10, Policy::Block)));
+    for id in [first, second] {
+        assert_eq!(publish(&mut pair, id, 500_000), ACCEPTED);
+        // A few chunks of each, whose turns come one after the other.
+        let bytes = pair.acceptor.write_once(pair.now);
+        pair.dialer.receive(pair.now, &bytes);
+    }
+    assert_eq!(pair.dialer.session.usage().arriving, 500_000);
+    pair.dialer.session.lose_interest(pair.now, first);
+    let seen = take_what_comes(&mut pair);
+    assert_eq!(seen.len(), 1);
+    assert_eq!((seen[0].id, seen[0].body.len()), (second, 500_000));
+    assert_eq!(pair.dialer.session.usage().arriving, 0);
+}
+
+#[test]
+fn one_large_event_may_come_whatever_its_size() {
     let tight = Limits {
         max_arriving: 100_000,
         ..Limits::default()
@@ -215,15 +273,49 @@ fn a_large_event_for_which_there_is_no_room_is_missing_and_stops_nothing() {
     for size in [500_000, 70_000, 1] {
         assert_eq!(publish(&mut pair, id, size), ACCEPTED);
     }
-    let mut seen = Vec::new();
-    for _ in 0..5 {
-        pair.flow();
-        let held = arrivals(&mut pair.dialer);
-        take_all(&mut pair, &held);
-        seen.extend(numbers(&held));
-    }
-    assert_eq!(seen, [2, 3]);
+    assert_eq!(numbers(&take_what_comes(&mut pair)), [1, 2, 3]);
     assert_eq!(pair.dialer.session.usage().arriving, 0);
+}
+
+/// Full, so that its publisher waits.
+fn full(pair: &mut Pair) -> CallId {
+    let id = subscribed(pair, &interest(1, Policy::Block));
+    while publish(pair, id, 60_000) != Published::Full {}
+    pair.flow();
+    id
+}
+
+fn has_queue_room(end: &mut End, id: CallId) -> bool {
+    let is_it = |event| matches!(event, Event::QueueRoom(roomy) if roomy == id);
+    end.events.drain(..).any(is_it)
+}
+
+#[test]
+fn who_waits_for_an_interest_that_is_taken_back_is_told() {
+    let mut pair = Pair::connected();
+    let id = full(&mut pair);
+    pair.dialer.session.lose_interest(pair.now, id);
+    pair.flow();
+    assert!(has_queue_room(&mut pair.acceptor, id));
+    assert_eq!(publish(&mut pair, id, 1), Published::Gone);
+}
+
+#[test]
+fn who_waits_for_an_interest_that_is_ended_is_told() {
+    let mut pair = Pair::connected();
+    let id = full(&mut pair);
+    pair.acceptor.session.end_interest(pair.now, id);
+    let is_end = |event| match event {
+        Event::Arrived(arrival) => Some(arrival),
+        _ => None,
+    };
+    for _ in 0..3 {
+        pair.flow();
+        let held: Vec<_> = pair.dialer.events.drain(..).filter_map(is_end).collect();
+        take_all(&mut pair, &held);
+    }
+    assert!(has_queue_room(&mut pair.acceptor, id));
+    assert_eq!(pair.acceptor.session.interests(), (0, 0));
 }
 
 #[test]
@@ -426,6 +518,27 @@ fn what_waits_goes_on_over_another_link_with_its_numbers() {
     new.flow();
     seen.extend(arrivals(&mut new.dialer));
     assert_eq!(numbers(&seen), [4, 5, 6, 7]);
+}
+
+/// The publisher lost a link and began anew on the next before the subscriber had read what was left on the first.
+#[test]
+fn what_goes_on_over_another_link_is_numbered_after_what_the_subscriber_had() {
+    let (mut old, mut new) = (Pair::connected(), Pair::connected());
+    let before = subscribed(&mut old, &interest(10, Policy::Block));
+    for _ in 0..4 {
+        let _ = publish(&mut old, before, 60_000);
+    }
+    let ahead = Interest {
+        after: 9,
+        turn: 2,
+        ..interest(10, Policy::Block)
+    };
+    let after = subscribed(&mut new, &ahead);
+    let backlog = old.acceptor.session.move_interest(old.now, before).unwrap();
+    let session = &mut new.acceptor.session;
+    session.resume_interest(new.now, after, backlog);
+    assert_eq!(publish(&mut new, after, 1), ACCEPTED);
+    assert_eq!(numbers(&take_what_comes(&mut new)), [10, 11, 12]);
 }
 
 #[test]

@@ -204,6 +204,7 @@ impl Driver {
                     policy,
                     window: 0,
                     after: 0,
+                    turn: 1,
                 };
                 if let Ok(id) = end.session.interest(now, &interest) {
                     self.interests.insert(id, 0);

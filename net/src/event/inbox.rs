@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use net_proto::Arrival;
 use net_proto::interests::Delivery;
 
 use crate::link::Link;
@@ -15,6 +17,10 @@ use crate::registry::{Answer, Handled, Incoming, Registered};
 
 /// A function of async code that keeps its thread for so long is no such function: it goes back to the pool.
 const LONG: Duration = Duration::from_millis(1);
+
+/// A smaller body is copied before it waits: it would keep the whole buffer that it was read into, of 64 KiB, for as long. Four times
+/// what is counted is the most that the larger ones keep.
+const SMALL: usize = 16 * 1024;
 
 /// What all publishers' inboxes of a subscription share.
 #[derive(Debug)]
@@ -31,10 +37,15 @@ pub(crate) struct Inbox {
     queue: Mutex<Queue>,
 }
 
-/// Bounded by the credit that is given for it: it is given back when an event is taken.
+/// Bounded on each stream by the credit that is given for it, which is given back when an event is taken; over streams that follow
+/// one another by [`Inbox::has_room`].
 #[derive(Default)]
 struct Queue {
     deliveries: VecDeque<Delivery<Arc<Link>>>,
+    /// What they count for, with the one that is being handled.
+    bytes: u64,
+    /// The link on which the next stream is to be opened when there is room.
+    next_link: Option<Arc<Link>>,
     /// A thread or a task is at it.
     is_running: bool,
 }
@@ -56,8 +67,19 @@ impl Inbox {
         !self.queue().is_running
     }
 
+    /// Whether another stream may be opened, on this link, with a window of so many bytes. Else the subscriber is told when it may.
+    ///
+    /// Each comes with a window of its own, whatever is here of those before. One that went on over another link leaves at most a
+    /// window behind; where there is more than two, links have come and gone while nothing was taken.
+    pub(super) fn has_room(&self, link: &Arc<Link>, window: u64) -> bool {
+        let mut queue = self.queue();
+        let has_room = queue.bytes < 2 * window;
+        queue.next_link = (!has_room).then(|| Arc::clone(link));
+        has_room
+    }
+
     /// Takes an event in, and sees to it that it is handled.
-    pub(super) fn push(self: &Arc<Self>, delivery: Delivery<Arc<Link>>) {
+    pub(super) fn push(self: &Arc<Self>, mut delivery: Delivery<Arc<Link>>) {
         let subscribed = &self.subscribed;
         subscribed.received.fetch_add(1, Ordering::Relaxed);
         if delivery.missed > 0 {
@@ -74,6 +96,12 @@ impl Inbox {
         }
         let core = Arc::clone(&delivery.link.core);
         let mut queue = self.queue();
+        if queue.is_running {
+            let Arrival { metadata, body, .. } = &mut delivery.arrival;
+            detach(metadata);
+            detach(body);
+        }
+        queue.bytes += delivery.arrival.charge;
         queue.deliveries.push_back(delivery);
         if !std::mem::replace(&mut queue.is_running, true) {
             drop(queue);
@@ -163,8 +191,21 @@ impl Inbox {
                 error.traceback.trim_end(),
             );
         }
-        delivery
-            .link
-            .taken(delivery.arrival.id, delivery.arrival.charge);
+        let charge = delivery.arrival.charge;
+        delivery.link.taken(delivery.arrival.id, charge);
+        let mut queue = self.queue();
+        queue.bytes -= charge;
+        let next_link = queue.next_link.take();
+        drop(queue);
+        if let Some(link) = next_link {
+            // Asked again, it says again whether there is room by now.
+            link.core.subscriber.room(&link);
+        }
+    }
+}
+
+fn detach(bytes: &mut Bytes) {
+    if !bytes.is_empty() && bytes.len() < SMALL {
+        *bytes = Bytes::copy_from_slice(bytes);
     }
 }

@@ -13,8 +13,9 @@ use crate::remote::Remote;
 /// Events that wait for one such subscriber; of more, the oldest is dropped. As many as a native subscriber keeps unless it
 /// says otherwise.
 const KEEP: usize = super::subscription::KEEP as usize;
-/// Such subscribers of one event; more than the hosts of a network that an original can scan are somebody's mistake.
-const MOST: usize = 1024;
+/// Such subscribers in all, each of one event; more than some of each of the hosts of a network that an original can scan are
+/// somebody's mistake.
+const MOST: usize = 4096;
 
 /// All that are called.
 #[derive(Default)]
@@ -48,21 +49,29 @@ impl Outposts {
     /// There are too many.
     pub(super) fn add(&self, event: &str, remote: Remote, tag: String) -> Result<(), String> {
         let mut all = self.all();
-        let outposts = all.entry(event.to_owned()).or_default();
-        outposts.retain(|outpost| !outpost.queue().is_gone);
-        let same =
-            |known: &Arc<Outpost>| known.tag == tag && known.remote.target() == remote.target();
-        if outposts.iter().any(same) {
+        let same = |known: &Arc<Outpost>| {
+            let is_there = !known.queue().is_gone;
+            is_there && known.tag == tag && known.remote.target() == remote.target()
+        };
+        if all.get(event).is_some_and(|known| known.iter().any(same)) {
             return Ok(());
         }
-        if outposts.len() >= MOST {
-            return Err(format!("{MOST} peers are called with {event:?} already"));
+        if all.values().map(Vec::len).sum::<usize>() >= MOST {
+            all.retain(|_, outposts| {
+                outposts.retain(|outpost| !outpost.queue().is_gone);
+                !outposts.is_empty()
+            });
         }
-        outposts.push(Arc::new(Outpost {
-            remote,
-            tag,
-            queue: Mutex::default(),
-        }));
+        if all.values().map(Vec::len).sum::<usize>() >= MOST {
+            return Err(format!("{MOST} subscribers are called already"));
+        }
+        all.entry(event.to_owned())
+            .or_default()
+            .push(Arc::new(Outpost {
+                remote,
+                tag,
+                queue: Mutex::default(),
+            }));
         Ok(())
     }
 

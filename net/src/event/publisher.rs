@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use net_proto::audience::{Audience, Member};
+use net_proto::audience::{Audience, Joined, Member};
 use net_proto::{CallId, InstanceId, Interest, Publication, Published};
 
 use super::Emitted;
 use super::outpost::Outposts;
 use crate::link::Link;
+use crate::link::events::{Ticket, Waiter};
 
 /// Lock order: this, then a link's state. An event is handed to all its subscribers under the lock, so that a subscriber that
 /// changes links meanwhile gets it once.
@@ -48,16 +49,24 @@ impl Publisher {
         event: &str,
         publication: &Publication,
         mut waiting: Vec<(InstanceId, u64)>,
-        waker: &Waker,
+        (ticket, waker): (Ticket, &Waker),
         emitted: &mut Emitted,
     ) -> Vec<(InstanceId, u64)> {
+        let mut waiter = Waiter {
+            ticket,
+            waker,
+            replaced: Vec::new(),
+        };
         let audience = self.audience();
         let members = audience.of(event);
-        waiting.retain(|waits| {
-            let member = members.iter().find(|m| (m.peer, m.number) == *waits);
+        waiting.retain(|who| {
+            let member = members.iter().find(|m| (m.peer, m.number) == *who);
             // Else it is gone, and waited for no more.
             member.is_some_and(|member| {
-                match member.link.publish(member.id, publication, Some(waker)) {
+                match member
+                    .link
+                    .publish(member.id, publication, Some(&mut waiter))
+                {
                     Published::Full => true,
                     other => {
                         count(member, event, other, emitted);
@@ -66,7 +75,18 @@ impl Publisher {
                 }
             })
         });
+        drop(audience);
         waiting
+    }
+
+    /// Who waits for these does not wait any more.
+    pub(super) fn forget(&self, event: &str, waiting: &[(InstanceId, u64)], ticket: Ticket) {
+        let audience = self.audience();
+        let members = audience.of(event).iter();
+        let meant = members.filter(|m| waiting.contains(&(m.peer, m.number)));
+        let forgotten: Vec<_> = meant.map(|m| m.link.forget_waiting(ticket)).collect();
+        drop(audience);
+        drop(forgotten);
     }
 
     /// A peer has asked for an event on a link.
@@ -81,12 +101,17 @@ impl Publisher {
             id,
             peer: link.id(),
             number: interest.number,
+            turn: interest.turn,
         };
         tracing::debug!(peer = %link.hello.name, event = interest.event, "subscribed");
-        if let Some(old) = audience.joined(&interest.event, new)
-            && let Some(backlog) = old.link.move_interest(old.id)
-        {
-            link.resume_interest(id, backlog);
+        match audience.joined(&interest.event, new) {
+            Joined::New => {}
+            Joined::Instead(old) => {
+                if let Some(backlog) = old.link.move_interest(old.id) {
+                    link.resume_interest(id, backlog);
+                }
+            }
+            Joined::Late => link.end_interest(id),
         }
         if link.core.is_stopped() {
             link.end_interest(id);

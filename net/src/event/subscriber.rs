@@ -10,6 +10,7 @@ use net_proto::{Address, Arrival, CallId, ErrorBody, InstanceId, Interest, WhyRe
 
 use super::inbox::{Inbox, Subscribed};
 use super::originals::Asked;
+use super::subscription::UNNAMED_MODULE;
 use crate::link::Link;
 use crate::peer::Core;
 use crate::registry::Registered;
@@ -24,8 +25,6 @@ struct State {
     interests: Interests<Arc<Link>>,
     subscriptions: HashMap<u64, Arc<Subscribed>>,
     inboxes: HashMap<(u64, InstanceId), Arc<Inbox>>,
-    /// Interests for which their link had no room.
-    blocked: Vec<(Arc<Link>, Interest)>,
     /// Original peers that were asked.
     asked: Asked,
 }
@@ -57,31 +56,41 @@ impl Subscriber {
             state.carry_out();
             number
         };
+        if core.is_stopped() {
+            // Whoever takes all wishes back may have been here: this one would keep its links from ending.
+            self.withdraw(core, number);
+            return (number, subscribed);
+        }
         dial(core, wanted);
         self.ask_originals(core);
         (number, subscribed)
     }
 
     /// Takes a wish back.
-    pub(super) fn withdraw(&self, number: u64) {
+    pub(super) fn withdraw(&self, core: &Core, number: u64) {
         let mut state = self.state();
-        if let Some(subscribed) = state.subscriptions.remove(&number) {
+        let subscribed = state.subscriptions.remove(&number);
+        if let Some(subscribed) = &subscribed {
             subscribed.ended.store(true, Ordering::Release);
         }
         state.interests.withdraw(number);
         state.inboxes.retain(|(of, _), _| *of != number);
-        state
-            .blocked
-            .retain(|(_, interest)| interest.number != number);
         state.asked.forget(number);
         state.carry_out();
+        // With the function may go the last hold on what the program put into it.
+        drop(state);
+        if let Some(subscribed) = subscribed
+            && subscribed.function.module == UNNAMED_MODULE
+        {
+            core.registry.unregister(&subscribed.function);
+        }
     }
 
     /// Takes every wish back: this peer takes leave.
-    pub(crate) fn withdraw_all(&self) {
+    pub(crate) fn withdraw_all(&self, core: &Core) {
         let numbers: Vec<u64> = self.state().subscriptions.keys().copied().collect();
         for number in numbers {
-            self.withdraw(number);
+            self.withdraw(core, number);
         }
     }
 
@@ -114,27 +123,15 @@ impl Subscriber {
     pub(crate) fn lost(&self, link: &Arc<Link>) {
         let mut state = self.state();
         state.interests.lost(link.id(), link);
-        state.blocked.retain(|(on, _)| on != link);
-        let peer = link.id();
-        state
-            .inboxes
-            .retain(|(_, of), inbox| *of != peer || !inbox.is_idle());
+        // Of all peers: one that had something to do when its publisher went is idle by the time that another goes.
+        state.inboxes.retain(|_, inbox| !inbox.is_idle());
         state.carry_out();
     }
 
     /// A link that was full has room.
     pub(crate) fn room(&self, link: &Arc<Link>) {
         let mut state = self.state();
-        if state.blocked.is_empty() {
-            return;
-        }
-        let (again, other) = std::mem::take(&mut state.blocked)
-            .into_iter()
-            .partition(|(on, _)| on == link);
-        state.blocked = other;
-        for (link, interest) in again {
-            state.open(&link, interest);
-        }
+        state.interests.room(link.id(), link);
         state.carry_out();
     }
 
@@ -216,7 +213,7 @@ impl State {
     fn carry_out(&mut self) {
         while let Some(action) = self.interests.poll() {
             match action {
-                Action::Open { link, interest, .. } => self.open(&link, interest),
+                Action::Open { link, interest, .. } => self.open(&link, &interest),
                 Action::Lose { link, id } => link.lose_interest(id),
                 Action::Deliver(delivery) => {
                     let Some(subscribed) = self.subscriptions.get(&delivery.wish) else {
@@ -232,12 +229,17 @@ impl State {
         }
     }
 
-    fn open(&mut self, link: &Arc<Link>, interest: Interest) {
+    fn open(&mut self, link: &Arc<Link>, interest: &Interest) {
         let number = interest.number;
-        match link.ask_for(&interest) {
+        let inbox = self.inboxes.get(&(number, link.id()));
+        if inbox.is_some_and(|inbox| !inbox.has_room(link, interest.window)) {
+            self.interests.blocked(link.id(), number, link);
+            return;
+        }
+        match link.ask_for(interest) {
             // Noted under the same lock as every arrival: what comes at once is known to be for it.
             Ok(id) => self.interests.opened(link.id(), number, link, id),
-            Err(WhyRefused::Blocked) => self.blocked.push((Arc::clone(link), interest)),
+            Err(WhyRefused::Blocked) => self.interests.blocked(link.id(), number, link),
             Err(error) => {
                 let peer = &link.hello.name;
                 tracing::debug!(%peer, event = interest.event, %error, "cannot subscribe");

@@ -23,6 +23,8 @@ pub(crate) const KEEP: u32 = 1024;
 /// memory of a photograph.
 const WINDOW: u64 = 256 * 1024;
 
+/// Where functions without a name are registered.
+pub(super) const UNNAMED_MODULE: &str = "net.subscriptions";
 /// Tells apart the functions without a name.
 static UNNAMED: AtomicU64 = AtomicU64::new(0);
 
@@ -118,11 +120,11 @@ impl Subscribe {
         let name = format!("on {}", self.wish.event);
         // Original publishers call it by its tag, so it has one that nobody else has.
         let number = UNNAMED.fetch_add(1, Ordering::Relaxed);
-        let tag = format!("net.subscriptions.{}.{number}", self.wish.event);
+        let tag = format!("{UNNAMED_MODULE}.{}.{number}", self.wish.event);
         self.begin(Connection {
             tag,
             name,
-            module: "net.subscriptions".into(),
+            module: UNNAMED_MODULE.into(),
             doc: String::new(),
             signature: Default::default(),
             handler,
@@ -195,7 +197,7 @@ impl Subscription {
 
     /// Ends it, everywhere. The function is not run with what has come and was not taken.
     pub fn unsubscribe(&self) {
-        self.peer.0.subscriber.withdraw(self.number);
+        self.peer.0.subscriber.withdraw(&self.peer.0, self.number);
     }
 }
 
