@@ -118,6 +118,12 @@ impl PeerInterest {
         }
     }
 
+    /// The number of one more event. It goes on from what the other side has said, which may be the last there is.
+    fn next_number(&mut self) -> u64 {
+        self.last = self.last.saturating_add(1);
+        self.last
+    }
+
     /// Whether there is credit for the event. A large one needs most of the window: then no other is under way that is not
     /// taken, so that the subscriber holds one large body at a time.
     fn may_send(&self, event: &Publication) -> bool {
@@ -243,7 +249,7 @@ impl<C> Session<C> {
         }
         let (size, limit) = (event.body.len() as u64, peer.max_value);
         if size > limit || event.metadata.len() > MAX_METADATA {
-            interest.last += 1;
+            interest.next_number();
             return Published::TooLarge { size, limit };
         }
         let goes_now = fits && interest.queue.is_empty() && interest.may_send(event);
@@ -272,7 +278,7 @@ impl<C> Session<C> {
                 // What others wait for takes all the room there is: it is this one that is dropped.
                 None => {
                     is_full = true;
-                    interest.last += 1;
+                    interest.next_number();
                     break;
                 }
             }
@@ -282,12 +288,9 @@ impl<C> Session<C> {
             publishing.awaited.push(id);
         }
         if !is_full {
-            interest.last += 1;
             publishing.bytes += event.bytes();
-            interest.queue.push_back(Queued {
-                number: interest.last,
-                event: event.clone(),
-            });
+            let (number, event) = (interest.next_number(), event.clone());
+            interest.queue.push_back(Queued { number, event });
         }
         publishing.interests.insert(id, interest);
         publishing.wake(id);
@@ -398,10 +401,7 @@ impl<C> Session<C> {
         }
         let taken = self.send_window.take(cost);
         debug_assert!(taken, "there is credit");
-        let number = number.unwrap_or_else(|| {
-            interest.last += 1;
-            interest.last
-        });
+        let number = number.unwrap_or_else(|| interest.next_number());
         write_event(&mut self.out, id, number, &event.metadata, &body);
         if self.publishing.written.last() != Some(&id) {
             self.publishing.written.push(id);

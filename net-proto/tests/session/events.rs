@@ -395,6 +395,24 @@ fn a_link_with_interests_is_drained_when_they_have_ended() {
 }
 
 #[test]
+fn numbers_end_with_the_last_there_is() {
+    let mut pair = Pair::connected();
+    let wanted = Interest {
+        after: u64::MAX - 1,
+        ..interest(1, Policy::DropOldest)
+    };
+    let id = subscribed(&mut pair, &wanted);
+    for _ in 0..10 {
+        assert!(matches!(
+            publish(&mut pair, id, 60_000),
+            Published::Accepted { .. }
+        ));
+    }
+    pair.acceptor.write_once(pair.now);
+    assert_eq!(pair.acceptor.session.interests(), (0, 1));
+}
+
+#[test]
 fn what_waits_goes_on_over_another_link_with_its_numbers() {
     let (mut old, mut new) = (Pair::connected(), Pair::connected());
     let wanted = interest(3, Policy::DropOldest);
