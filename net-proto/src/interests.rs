@@ -395,7 +395,7 @@ impl<L: Clone + PartialEq> Flow<L> {
             return;
         };
         for arrival in oldest.held.drain(..) {
-            let missed = arrival.number.saturating_sub(self.last + 1);
+            let missed = arrival.number.saturating_sub(self.last.saturating_add(1));
             self.last = arrival.number;
             actions.push_back(Action::Deliver(Delivery {
                 wish,

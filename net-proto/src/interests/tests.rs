@@ -145,6 +145,19 @@ fn what_is_missing_is_counted() {
     assert_eq!(delivered(&mut interests), [(1, 0), (2, 0), (5, 2), (6, 0)]);
 }
 
+/// A publisher that is not honest, on two links.
+#[test]
+fn nothing_is_missing_after_the_last_number_there_is() {
+    let mut interests = moving();
+    interests.arrived(A, &"first", arrival(1, u64::MAX));
+    interests.arrived(A, &"second", arrival(2, 3));
+    interests.ended(A, &"first", 1, false);
+    assert_eq!(
+        delivered(&mut interests),
+        [(u64::MAX, u64::MAX - 1), (3, 0)]
+    );
+}
+
 #[test]
 fn the_newer_stream_waits_for_the_end_of_the_older() {
     let mut interests = moving();
