@@ -133,7 +133,7 @@ impl PeerInterest {
         let body = event.frame_body();
         match body {
             Body::Whole(_) => window.available() >= event_length(&event.metadata, &body) as u64,
-            Body::More(_) => window.available() > window.size() / 4 * 3,
+            Body::More(_) => window.is_open_for_large(),
         }
     }
 

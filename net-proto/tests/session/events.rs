@@ -2,11 +2,15 @@
 
 use bytes::Bytes;
 use net_proto::{
-    Arrival, CallId, ErrorBody, ErrorCode, Event, Interest, Limits, Policy, Publication, Published,
-    WhyRefused,
+    Arrival, CallId, ErrorBody, ErrorCode, Event, Interest, Limits, Misbehaviour, Policy,
+    Publication, Published, WhyRefused,
 };
 
-use crate::pair::{CREDIT, End, Pair, pattern};
+use crate::pair::{CHUNK, CREDIT, End, Pair, frame, pattern};
+
+const EVENT: u8 = 0x0C;
+const MORE: u8 = 0x08;
+const LAST: u8 = 0x01;
 
 const WINDOW: u64 = 128 * 1024;
 
@@ -242,6 +246,27 @@ fn an_event_larger_than_the_subscriber_takes_is_told_and_missing() {
     assert_eq!(publish(&mut pair, id, 1000), ACCEPTED);
     pair.flow();
     assert_eq!(numbers(&arrivals(&mut pair.dialer)), [2]);
+}
+
+/// Each would go on with the credit that the rest of it needs, however little the window still held.
+#[test]
+fn a_large_event_beside_one_that_is_not_taken_is_not_allowed() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    let head = |number: u64| [number.to_le_bytes(), 90_000_u64.to_le_bytes()].concat();
+    for piece in [
+        frame(EVENT, MORE, id, &head(1)),
+        frame(CHUNK, 0, id, &[0; 45_000]),
+        frame(CHUNK, LAST, id, &[0; 45_000]),
+    ] {
+        pair.dialer.receive(pair.now, &piece);
+        assert_eq!(pair.dialer.failed, None);
+    }
+    assert_eq!(arrivals(&mut pair.dialer).len(), 1);
+    let second = frame(EVENT, MORE, id, &head(2));
+    pair.dialer.receive(pair.now, &second);
+    let failed = Some(Misbehaviour::CreditExceeded.into());
+    assert_eq!(pair.dialer.failed, failed);
 }
 
 #[test]
