@@ -439,9 +439,9 @@ impl<C> Session<C> {
         if !self.peer().is_some_and(|peer| peer.events) {
             return Err(Misbehaviour::NotAgreed(kind));
         }
+        self.check_refusals()?;
         let (used, limit) = (self.publishing.len(), self.limits.max_interests);
         if used >= limit as usize {
-            self.check_refusals()?;
             let text = format!("{limit} interests are served, which is all that are allowed");
             self.send_error(stream, &ErrorBody::new(ErrorCode::Busy, text));
             return Ok(());

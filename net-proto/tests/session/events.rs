@@ -371,6 +371,39 @@ fn a_refusal_ends_an_interest_with_its_reason() {
     assert_eq!(publish(&mut pair, id, 1), Published::Gone);
 }
 
+/// Who takes no answers could have them pile up.
+#[test]
+fn refusals_that_are_not_taken_have_an_end() {
+    let few = Limits {
+        max_calls: 1,
+        max_interests: 10,
+        ..Limits::default()
+    };
+    let little = Limits {
+        link_window: 1 << 19,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(little, few);
+    let wanted = interest(1, Policy::Block);
+    let why = ErrorBody::new(ErrorCode::Refused, "no".repeat(8_000));
+    // Nothing that the acceptor says is read, so no credit comes for it.
+    let mut asked = 0;
+    while pair.acceptor.failed.is_none() {
+        asked += 1;
+        assert!(asked < 200, "{:?}", pair.acceptor.session.usage());
+        pair.dialer.session.interest(pair.now, &wanted).unwrap();
+        let bytes = pair.dialer.write_once(pair.now);
+        pair.acceptor.receive(pair.now, &bytes);
+        for event in std::mem::take(&mut pair.acceptor.events) {
+            if let Event::Interest { id, .. } = event {
+                pair.acceptor.session.refuse_interest(pair.now, id, &why);
+            }
+        }
+    }
+    let failed = Some(Misbehaviour::TooManyCalls(1).into());
+    assert_eq!(pair.acceptor.failed, failed);
+}
+
 #[test]
 fn interests_beyond_the_limit_are_answered_busy() {
     let few = Limits {
