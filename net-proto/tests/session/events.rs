@@ -504,6 +504,27 @@ fn what_waits_goes_on_over_another_link_with_its_numbers() {
     assert_eq!(numbers(&seen), [4, 5, 6, 7]);
 }
 
+/// Who calls as much as it may, or talks to one that serves no calls, could wait for ever.
+#[test]
+fn an_interest_that_waits_for_room_is_told_of_it_whatever_calls_there_are() {
+    let no_calls = Limits {
+        max_calls: 0,
+        link_window: 1 << 19,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(Limits::default(), no_calls);
+    let wanted = Interest {
+        event: "e".repeat(1024),
+        ..interest(1, Policy::Block)
+    };
+    let mut ask = || pair.dialer.session.interest(pair.now, &wanted);
+    let refused = std::iter::repeat_with(&mut ask).find_map(Result::err);
+    assert_eq!(refused, Some(WhyRefused::Blocked));
+    pair.flow();
+    let is_room = |event| matches!(event, Event::Room);
+    assert!(pair.dialer.events.drain(..).any(is_room));
+}
+
 #[test]
 fn a_peer_that_does_not_know_events_is_not_asked() {
     let mut pair = Pair::new(Limits::default(), Limits::default());
