@@ -150,7 +150,8 @@ impl<C> Session<C> {
             && self.has_room_for_body(need.large)
     }
 
-    fn has_room_for_body(&self, size: u64) -> bool {
+    /// Whether one more large body may leave. One of any size may where there is none.
+    pub(super) fn has_room_for_body(&self, size: u64) -> bool {
         let waiting = self.leaving.bytes();
         size == 0 || waiting == 0 || waiting.saturating_add(size) <= self.limits.max_leaving
     }
@@ -270,8 +271,14 @@ impl<C> Session<C> {
     }
 
     fn after_end(&mut self) {
-        self.offer_room();
+        self.body_is_gone();
         self.check_drained();
+    }
+
+    /// A large body may leave no more, which may be what others wait for.
+    pub(super) fn body_is_gone(&mut self) {
+        self.send_events();
+        self.offer_room();
     }
 
     fn send_cancel(&mut self, id: CallId) {

@@ -373,7 +373,7 @@ impl<C> Session<C> {
                 None => self.send_end(id),
             };
             if !is_sent {
-                // The link's credit is used up, for all of them.
+                // The link's credit is used up, or the room for large bodies, for all of them.
                 if let Some(interest) = self.publishing.interests.get_mut(&id) {
                     interest.has_turn = true;
                     self.publishing.turns.push_front(id);
@@ -385,11 +385,16 @@ impl<C> Session<C> {
         self.offer_queue_room();
     }
 
-    /// Writes an event for which its interest has credit, unless the link has none. Without a number it is a new one.
+    /// Writes an event for which its interest has credit, unless the link has none, or too many large bodies. Without a number it is a new one.
     fn send_event(&mut self, id: CallId, event: &Publication, number: Option<u64>) -> bool {
         let body = event.frame_body();
         let length = event_length(&event.metadata, &body) as u64;
         let cost = HEADER as u64 + length;
+        if let Body::More(size) = body
+            && !self.has_room_for_body(size)
+        {
+            return false;
+        }
         let Some(interest) = self.publishing.interests.get_mut(&id) else {
             return false;
         };
@@ -461,7 +466,7 @@ impl<C> Session<C> {
             if !interest.is_ending {
                 self.events.push_back(Event::NotInterested(id));
             }
-            self.offer_queue_room();
+            self.body_is_gone();
             self.check_drained();
         }
     }

@@ -337,7 +337,7 @@ impl<C> Session<C> {
             Stage::Unsent => self.unsent.remove(id),
             Stage::Arriving(_) | Stage::Leaving => {}
         }
-        self.offer_room();
+        self.body_is_gone();
         self.check_drained();
     }
 

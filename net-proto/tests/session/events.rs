@@ -525,6 +525,31 @@ fn an_interest_that_waits_for_room_is_told_of_it_whatever_calls_there_are() {
     assert!(pair.dialer.events.drain(..).any(is_room));
 }
 
+/// Each subscriber could have another one here, as what leaves is not in the queue any more.
+#[test]
+fn large_events_that_leave_are_bounded_whoever_they_are_for() {
+    let little = Limits {
+        max_leaving: 1_000_000,
+        max_queued: 1_000_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(Limits::default(), little);
+    let ids = [(); 20].map(|()| subscribed(&mut pair, &interest(10, Policy::DropOldest)));
+    for id in ids {
+        let _ = publish(&mut pair, id, 300_000);
+    }
+    let usage = pair.acceptor.session.usage();
+    assert!(usage.leaving + usage.queued <= 2_000_000, "{usage:?}");
+    // What waits follows as the others leave.
+    pair.flow();
+    assert_eq!(pair.acceptor.session.usage().queued, 0);
+    let seen: Vec<_> = arrivals(&mut pair.dialer)
+        .iter()
+        .map(|a| a.body.len())
+        .collect();
+    assert_eq!(seen, [300_000; 6]);
+}
+
 #[test]
 fn a_peer_that_does_not_know_events_is_not_asked() {
     let mut pair = Pair::new(Limits::default(), Limits::default());
