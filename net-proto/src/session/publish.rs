@@ -309,10 +309,11 @@ impl<C> Session<C> {
         }
     }
 
-    /// Refuses an interest that has just come.
+    /// Refuses an interest. What was published to it and has not left does not leave.
     pub fn refuse_interest(&mut self, _now: Instant, id: CallId, why: &ErrorBody) {
-        if self.publishing.remove(id).is_some() {
+        if self.forget_interest(id).is_some() {
             self.send_error(id, why);
+            self.body_is_gone();
             self.check_drained();
         }
     }
@@ -458,10 +459,15 @@ impl<C> Session<C> {
         Ok(())
     }
 
+    fn forget_interest(&mut self, id: CallId) -> Option<PeerInterest> {
+        let interest = self.publishing.remove(id)?;
+        self.leaving.remove(id);
+        Some(interest)
+    }
+
     /// The subscriber wants no more.
     pub(super) fn interest_cancelled(&mut self, id: CallId) {
-        if let Some(interest) = self.publishing.remove(id) {
-            self.leaving.remove(id);
+        if let Some(interest) = self.forget_interest(id) {
             // Who has ended it counts on nothing more.
             if !interest.is_ending {
                 self.events.push_back(Event::NotInterested(id));

@@ -371,6 +371,18 @@ fn a_refusal_ends_an_interest_with_its_reason() {
     assert_eq!(publish(&mut pair, id, 1), Published::Gone);
 }
 
+/// It would stay here for good: who was refused gives no credit for the rest.
+#[test]
+fn a_refusal_stops_a_large_event_on_its_way() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    assert_eq!(publish(&mut pair, id, 1_000_000), ACCEPTED);
+    let why = ErrorBody::new(ErrorCode::Refused, "not for your group");
+    pair.acceptor.session.refuse_interest(pair.now, id, &why);
+    pair.flow();
+    assert_eq!(pair.acceptor.session.usage().leaving, 0);
+}
+
 /// Who takes no answers could have them pile up.
 #[test]
 fn refusals_that_are_not_taken_have_an_end() {
