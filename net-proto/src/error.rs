@@ -138,7 +138,7 @@ pub enum Misbehaviour {
     /// A chunk that belongs to no body, or does not fit its body's length.
     #[error("a chunk on stream {0} does not fit its body")]
     BadChunk(u64),
-    /// Calls went on coming far above the number allowed.
+    /// Calls, or interests that are refused, went on coming far above the number allowed.
     #[error("it went on calling far above the {0} calls it may have in flight")]
     TooManyCalls(u32),
     /// A call or an interest came after GOODBYE.

@@ -131,9 +131,9 @@ impl Hello {
         self.link_window = limits.link_window;
         self.stream_window = limits.stream_window;
         self.max_value = limits.max_value;
-        if !self.has(EVENTS) {
-            self.features.push(EVENTS.to_owned());
-        }
+        // First, as a list that is too long is cut.
+        self.features.retain(|named| named != EVENTS);
+        self.features.insert(0, EVENTS.to_owned());
         self
     }
 

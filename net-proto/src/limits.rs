@@ -117,7 +117,8 @@ pub struct Limits {
     /// 1.25 GiB: one value of the largest size, and room for ordinary answers beside it.
     pub max_unsent: u64,
 
-    /// Bytes of large bodies that wait here to be sent, above which a further large call is refused as Blocked.
+    /// Bytes of large bodies that wait here to be sent, above which a further large call is refused as Blocked, and a further large
+    /// event waits in its queue.
     ///
     /// 64 MiB: enough to keep any link busy; the rest waits where it was made. One body of any size may always go.
     pub max_leaving: u64,

@@ -295,6 +295,17 @@ fn unknown_keys_of_a_hello_are_ignored() {
 }
 
 #[test]
+fn what_a_session_knows_is_named_however_many_features_a_program_names() {
+    let hello = Hello {
+        features: (0..100).map(|n| n.to_string()).collect(),
+        ..Hello::new(InstanceId([1; 16]))
+    };
+    let mut map = Vec::new();
+    hello.of_session(&crate::Limits::default()).encode(&mut map);
+    assert!(Hello::decode(&map).unwrap().has("events"));
+}
+
+#[test]
 fn a_hello_that_says_too_much_is_cut() {
     let hello = Hello {
         group: Some("é".repeat(1000)),

@@ -40,8 +40,10 @@ impl<C> OwnCall<C> {
 /// What the refused calls wait for: the least of each, so that whichever can go is told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocked {
-    /// Bytes of the CALL frame.
+    /// Bytes of the frame.
     cost: u64,
+    /// Whether all are calls, of which the other side serves no more than so many.
+    is_call: bool,
     /// Bytes of the body in chunks.
     large: u64,
 }
@@ -97,6 +99,7 @@ impl<C> Session<C> {
             Body::Whole(call.body.as_slice())
         };
         let need = Blocked {
+            is_call: true,
             cost: call_length(&head, &body) as u64,
             large: if is_large { size as u64 } else { 0 },
         };
@@ -126,11 +129,16 @@ impl<C> Session<C> {
         let least = self.blocked.get_or_insert(need);
         least.cost = least.cost.min(need.cost);
         least.large = least.large.min(need.large);
+        least.is_call &= need.is_call;
     }
 
     /// A small frame waits for room.
     pub(super) fn block_on(&mut self, cost: u64) {
-        self.block(Blocked { cost, large: 0 });
+        self.block(Blocked {
+            is_call: false,
+            cost,
+            large: 0,
+        });
     }
 
     fn has_room(&self, peer: PeerLimits, need: Blocked) -> bool {
@@ -138,11 +146,12 @@ impl<C> Session<C> {
         self.unsent.is_empty()
             && self.send_window.available() >= need.cost
             && self.out.len() < self.limits.high_water
-            && self.own_calls.len() < peer.max_calls
+            && (!need.is_call || self.own_calls.len() < peer.max_calls)
             && self.has_room_for_body(need.large)
     }
 
-    fn has_room_for_body(&self, size: u64) -> bool {
+    /// Whether one more large body may leave. One of any size may where there is none.
+    pub(super) fn has_room_for_body(&self, size: u64) -> bool {
         let waiting = self.leaving.bytes();
         size == 0 || waiting == 0 || waiting.saturating_add(size) <= self.limits.max_leaving
     }
@@ -262,8 +271,14 @@ impl<C> Session<C> {
     }
 
     fn after_end(&mut self) {
-        self.offer_room();
+        self.body_is_gone();
         self.check_drained();
+    }
+
+    /// A large body may leave no more, which may be what others wait for.
+    pub(super) fn body_is_gone(&mut self) {
+        self.send_events();
+        self.offer_room();
     }
 
     fn send_cancel(&mut self, id: CallId) {

@@ -21,10 +21,6 @@ impl SendWindow {
         }
     }
 
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
     pub(super) fn available(&self) -> u64 {
         self.available
     }
@@ -33,6 +29,11 @@ impl SendWindow {
     /// answers, so that neither large bodies nor events ever stop small calls.
     pub(super) fn has_beside_calls(&self, bytes: u64) -> bool {
         self.available >= self.size / 4 + bytes
+    }
+
+    /// Whether so much is free that a large event may begin.
+    pub(super) fn is_open_for_large(&self) -> bool {
+        is_open_for_large(self.size, self.available)
     }
 
     /// Uses credit, if there is enough.
@@ -81,6 +82,11 @@ impl ReceiveWindow {
         self.available
     }
 
+    /// Whether so much is free that a large event may begin.
+    pub(super) fn is_open_for_large(&self) -> bool {
+        is_open_for_large(self.size, self.available)
+    }
+
     /// Bytes that were sent and not given back.
     pub(super) fn used(&self) -> u64 {
         self.size - self.available
@@ -119,6 +125,11 @@ impl ReceiveWindow {
         self.available = self.size;
         used
     }
+}
+
+/// More than three quarters: then no other large event is there that was not taken.
+fn is_open_for_large(size: u64, available: u64) -> bool {
+    available > size / 4 * 3
 }
 
 #[cfg(test)]

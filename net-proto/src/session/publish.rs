@@ -119,6 +119,12 @@ impl PeerInterest {
         }
     }
 
+    /// The number of one more event. An INTEREST leaves enough of them ([`MAX_NUMBER`](crate::limits::MAX_NUMBER)).
+    fn next_number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
     /// Whether there is credit for the event. A large one needs most of the window: then no other is under way that is not
     /// taken, so that the subscriber holds one large body at a time.
     fn may_send(&self, event: &Publication) -> bool {
@@ -128,7 +134,7 @@ impl PeerInterest {
         let body = event.frame_body();
         match body {
             Body::Whole(_) => window.available() >= event_length(&event.metadata, &body) as u64,
-            Body::More(_) => window.available() > window.size() / 4 * 3,
+            Body::More(_) => window.is_open_for_large(),
         }
     }
 
@@ -244,7 +250,7 @@ impl<C> Session<C> {
         }
         let (size, limit) = (event.body.len() as u64, peer.max_value);
         if size > limit || event.metadata.len() > MAX_METADATA {
-            interest.last += 1;
+            interest.next_number();
             return Published::TooLarge { size, limit };
         }
         let goes_now = fits && interest.queue.is_empty() && interest.may_send(event);
@@ -273,7 +279,7 @@ impl<C> Session<C> {
                 // What others wait for takes all the room there is: it is this one that is dropped.
                 None => {
                     is_full = true;
-                    interest.last += 1;
+                    interest.next_number();
                     break;
                 }
             }
@@ -283,12 +289,9 @@ impl<C> Session<C> {
             publishing.awaited.push(id);
         }
         if !is_full {
-            interest.last += 1;
             publishing.bytes += event.bytes();
-            interest.queue.push_back(Queued {
-                number: interest.last,
-                event: event.clone(),
-            });
+            let (number, event) = (interest.next_number(), event.clone());
+            interest.queue.push_back(Queued { number, event });
         }
         publishing.interests.insert(id, interest);
         publishing.wake(id);
@@ -307,10 +310,11 @@ impl<C> Session<C> {
         }
     }
 
-    /// Refuses an interest that has just come.
+    /// Refuses an interest. What was published to it and has not left does not leave.
     pub fn refuse_interest(&mut self, _now: Instant, id: CallId, why: &ErrorBody) {
-        if self.publishing.remove(id).is_some() {
+        if self.forget_interest(id).is_some() {
             self.send_error(id, why);
+            self.body_is_gone();
             self.offer_queue_room();
             self.check_drained();
         }
@@ -380,7 +384,7 @@ impl<C> Session<C> {
                 None => self.send_end(id),
             };
             if !is_sent {
-                // The link's credit is used up, for all of them.
+                // The link's credit is used up, or the room for large bodies, for all of them.
                 if let Some(interest) = self.publishing.interests.get_mut(&id) {
                     interest.has_turn = true;
                     self.publishing.turns.push_front(id);
@@ -392,11 +396,16 @@ impl<C> Session<C> {
         self.offer_queue_room();
     }
 
-    /// Writes an event for which its interest has credit, unless the link has none. Without a number it is a new one.
+    /// Writes an event for which its interest has credit, unless the link has none, or too many large bodies. Without a number it is a new one.
     fn send_event(&mut self, id: CallId, event: &Publication, number: Option<u64>) -> bool {
         let body = event.frame_body();
         let length = event_length(&event.metadata, &body) as u64;
         let cost = HEADER as u64 + length;
+        if let Body::More(size) = body
+            && !self.has_room_for_body(size)
+        {
+            return false;
+        }
         let Some(interest) = self.publishing.interests.get_mut(&id) else {
             return false;
         };
@@ -408,10 +417,7 @@ impl<C> Session<C> {
         }
         let taken = self.send_window.take(cost);
         debug_assert!(taken, "there is credit");
-        let number = number.unwrap_or_else(|| {
-            interest.last += 1;
-            interest.last
-        });
+        let number = number.unwrap_or_else(|| interest.next_number());
         write_event(&mut self.out, id, number, &event.metadata, &body);
         if self.publishing.written.last() != Some(&id) {
             self.publishing.written.push(id);
@@ -449,9 +455,9 @@ impl<C> Session<C> {
         if !self.peer().is_some_and(|peer| peer.events) {
             return Err(Misbehaviour::NotAgreed(kind));
         }
+        self.check_refusals()?;
         let (used, limit) = (self.publishing.len(), self.limits.max_interests);
         if used >= limit as usize {
-            self.check_refusals()?;
             let text = format!("{limit} interests are served, which is all that are allowed");
             self.send_error(stream, &ErrorBody::new(ErrorCode::Busy, text));
             return Ok(());
@@ -463,15 +469,20 @@ impl<C> Session<C> {
         Ok(())
     }
 
+    fn forget_interest(&mut self, id: CallId) -> Option<PeerInterest> {
+        let interest = self.publishing.remove(id)?;
+        self.leaving.remove(id);
+        Some(interest)
+    }
+
     /// The subscriber wants no more.
     pub(super) fn interest_cancelled(&mut self, id: CallId) {
-        if let Some(interest) = self.publishing.remove(id) {
-            self.leaving.remove(id);
+        if let Some(interest) = self.forget_interest(id) {
             // Who has ended it counts on nothing more.
             if !interest.is_ending {
                 self.events.push_back(Event::NotInterested(id));
             }
-            self.offer_queue_room();
+            self.body_is_gone();
             self.check_drained();
         }
     }

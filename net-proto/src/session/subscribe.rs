@@ -207,6 +207,10 @@ impl<C> Session<C> {
             let field = "number";
             return Err(Misbehaviour::BadField { kind, field });
         }
+        // So that one large body is held at a time, whoever sends them.
+        if matches!(body, Body::More(_)) && !interest.window.is_open_for_large() {
+            return Err(Misbehaviour::CreditExceeded);
+        }
         interest.window.take(length)?;
         interest.last = number;
         let total = match body {

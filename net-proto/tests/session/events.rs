@@ -1,12 +1,17 @@
 //! Interests and events: order, credit, what waits, what is dropped, the end, and the way from one link to another.
 
 use bytes::Bytes;
+use net_proto::limits::MAX_NUMBER;
 use net_proto::{
-    Arrival, CallId, ErrorBody, ErrorCode, Event, Interest, Limits, Policy, Publication, Published,
-    WhyRefused,
+    Arrival, CallId, ErrorBody, ErrorCode, Event, Interest, Limits, Misbehaviour, Policy,
+    Publication, Published, WhyRefused,
 };
 
-use crate::pair::{CREDIT, End, Pair, pattern};
+use crate::pair::{CHUNK, CREDIT, End, Pair, frame, pattern};
+
+const EVENT: u8 = 0x0C;
+const MORE: u8 = 0x08;
+const LAST: u8 = 0x01;
 
 const WINDOW: u64 = 128 * 1024;
 
@@ -336,6 +341,27 @@ fn an_event_larger_than_the_subscriber_takes_is_told_and_missing() {
     assert_eq!(numbers(&arrivals(&mut pair.dialer)), [2]);
 }
 
+/// Each would go on with the credit that the rest of it needs, however little the window still held.
+#[test]
+fn a_large_event_beside_one_that_is_not_taken_is_not_allowed() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    let head = |number: u64| [number.to_le_bytes(), 90_000_u64.to_le_bytes()].concat();
+    for piece in [
+        frame(EVENT, MORE, id, &head(1)),
+        frame(CHUNK, 0, id, &[0; 45_000]),
+        frame(CHUNK, LAST, id, &[0; 45_000]),
+    ] {
+        pair.dialer.receive(pair.now, &piece);
+        assert_eq!(pair.dialer.failed, None);
+    }
+    assert_eq!(arrivals(&mut pair.dialer).len(), 1);
+    let second = frame(EVENT, MORE, id, &head(2));
+    pair.dialer.receive(pair.now, &second);
+    let failed = Some(Misbehaviour::CreditExceeded.into());
+    assert_eq!(pair.dialer.failed, failed);
+}
+
 #[test]
 fn many_small_events_cost_little_credit() {
     let mut pair = Pair::connected();
@@ -438,6 +464,51 @@ fn a_refusal_ends_an_interest_with_its_reason() {
     assert_eq!(publish(&mut pair, id, 1), Published::Gone);
 }
 
+/// It would stay here for good: who was refused gives no credit for the rest.
+#[test]
+fn a_refusal_stops_a_large_event_on_its_way() {
+    let mut pair = Pair::connected();
+    let id = subscribed(&mut pair, &interest(10, Policy::Block));
+    assert_eq!(publish(&mut pair, id, 1_000_000), ACCEPTED);
+    let why = ErrorBody::new(ErrorCode::Refused, "not for your group");
+    pair.acceptor.session.refuse_interest(pair.now, id, &why);
+    pair.flow();
+    assert_eq!(pair.acceptor.session.usage().leaving, 0);
+}
+
+/// Who takes no answers could have them pile up.
+#[test]
+fn refusals_that_are_not_taken_have_an_end() {
+    let few = Limits {
+        max_calls: 1,
+        max_interests: 10,
+        ..Limits::default()
+    };
+    let little = Limits {
+        link_window: 1 << 19,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(little, few);
+    let wanted = interest(1, Policy::Block);
+    let why = ErrorBody::new(ErrorCode::Refused, "no".repeat(8_000));
+    // Nothing that the acceptor says is read, so no credit comes for it.
+    let mut asked = 0;
+    while pair.acceptor.failed.is_none() {
+        asked += 1;
+        assert!(asked < 200, "{:?}", pair.acceptor.session.usage());
+        pair.dialer.session.interest(pair.now, &wanted).unwrap();
+        let bytes = pair.dialer.write_once(pair.now);
+        pair.acceptor.receive(pair.now, &bytes);
+        for event in std::mem::take(&mut pair.acceptor.events) {
+            if let Event::Interest { id, .. } = event {
+                pair.acceptor.session.refuse_interest(pair.now, id, &why);
+            }
+        }
+    }
+    let failed = Some(Misbehaviour::TooManyCalls(1).into());
+    assert_eq!(pair.acceptor.failed, failed);
+}
+
 #[test]
 fn interests_beyond_the_limit_are_answered_busy() {
     let few = Limits {
@@ -484,6 +555,24 @@ fn a_link_with_interests_is_drained_when_they_have_ended() {
     pair.acceptor.poll(pair.now);
     pair.flow();
     assert!(is_drained(&mut pair.dialer) && is_drained(&mut pair.acceptor));
+}
+
+#[test]
+fn numbers_go_on_from_the_greatest_that_may_be_said() {
+    let mut pair = Pair::connected();
+    let wanted = Interest {
+        after: MAX_NUMBER,
+        ..interest(1, Policy::DropOldest)
+    };
+    let id = subscribed(&mut pair, &wanted);
+    for _ in 0..10 {
+        assert!(matches!(
+            publish(&mut pair, id, 60_000),
+            Published::Accepted { .. }
+        ));
+    }
+    pair.acceptor.write_once(pair.now);
+    assert_eq!(pair.acceptor.session.interests(), (0, 1));
 }
 
 #[test]
@@ -539,6 +628,52 @@ fn what_goes_on_over_another_link_is_numbered_after_what_the_subscriber_had() {
     session.resume_interest(new.now, after, backlog);
     assert_eq!(publish(&mut new, after, 1), ACCEPTED);
     assert_eq!(numbers(&take_what_comes(&mut new)), [10, 11, 12]);
+}
+
+/// Who calls as much as it may, or talks to one that serves no calls, could wait for ever.
+#[test]
+fn an_interest_that_waits_for_room_is_told_of_it_whatever_calls_there_are() {
+    let no_calls = Limits {
+        max_calls: 0,
+        link_window: 1 << 19,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(Limits::default(), no_calls);
+    let wanted = Interest {
+        event: "e".repeat(1024),
+        ..interest(1, Policy::Block)
+    };
+    let mut ask = || pair.dialer.session.interest(pair.now, &wanted);
+    let refused = std::iter::repeat_with(&mut ask).find_map(Result::err);
+    assert_eq!(refused, Some(WhyRefused::Blocked));
+    pair.flow();
+    let is_room = |event| matches!(event, Event::Room);
+    assert!(pair.dialer.events.drain(..).any(is_room));
+}
+
+/// Each subscriber could have another one here, as what leaves is not in the queue any more.
+#[test]
+fn large_events_that_leave_are_bounded_whoever_they_are_for() {
+    let little = Limits {
+        max_leaving: 1_000_000,
+        max_queued: 1_000_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(Limits::default(), little);
+    let ids = [(); 20].map(|()| subscribed(&mut pair, &interest(10, Policy::DropOldest)));
+    for id in ids {
+        let _ = publish(&mut pair, id, 300_000);
+    }
+    let usage = pair.acceptor.session.usage();
+    assert!(usage.leaving + usage.queued <= 2_000_000, "{usage:?}");
+    // What waits follows as the others leave.
+    pair.flow();
+    assert_eq!(pair.acceptor.session.usage().queued, 0);
+    let seen: Vec<_> = arrivals(&mut pair.dialer)
+        .iter()
+        .map(|a| a.body.len())
+        .collect();
+    assert_eq!(seen, [300_000; 6]);
 }
 
 #[test]
