@@ -145,7 +145,6 @@ fn what_is_missing_is_counted() {
     assert_eq!(delivered(&mut interests), [(1, 0), (2, 0), (5, 2), (6, 0)]);
 }
 
-/// A publisher that is not honest, on two links.
 #[test]
 fn the_newer_stream_waits_for_the_end_of_the_older() {
     let mut interests = moving();
