@@ -209,3 +209,54 @@ async fn events_that_wait_keep_nothing_but_themselves() {
 fn length(data: net::value::Bytes) -> usize {
     data.0.len()
 }
+
+/// Publishes each warning as an event, from where it is logged.
+struct Published(Peer);
+
+impl tracing::Subscriber for Published {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        drop(self.0.emit("warning", &()));
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_may_be_published_as_events() {
+    let place = Place::new();
+    let small = net::Limits {
+        max_value: 1_000,
+        ..net::Limits::default()
+    };
+    let here = place.builder().limits(small).start().await.unwrap();
+    let there = place.peer().await;
+    let (tell, mut told) = unbounded_channel();
+    here.subscribe("e").run(|_: (net::value::Bytes,)| {});
+    here.subscribe("warning")
+        .run(move |(): ()| tell.send(()).unwrap());
+    until("it subscribes", async || {
+        there.subscribers("e") == 1 && there.subscribers("warning") == 1
+    })
+    .await;
+    let publisher = there.clone();
+    // Were a lock held, this thread would stand still for ever.
+    std::thread::spawn(move || {
+        let logs = Published(publisher.clone());
+        tracing::subscriber::with_default(logs, || {
+            let too_large = net::value::Bytes(vec![1; 2_000]);
+            drop(publisher.emit("e", &(too_large,)));
+        });
+    });
+    assert_eq!(timeout(PATIENCE, told.recv()).await.unwrap(), Some(()));
+}

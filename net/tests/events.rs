@@ -399,23 +399,3 @@ async fn a_flood_of_events_leaves_calls_their_way() {
         assert_eq!(called.expect("not held up").unwrap(), n);
     }
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_process_has_a_peer_of_its_own_to_emit_from() {
-    assert!(matches!(
-        net::emit("e", &()).await,
-        Err(net::EmitError::NoPeer)
-    ));
-    let place = Place::new();
-    let (first, second) = (place.peer().await, place.peer().await);
-    assert_eq!(Peer::current(), Some(first.clone()));
-    let (tell, mut told) = unbounded_channel();
-    second
-        .subscribe("e")
-        .run(move |(n,): (u32,)| tell.send(n).unwrap());
-    subscribed(&first, "e").await;
-    net::emit("e", &(1,)).await.unwrap();
-    assert_eq!(next(&mut told).await, 1);
-    first.shutdown().await;
-    assert_eq!(Peer::current(), Some(second));
-}

@@ -30,6 +30,7 @@ pub(crate) struct Subscribed {
     pub(crate) received: AtomicU64,
     pub(crate) dropped: AtomicU64,
     pub(crate) ended: AtomicBool,
+    pub(crate) has_warned: AtomicBool,
 }
 
 pub(crate) struct Inbox {
@@ -83,16 +84,8 @@ impl Inbox {
         let subscribed = &self.subscribed;
         subscribed.received.fetch_add(1, Ordering::Relaxed);
         if delivery.missed > 0 {
-            let before = subscribed
-                .dropped
-                .fetch_add(delivery.missed, Ordering::Relaxed);
-            let (peer, event) = (&delivery.link.hello.name, &subscribed.event);
             let missed = delivery.missed;
-            if before == 0 {
-                tracing::warn!(%peer, event, missed, "events were dropped, as they were not taken in time (further ones are logged at debug level)");
-            } else {
-                tracing::debug!(%peer, event, missed, "events were dropped, as they were not taken in time");
-            }
+            subscribed.dropped.fetch_add(missed, Ordering::Relaxed);
         }
         let core = Arc::clone(&delivery.link.core);
         let mut queue = self.queue();
@@ -167,6 +160,9 @@ impl Inbox {
         if self.subscribed.ended.load(Ordering::Acquire) {
             return Handled::Ready(Answer::Flag(crate::builtin::NULL.into()));
         }
+        if delivery.missed > 0 {
+            self.log_missed(delivery);
+        }
         let incoming = Incoming {
             body: delivery.arrival.body.clone(),
             peer: delivery.link.core.peer(),
@@ -174,6 +170,17 @@ impl Inbox {
             time_left: None,
         };
         caught(|| self.subscribed.function.handler.call(incoming))
+    }
+
+    /// Not where it comes: that is under a lock, and whoever takes logs may use events.
+    fn log_missed(&self, delivery: &Delivery<Arc<Link>>) {
+        let (peer, event) = (&delivery.link.hello.name, &self.subscribed.event);
+        let missed = delivery.missed;
+        if self.subscribed.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::debug!(%peer, event, missed, "events were dropped, as they were not taken in time");
+        } else {
+            tracing::warn!(%peer, event, missed, "events were dropped, as they were not taken in time (further ones are logged at debug level)");
+        }
     }
 
     fn end(&self, delivery: &Delivery<Arc<Link>>, answer: Answer) {

@@ -33,13 +33,14 @@ impl Publisher {
         emitted: &mut Emitted,
     ) -> Vec<(InstanceId, u64)> {
         self.outposts.publish(event, &publication.body, emitted);
-        let mut waiting = Vec::new();
+        let (mut waiting, mut notes) = (Vec::new(), Notes::new());
         for member in self.audience().of(event) {
             match member.link.publish(member.id, publication, None) {
                 Published::Full => waiting.push((member.peer, member.number)),
-                other => count(member, event, other, emitted),
+                other => count(member, other, emitted, &mut notes),
             }
         }
+        log(event, &notes);
         waiting
     }
 
@@ -52,6 +53,7 @@ impl Publisher {
         (ticket, waker): (Ticket, &Waker),
         emitted: &mut Emitted,
     ) -> Vec<(InstanceId, u64)> {
+        let mut notes = Notes::new();
         let mut waiter = Waiter {
             ticket,
             waker,
@@ -69,13 +71,14 @@ impl Publisher {
                 {
                     Published::Full => true,
                     other => {
-                        count(member, event, other, emitted);
+                        count(member, other, emitted, &mut notes);
                         false
                     }
                 }
             })
         });
         drop(audience);
+        log(event, &notes);
         waiting
     }
 
@@ -91,6 +94,7 @@ impl Publisher {
 
     /// A peer has asked for an event on a link.
     pub(crate) fn joined(&self, link: &Arc<Link>, id: CallId, interest: &Interest) {
+        tracing::debug!(peer = %link.hello.name, event = interest.event, "subscribed");
         let mut audience = self.audience();
         if link.is_closed() {
             // Whoever closed it has been here, or waits for the lock.
@@ -103,7 +107,6 @@ impl Publisher {
             number: interest.number,
             turn: interest.turn,
         };
-        tracing::debug!(peer = %link.hello.name, event = interest.event, "subscribed");
         match audience.joined(&interest.event, new) {
             Joined::New => {}
             Joined::Instead(old) => {
@@ -162,21 +165,44 @@ impl Publisher {
     }
 }
 
-fn count(member: &Member<Arc<Link>>, event: &str, published: Published, emitted: &mut Emitted) {
-    let peer = &member.link.hello.name;
-    match published {
+/// What is to be logged once the audience is free again: whoever takes logs may publish them as events.
+type Notes = Vec<(Arc<Link>, Published)>;
+
+fn count(
+    member: &Member<Arc<Link>>,
+    published: Published,
+    emitted: &mut Emitted,
+    notes: &mut Notes,
+) {
+    let is_noted = match published {
         Published::Accepted { dropped } => {
             emitted.subscribers += 1;
             emitted.dropped += dropped;
-            if dropped > 0 {
-                tracing::debug!(%peer, event, dropped, "a subscriber does not keep up");
-            }
+            dropped > 0 && tracing::enabled!(tracing::Level::DEBUG)
         }
-        Published::TooLarge { size, limit } => {
+        Published::TooLarge { .. } => {
             emitted.dropped += 1;
-            tracing::warn!(%peer, event, size, limit, "an event is larger than a subscriber takes");
+            true
         }
         // Its end is being told of.
-        Published::Gone | Published::Full => {}
+        Published::Gone | Published::Full => false,
+    };
+    if is_noted {
+        notes.push((Arc::clone(&member.link), published));
+    }
+}
+
+fn log(event: &str, notes: &Notes) {
+    for (link, published) in notes {
+        let peer = &link.hello.name;
+        match published {
+            Published::TooLarge { size, limit } => {
+                tracing::warn!(%peer, event, size, limit, "an event is larger than a subscriber takes");
+            }
+            Published::Accepted { dropped } => {
+                tracing::debug!(%peer, event, dropped, "a subscriber does not keep up");
+            }
+            Published::Gone | Published::Full => {}
+        }
     }
 }

@@ -47,6 +47,7 @@ impl Subscriber {
             received: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            has_warned: AtomicBool::new(false),
         });
         let wanted: Vec<_> = wish.from.peers.iter().flatten().cloned().collect();
         let number = {
