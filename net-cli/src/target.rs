@@ -10,7 +10,7 @@ use crate::function::{Functions, functions};
 use crate::listing;
 
 /// How many near names an error shows.
-const NEAR: usize = 3;
+pub(crate) const NEAR: usize = 3;
 
 /// A peer as written on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]

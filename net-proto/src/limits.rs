@@ -56,7 +56,7 @@ pub const MAX_ERROR_MESSAGE: usize = 16 * 1024;
 /// Most bytes of an error's traceback; of a longer one the end is kept, which names what went wrong.
 pub const MAX_ERROR_TRACEBACK: usize = 32 * 1024;
 
-/// Most names listed in an error (near misses of a tag that is not there).
+/// Most names listed in an error over a tag that is not there: as many as one looks through.
 pub const MAX_ERROR_NAMES: usize = 32;
 
 /// Most bytes of each of those names; a longer one is left out.

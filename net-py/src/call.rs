@@ -88,7 +88,7 @@ pub(crate) fn call_here<'py>(py: Python<'py>, tag: &str) -> PyResult<Bound<'py, 
             CallError::NoSuchConnection {
                 peer: peer.name().to_owned(),
                 tag: tag.to_owned(),
-                near: Vec::new(),
+                connections: Vec::new(),
             },
         )
     })?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use net_proto::original::INVALID_CONNECTION;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
@@ -78,8 +79,10 @@ impl From<&Param> for DescribedParam {
     }
 }
 
-/// Registers the built-in functions.
+/// Registers the built-in functions and flags.
 pub(crate) fn register(registry: &Registry) {
+    registry.register_flag(NULL);
+    registry.register_flag(INVALID_CONNECTION);
     let add = |name: &str, doc: &str, run: fn(&Incoming) -> Answer| {
         registry.register(Connection {
             tag: format!("{MODULE}.{name}"),
@@ -141,13 +144,15 @@ fn info(peer: &Peer) -> Info {
         .map(|(tag, _)| tag.to_string())
         .collect();
     let subscriptions = peer.subscribed_events();
+    let flags = peer.registry().flags();
     Info {
         tag: format!(
-            "<net.Peer h:{host} p:{} g:{group} c:{} s:{} f:2>",
+            "<net.Peer h:{host} p:{} g:{group} c:{} s:{} f:{}>",
             peer.port()
                 .map_or_else(|| "None".to_owned(), |port| port.to_string()),
             connections.len(),
             subscriptions.len(),
+            flags.len(),
         ),
         instance: peer.id().to_string(),
         host,
@@ -162,7 +167,7 @@ fn info(peer: &Peer) -> Info {
         software: concat!("app-net/", env!("CARGO_PKG_VERSION")),
         connections,
         subscriptions,
-        flags: vec!["INVALID_CONNECTION".into(), NULL.into()],
+        flags,
     }
 }
 

@@ -174,7 +174,7 @@ impl RawCall {
             ErrorCode::NoSuchConnection => CallError::NoSuchConnection {
                 peer,
                 tag: self.tag.clone().into_owned(),
-                near: body.names,
+                connections: body.names,
             },
             ErrorCode::Busy => CallError::Busy {
                 peer,

@@ -26,6 +26,8 @@ use crate::value::{self, ValueError};
 
 /// How long an original may take to send its whole request: it sends it in one piece.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// How long an original may take to list its functions, for an error that would do without.
+const LISTING_TIME: Duration = Duration::from_millis(500);
 /// The longest request that is read. An original caller sends any length, though an original peer would read only the
 /// first 1,024 bytes of it.
 const REQUEST_MOST: usize = 1024 * 1024;
@@ -178,6 +180,12 @@ pub(crate) async fn ask(
             },
         })?;
     match dialect.parse_answer(&answer) {
+        // It answers with a flag of its own as with any text: only who knows the flag can tell.
+        Ok(original::Answer::Value(serde_json::Value::String(text)))
+            if remote.local().registry().has_flag(&text) =>
+        {
+            Ok(Answer::Flag(text))
+        }
         Ok(original::Answer::Value(json)) => {
             let mut bytes = Vec::new();
             value::from_json(&json, &mut bytes)?;
@@ -187,7 +195,7 @@ pub(crate) async fn ask(
             Err(CallError::NoSuchConnection {
                 peer: remote.to_string(),
                 tag: tag.to_owned(),
-                near: Vec::new(),
+                connections: connections(&address).await,
             })
         }
         Ok(original::Answer::Flag(name)) => Ok(Answer::Flag(name)),
@@ -244,6 +252,17 @@ async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> 
             return Err(Exchange::Sent);
         }
     }
+}
+
+/// The tags that an original says it has, where it does: what the error over one that it has not shows.
+async fn connections(address: &Address) -> Vec<String> {
+    let info = probe(address, LISTING_TIME).await;
+    let listed = info.as_ref().and_then(|(_, info)| info.get("connections"));
+    let tags = listed.and_then(serde_json::Value::as_array);
+    tags.into_iter()
+        .flatten()
+        .filter_map(|tag| tag.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// Asks whoever listens at `address` for the original's information about itself. None: nobody that speaks a dialect.

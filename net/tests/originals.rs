@@ -207,6 +207,9 @@ async fn originals_of_0_6_are_called() {
         "50",
         r#""NULL""#,
         "INVALID_CONNECTION",
+        r#"{"port": 1, "connections": ["app.multiply"]}"#,
+        r#""LATER""#,
+        r#""LATER""#,
         r#"{"payload": "error", "traceback": "Traceback (most recent call last):\n  File \"x.py\", line 1, in f\nZeroDivisionError: division by zero\n"}"#,
         "",
     ]);
@@ -227,7 +230,16 @@ async fn originals_of_0_6_are_called() {
     );
     let error = net::call(&remote, "app.none", &()).await.unwrap_err();
     assert!(
-        matches!(error, CallError::NoSuchConnection { .. }),
+        matches!(&error, CallError::NoSuchConnection { connections, .. } if connections == &["app.multiply"]),
+        "{error}"
+    );
+    // A flag of the program's own is a text to who does not know it.
+    let text = net::call(&remote, "app.later", &()).await.unwrap();
+    assert_eq!(text, Value::Text("LATER".into()));
+    peer.registry().register_flag("LATER");
+    let error = net::call(&remote, "app.later", &()).await.unwrap_err();
+    assert!(
+        matches!(&error, CallError::Flag { name } if name == "LATER"),
         "{error}"
     );
     let CallError::Remote(error) = net::call(&remote, "app.fails", &()).await.unwrap_err() else {
