@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::error::{CallError, StartError};
 use crate::event::{Publisher, Subscriber};
 use crate::find::host::HostFinder;
+use crate::flag::Handlers;
 use crate::link::{Link, accept};
 use crate::listen::{self, Listeners};
 use crate::peers::Table;
@@ -63,6 +64,7 @@ pub(crate) struct Core {
     pub(crate) peers: Table,
     pub(crate) publisher: Publisher,
     pub(crate) subscriber: Subscriber,
+    pub(crate) flags: Handlers,
     pub(crate) finder: Option<HostFinder>,
     links: Mutex<Vec<Weak<Link>>>,
     link_closed: Notify,
@@ -372,7 +374,8 @@ impl Peer {
     }
 }
 
-/// Starts a peer as the environment says, with all functions of the program that carry `#[net::connect]`.
+/// Starts a peer as the environment says, with all functions of the program that carry `#[net::connect]`, `#[net::subscribe]` or
+/// `#[net::flag]`.
 ///
 /// # Errors
 ///
@@ -459,7 +462,8 @@ impl Builder {
         self.set(|config| config.limits = limits)
     }
 
-    /// Whether it offers the program's `#[net::connect]` functions; on unless turned off.
+    /// Whether the program's functions are its own: it offers those with `#[net::connect]`, subscribes those with
+    /// `#[net::subscribe]`, and handles flags by those with `#[net::flag]`. On unless turned off.
     #[must_use]
     pub fn functions(mut self, functions: bool) -> Self {
         self.functions = functions;
@@ -518,6 +522,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         peers: Table::new(id),
         publisher: Publisher::default(),
         subscriber: Subscriber::default(),
+        flags: Handlers::default(),
         links: Mutex::default(),
         link_closed: Notify::new(),
         tasks: Mutex::default(),
@@ -529,7 +534,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     drop(started);
     builtin::register(&core.registry);
     if functions {
-        private::register_all(&core.registry);
+        private::register_all(&core.peer());
     }
     for listener in listeners.tcp {
         core.keep_task(runtime.spawn(accept::tcp(Arc::clone(&core), listener)));

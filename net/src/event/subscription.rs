@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use super::inbox::Subscribed;
 use crate::peer::Peer;
 use crate::private;
-use crate::registry::{Connection, Handler};
+use crate::registry::{Connection, Handler, Registered};
 use crate::remote::Remote;
 
 /// Events that each publisher keeps for a subscriber that says nothing else: a second of a busy publisher, or a burst.
@@ -36,13 +36,13 @@ static UNNAMED: AtomicU64 = AtomicU64::new(0);
 /// # let start = || net::Peer::builder().port(0).runtime_dir(dir.path()).start();
 /// # let (here, there) = (start().await?, start().await?);
 /// let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-/// let alarms = here.subscribe("alarm").run(move |(level, text): (u8, String)| {
-///     let _ = tell.send((level, text));
+/// let doors = here.subscribe("door").run(move |(number, name): (u8, String)| {
+///     let _ = tell.send((number, name));
 /// });
-/// # while there.subscribed_events().is_empty() { here.peers().await; tokio::task::yield_now().await; }
-/// there.emit("alarm", &(3, "water")).await?;
-/// assert_eq!(told.recv().await, Some((3, "water".to_owned())));
-/// assert_eq!(alarms.dropped(), 0);
+/// # while there.subscribers("door") == 0 { here.peers().await; tokio::task::yield_now().await; }
+/// there.emit("door", &(3, "cellar")).await?;
+/// assert_eq!(told.recv().await, Some((3, "cellar".to_owned())));
+/// assert_eq!(doors.dropped(), 0);
 /// # here.shutdown().await; there.shutdown().await;
 /// # Ok(())
 /// # }
@@ -154,20 +154,19 @@ impl Subscribe {
     /// Runs a [`Connection`] with each event. It can also be called under its tag: that is how an original peer delivers an
     /// event.
     pub fn begin(self, function: Connection) -> Subscription {
-        let Self { peer, wish } = self;
         let tag = function.tag.clone();
-        peer.registry().register(function);
-        let function = peer
-            .registry()
-            .find(&tag)
-            .expect("it was registered just now");
+        let registry = self.peer.registry();
+        registry.register(function);
+        let function = registry.find(&tag).expect("it was registered just now");
+        self.begin_registered(function)
+    }
+
+    /// Runs a function with each event that can be called already.
+    pub(crate) fn begin_registered(self, function: Arc<Registered>) -> Subscription {
+        let Self { peer, wish } = self;
         let core = Arc::clone(&peer.0);
         let (number, subscribed) = core.subscriber.declare(&core, wish, function);
-        Subscription {
-            peer,
-            number,
-            subscribed,
-        }
+        Subscription::new(peer, number, subscribed)
     }
 }
 
@@ -180,10 +179,24 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    pub(super) fn new(peer: Peer, number: u64, subscribed: Arc<Subscribed>) -> Self {
+        Self {
+            peer,
+            number,
+            subscribed,
+        }
+    }
+
     /// The event's name.
     #[must_use]
     pub fn event(&self) -> &str {
         &self.subscribed.event
+    }
+
+    /// The tag of the function that is run.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        &self.subscribed.function.tag
     }
 
     /// Events that have come over links.
@@ -217,11 +230,6 @@ impl Subscription {
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Subscription({} → {})",
-            self.event(),
-            self.subscribed.function.tag
-        )
+        write!(f, "Subscription({} → {})", self.event(), self.function())
     }
 }
