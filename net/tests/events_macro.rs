@@ -11,6 +11,8 @@ use std::time::Duration;
 use common::{PATIENCE, Place, until};
 use net::value::{Keywords, encode_arguments};
 use net::{CallError, Peer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -171,6 +173,7 @@ async fn a_publisher_waits_where_the_attribute_says_so() {
     let blocked = loop {
         let mut emit = there.emit("flood", &(sent, &bytes));
         sent += 1;
+        assert!(sent < 1000, "the publisher waits for nobody");
         if timeout(Duration::from_millis(100), &mut emit)
             .await
             .is_err()
@@ -183,6 +186,25 @@ async fn a_publisher_waits_where_the_attribute_says_so() {
     assert_eq!((emitted.subscribers, emitted.dropped), (1, 0));
     let all: Vec<_> = (0..sent).map(|n| ("on_flood", n)).collect();
     until_heard("flood", &all).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_original_publisher_calls_the_function_by_its_tag() {
+    let place = Place::new();
+    let here = place.peer().await;
+    let address = (here.host(), here.port().unwrap());
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let request =
+        r#"{"connection": "events_macro.on_alarm", "args": ["original"], "kwargs": {"level": 4}}"#;
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = socket.read_to_string(&mut answer);
+    timeout(PATIENCE, read).await.unwrap().unwrap();
+    assert_eq!(
+        (answer.as_str(), on_alarm::TAG),
+        ("null", "events_macro.on_alarm")
+    );
+    assert_eq!(heard("original"), [("on_alarm", 4)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
