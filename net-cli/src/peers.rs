@@ -20,9 +20,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, json: bool) -> Result<(), Failure> {
     let me = start_peer(true).await?;
-    let mut found = me.peers_where(&Which::any_group()).await;
+    let mut found = me.peers_where(&Which::new().any_group()).await;
     if args.refresh || found.is_empty() {
-        found = me.refresh_where(&Which::any_group()).await;
+        found = me.refresh_where(&Which::new().any_group()).await;
     }
     let all = found.len();
     let mut rows: Vec<Row> = found.iter().map(Row::of).collect();

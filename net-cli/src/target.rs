@@ -53,9 +53,9 @@ impl Target {
             }
             Self::Listed(text) => text,
         };
-        let mut found = matching(me.peers_where(&Which::any_group()).await, text);
+        let mut found = matching(me.peers_where(&Which::new().any_group()).await, text);
         if found.is_empty() {
-            found = matching(me.refresh_where(&Which::any_group()).await, text);
+            found = matching(me.refresh_where(&Which::new().any_group()).await, text);
         }
         match found.as_slice() {
             [only] => Ok(only.clone()),
@@ -107,7 +107,7 @@ pub(crate) async fn only(me: &Peer) -> Result<Remote, Failure> {
 pub(crate) async fn with_function(me: &Peer, tag: &str) -> Result<Remote, Failure> {
     let mut offers = offers_of(some_peers(me).await?).await;
     if !offers.iter().any(|offer| offer.has(tag)) {
-        offers = offers_of(me.refresh_where(&Which::any_group()).await).await;
+        offers = offers_of(me.refresh_where(&Which::new().any_group()).await).await;
     }
     let having: Vec<Remote> = offers
         .iter()
@@ -127,9 +127,9 @@ pub(crate) async fn with_function(me: &Peer, tag: &str) -> Result<Remote, Failur
 }
 
 async fn some_peers(me: &Peer) -> Result<Vec<Remote>, Failure> {
-    let mut peers = me.peers_where(&Which::any_group()).await;
+    let mut peers = me.peers_where(&Which::new().any_group()).await;
     if peers.is_empty() {
-        peers = me.refresh_where(&Which::any_group()).await;
+        peers = me.refresh_where(&Which::new().any_group()).await;
     }
     if peers.is_empty() {
         return Err(Failure::new(Status::NotCalled, "no peers found").hint(

@@ -63,7 +63,7 @@ impl Wanted {
             wish = wish.peers(&remotes.collect::<Vec<_>>());
         }
         if let Some(which) = &self.which {
-            wish = wish.from(which);
+            wish = wish.from(which.clone());
         }
         wish.begin_registered(function)
     }

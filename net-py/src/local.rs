@@ -363,7 +363,10 @@ pub(crate) fn stop(py: Python<'_>, grace: f64) {
 
 /// Which peers are meant. No groups are the own one.
 pub(crate) fn which(groups: Option<Vec<String>>, hubs_only: bool, on_host: bool) -> Which {
-    let mut which = groups.map_or_else(Which::own_group, Which::groups);
+    let mut which = match groups {
+        Some(groups) => Which::new().groups(groups),
+        None => Which::new(),
+    };
     if hubs_only {
         which = which.hubs_only();
     }

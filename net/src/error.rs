@@ -72,11 +72,19 @@ pub enum CallError {
     /// The function ran and failed.
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    /// The function answered with a flag, a reserved response, instead of a value.
+    /// The function answered with a [`Flag`](crate::Flag), a reserved response, instead of a value, and nothing handles it here.
     #[error("the function answered with the flag {name}")]
     Flag {
         /// The flag's name.
         name: String,
+    },
+    /// The function answered with a flag, and the handler of that flag here failed.
+    #[error("the handler of the flag {name} failed: {source}")]
+    FlagHandler {
+        /// The flag's name.
+        name: String,
+        /// What the handler gave as its error.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An argument or a result cannot be sent, or is not what was asked for.
     #[error(transparent)]

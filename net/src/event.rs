@@ -26,6 +26,7 @@ use serde::Serialize;
 use crate::blocking;
 use crate::link::events::Ticket;
 use crate::peer::{Core, Peer};
+use crate::private;
 use crate::remote::Remote;
 use crate::value::{self, ValueError};
 
@@ -45,10 +46,7 @@ pub use subscription::{Subscribe, Subscription};
 /// # }
 /// ```
 pub fn emit(event: &str, args: &(impl Serialize + ?Sized)) -> Emit {
-    match Peer::current() {
-        Some(peer) => peer.emit(event, args),
-        None => Emit::failed(EmitError::NoPeer),
-    }
+    private::emit(Peer::current().as_ref(), event, args)
 }
 
 /// An event on its way to its subscribers.
@@ -239,6 +237,36 @@ impl Peer {
     ) -> Result<(), String> {
         let outposts = &self.0.publisher.outposts;
         outposts.add(event, subscriber, tag.into())
+    }
+
+    /// What this peer subscribes to, in the order in which it was declared: by [`subscribe`](Self::subscribe) and by
+    /// [`#[net::subscribe]`](macro@crate::subscribe).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let here = net::Peer::builder().port(0).runtime_dir(dir.path()).start().await?;
+    /// #[net::subscribe("alarm")]
+    /// fn on_alarm(level: u8) {}
+    ///
+    /// for subscription in here.subscriptions() {
+    ///     if subscription.function() == on_alarm::TAG {
+    ///         assert_eq!(subscription.event(), "alarm");
+    ///         subscription.unsubscribe();
+    ///     }
+    /// }
+    /// assert!(here.subscriptions().iter().all(|left| left.function() != on_alarm::TAG));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn subscriptions(&self) -> Vec<Subscription> {
+        let all = self.0.subscriber.subscriptions().into_iter();
+        all.map(|(number, subscribed)| Subscription::new(self.clone(), number, subscribed))
+            .collect()
     }
 
     /// A wish to be told of an event, yet to be narrowed and given a function.

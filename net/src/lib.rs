@@ -19,6 +19,20 @@
 //! }
 //! ```
 //!
+//! An [`event`] is a function whose result goes to whoever [subscribes](subscribe):
+//!
+//! ```no_run
+//! #[net::event("alarm")]
+//! fn alarm(level: u8) -> (u8, String) {
+//!     (level, format!("level {level}"))
+//! }
+//!
+//! #[net::subscribe("alarm")]
+//! fn on_alarm(level: u8, text: &str) {
+//!     println!("{level}: {text}");
+//! }
+//! ```
+//!
 //! The rooms: [`Peer`] is this process's side, [`Remote`] a handle to another, [`Call`] a call on its way,
 //! [`value`] how values travel, [`Registry`] what a peer offers. The protocol itself is in `net_proto`, which does no
 //! I/O; this crate is where sockets, tasks and clocks are.
@@ -30,6 +44,7 @@ mod ending;
 mod error;
 mod event;
 mod find;
+mod flag;
 #[cfg(unix)]
 mod fork;
 mod link;
@@ -53,9 +68,10 @@ pub use call::{Call, RawCall, call};
 pub use config::{DEFAULT_PORT, DEFAULT_PORT_RANGE};
 pub use error::{CallError, RemoteError, StartError};
 pub use event::{Emit, EmitError, Emitted, Subscribe, Subscription, emit};
+pub use flag::Flag;
 #[cfg(unix)]
 pub use fork::after_fork;
-pub use net_macros::connect;
+pub use net_macros::{connect, event, flag, subscribe};
 pub use net_proto::original::{PeerId03, PeerIdError, Tag03};
 pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits, Policy};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};

@@ -15,6 +15,7 @@ use crate::ending::Ending;
 use crate::error::{CallError, StartError};
 use crate::event::{Publisher, Subscriber};
 use crate::find::host::HostFinder;
+use crate::flag::Handlers;
 use crate::link::{Link, accept};
 use crate::listen::{self, Listeners};
 use crate::peers::Table;
@@ -70,6 +71,7 @@ pub(crate) struct Core {
     pub(crate) peers: Table,
     pub(crate) publisher: Publisher,
     pub(crate) subscriber: Subscriber,
+    pub(crate) flags: Handlers,
     pub(crate) finder: Option<HostFinder>,
     links: Mutex<Vec<Weak<Link>>>,
     /// What listens and looks.
@@ -295,7 +297,7 @@ impl Peer {
     /// Answers from memory, at the cost of one look at the runtime directory's time; the first call after the start
     /// waits until the first look around has ended.
     pub async fn peers(&self) -> Vec<Remote> {
-        self.peers_where(&Which::own_group()).await
+        self.peers_where(&Which::new()).await
     }
 
     /// As [`peers`](Self::peers), of others than its own group.
@@ -317,7 +319,7 @@ impl Peer {
 
     /// Looks around anew, then says which peers of its own group are there.
     pub async fn refresh(&self) -> Vec<Remote> {
-        self.refresh_where(&Which::own_group()).await
+        self.refresh_where(&Which::new()).await
     }
 
     /// As [`refresh`](Self::refresh), of others than its own group.
@@ -373,7 +375,8 @@ impl Peer {
     }
 }
 
-/// Starts a peer as the environment says, with all functions of the program that carry `#[net::connect]`.
+/// Starts a peer as the environment says, with all functions of the program that carry `#[net::connect]`, `#[net::subscribe]` or
+/// `#[net::flag]`.
 ///
 /// # Errors
 ///
@@ -460,7 +463,8 @@ impl Builder {
         self.set(|config| config.limits = limits)
     }
 
-    /// Whether it offers the program's `#[net::connect]` functions; on unless turned off.
+    /// Whether the program's functions are its own: it offers those with `#[net::connect]`, subscribes those with
+    /// `#[net::subscribe]`, and handles flags by those with `#[net::flag]`. On unless turned off.
     #[must_use]
     pub fn functions(mut self, functions: bool) -> Self {
         self.functions = functions;
@@ -519,6 +523,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         peers: Table::new(id),
         publisher: Publisher::default(),
         subscriber: Subscriber::default(),
+        flags: Handlers::default(),
         links: Mutex::default(),
         tasks: AsyncMutex::default(),
         ending: Ending::default(),
@@ -527,7 +532,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     tracing::debug!(name = %core.name, addresses = ?core.addresses, "peer started");
     builtin::register(&core.registry);
     if functions {
-        private::register_all(&core.registry);
+        private::register_all(&core.peer());
     }
     let mut tasks = core.tasks.lock().await;
     for listener in listeners.tcp {

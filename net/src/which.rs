@@ -13,8 +13,8 @@ const NO_GROUP: &str = "None";
 /// # async fn example(peer: net::Peer) {
 /// use net::Which;
 ///
-/// let hubs = peer.peers_where(&Which::any_group().hubs_only()).await;
-/// let render = peer.peers_where(&Which::groups(["render", "spare"]).on_host()).await;
+/// let hubs = peer.peers_where(&Which::new().any_group().hubs_only()).await;
+/// let render = peer.peers_where(&Which::new().groups(["render", "spare"]).on_host()).await;
 /// # }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,28 +35,24 @@ enum Groups {
 impl Which {
     /// Those of one's own group; of a peer in none, those in none.
     #[must_use]
-    pub fn own_group() -> Self {
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// Those in any group and in none.
     #[must_use]
-    pub fn any_group() -> Self {
-        Self {
-            groups: Groups::Any,
-            ..Self::default()
-        }
+    pub fn any_group(self) -> Self {
+        let groups = Groups::Any;
+        Self { groups, ..self }
     }
 
     /// Those in one of these groups. `None` is no group, as the original writes it.
     #[must_use]
-    pub fn groups<G: Into<String>>(groups: impl IntoIterator<Item = G>) -> Self {
+    pub fn groups<G: Into<String>>(self, groups: impl IntoIterator<Item = G>) -> Self {
         let named = groups.into_iter().map(Into::into);
         let groups = named.map(|group: String| Some(group).filter(|group| group != NO_GROUP));
-        Self {
-            groups: Groups::These(groups.collect()),
-            ..Self::default()
-        }
+        let groups = Groups::These(groups.collect());
+        Self { groups, ..self }
     }
 
     /// Of these, the hubs.

@@ -142,7 +142,7 @@ async fn a_tag_that_is_not_there_names_near_ones() {
         (connections[0].as_str(), tag.as_str()),
         (multiply::TAG, "calls.multipy")
     );
-    let built_in = "net.defaults.handlers.pass_through";
+    let built_in = "net.defaults.handlers.subscription_handler";
     assert_eq!(connections.last().map(String::as_str), Some(built_in));
     assert!(
         error

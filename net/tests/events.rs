@@ -121,11 +121,14 @@ async fn only_those_that_match_are_heard() {
     let wish = || here.subscribe("e");
     let all = [
         listen("own group", wish()),
-        listen("hubs", wish().from(&Which::own_group().hubs_only())),
-        listen("office", wish().from(&Which::groups(["office"]))),
-        listen("any hub", wish().from(&Which::any_group().hubs_only())),
+        listen("hubs", wish().from(Which::new().hubs_only())),
+        listen("office", wish().from(Which::new().groups(["office"]))),
+        listen("any hub", wish().from(Which::new().any_group().hubs_only())),
         listen("named", wish().peers([&named])),
-        listen("everyone here", wish().from(&Which::any_group().on_host())),
+        listen(
+            "everyone here",
+            wish().from(Which::new().any_group().on_host()),
+        ),
     ];
     let publishers = [&here, &lab, &hub, &office, &none];
     until("all have their subscribers", async || {

@@ -88,7 +88,7 @@ async fn groups_and_hubs_are_known() {
         .await
         .unwrap();
     assert!(a.peers().await.is_empty(), "it is in another group");
-    let peers = a.peers_where(&Which::groups(["studio"])).await;
+    let peers = a.peers_where(&Which::new().groups(["studio"])).await;
     assert_eq!(
         (
             peers[0].group().as_deref(),
@@ -122,7 +122,7 @@ async fn originals_in_the_port_range_come_and_go() {
     });
     let place = Place::new();
     let peer = on_ports(&place, first).await;
-    let found = peer.peers_where(&Which::groups(["old"])).await;
+    let found = peer.peers_where(&Which::new().groups(["old"])).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(
         (
@@ -137,7 +137,7 @@ async fn originals_in_the_port_range_come_and_go() {
     gone.store(true, Ordering::SeqCst);
     drop(std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
     serving.join().unwrap();
-    let any = Which::any_group();
+    let any = Which::new().any_group();
     until("it has gone", async || {
         peer.refresh_where(&any).await.is_empty()
     })

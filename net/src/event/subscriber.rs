@@ -95,6 +95,15 @@ impl Subscriber {
         }
     }
 
+    /// All that is wished for, by its number.
+    pub(super) fn subscriptions(&self) -> Vec<(u64, Arc<Subscribed>)> {
+        let state = self.state();
+        let all = state.subscriptions.iter();
+        let mut all: Vec<_> = all.map(|(number, of)| (*number, Arc::clone(of))).collect();
+        all.sort_unstable_by_key(|(number, _)| *number);
+        all
+    }
+
     /// The peers whose events come for a wish.
     pub(super) fn publishers(&self, number: u64) -> Vec<InstanceId> {
         self.state().interests.publishers(number).collect()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use net_proto::Policy;
-use net_proto::interests::Wish;
+use net_proto::interests::{Filter, Wish};
 use net_proto::links::Target;
 use serde::de::DeserializeOwned;
 
@@ -39,13 +39,13 @@ static UNNAMED: AtomicU64 = AtomicU64::new(0);
 /// # let start = || net::Peer::builder().port(0).runtime_dir(dir.path()).start();
 /// # let (here, there) = (start().await?, start().await?);
 /// let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-/// let alarms = here.subscribe("alarm").run(move |(level, text): (u8, String)| {
-///     let _ = tell.send((level, text));
+/// let doors = here.subscribe("door").run(move |(number, name): (u8, String)| {
+///     let _ = tell.send((number, name));
 /// });
-/// # while there.subscribed_events().is_empty() { here.peers().await; tokio::task::yield_now().await; }
-/// there.emit("alarm", &(3, "water")).await?;
-/// assert_eq!(told.recv().await, Some((3, "water".to_owned())));
-/// assert_eq!(alarms.dropped(), 0);
+/// # while there.subscribers("door") == 0 { here.peers().await; tokio::task::yield_now().await; }
+/// there.emit("door", &(3, "cellar")).await?;
+/// assert_eq!(told.recv().await, Some((3, "cellar".to_owned())));
+/// assert_eq!(doors.dropped(), 0);
 /// # here.shutdown().await; there.shutdown().await;
 /// # Ok(())
 /// # }
@@ -55,6 +55,7 @@ static UNNAMED: AtomicU64 = AtomicU64::new(0);
 pub struct Subscribe {
     peer: Peer,
     wish: Wish,
+    which: Which,
 }
 
 impl Subscribe {
@@ -64,23 +65,46 @@ impl Subscribe {
             keep: KEEP,
             policy: Policy::DropOldest,
             window: WINDOW,
-            from: Which::own_group().filter(peer.group()),
+            from: Default::default(),
         };
-        Self { peer, wish }
+        let which = Which::new();
+        Self { peer, wish, which }
     }
 
     /// Of those peers, instead of this one's own group.
-    pub fn from(mut self, which: &Which) -> Self {
-        self.wish.from = which.filter(self.peer.group());
-        self
+    pub fn from(self, which: Which) -> Self {
+        Self { which, ..self }
+    }
+
+    /// Of peers in these groups, instead of this one's own: [`Which::groups`].
+    pub fn groups<G: Into<String>>(self, groups: impl IntoIterator<Item = G>) -> Self {
+        let which = self.which.groups(groups);
+        Self { which, ..self }
+    }
+
+    /// Of peers in any group and in none.
+    pub fn any_group(self) -> Self {
+        let which = self.which.any_group();
+        Self { which, ..self }
+    }
+
+    /// Of hubs only.
+    pub fn hubs_only(self) -> Self {
+        let which = self.which.hubs_only();
+        Self { which, ..self }
+    }
+
+    /// Of peers on this host only.
+    pub fn on_host(self) -> Self {
+        let which = self.which.on_host();
+        Self { which, ..self }
     }
 
     /// Of these peers only, whatever their group: each instance, and whoever is at one of its TCP addresses after it.
     pub fn peers<'a>(mut self, peers: impl IntoIterator<Item = &'a Remote>) -> Self {
         let targets = peers.into_iter().flat_map(Remote::targets);
-        self.wish.from = Which::any_group().filter(None);
         self.wish.from.peers = Some(targets.collect());
-        self
+        self.any_group()
     }
 
     /// Keeps so many events at each publisher while they are not taken; 1,024 unless it is said. At least one.
@@ -134,26 +158,25 @@ impl Subscribe {
     /// Runs a [`Connection`] with each event. It can also be called under its tag: that is how an original peer delivers an
     /// event.
     pub fn begin(self, function: Connection) -> Subscription {
-        let Self { peer, wish } = self;
         let tag = function.tag.clone();
-        peer.registry().register(function);
-        let function = peer
-            .registry()
-            .find(&tag)
-            .expect("it was registered just now");
-        Self { peer, wish }.begin_registered(function)
+        let registry = self.peer.registry();
+        registry.register(function);
+        let function = registry.find(&tag).expect("it was registered just now");
+        self.begin_registered(function)
     }
 
-    /// The same with a function that is registered already.
+    /// Runs a function with each event that is registered already.
     pub fn begin_registered(self, function: Arc<Registered>) -> Subscription {
-        let Self { peer, wish } = self;
+        let Self { peer, wish, which } = self;
+        let peers = wish.from.peers;
+        let from = Filter {
+            peers,
+            ..which.filter(peer.group())
+        };
+        let wish = Wish { from, ..wish };
         let core = Arc::clone(&peer.0);
         let (number, subscribed) = core.subscriber.declare(&core, wish, function);
-        Subscription {
-            peer,
-            number,
-            subscribed,
-        }
+        Subscription::new(peer, number, subscribed)
     }
 }
 
@@ -166,10 +189,24 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    pub(super) fn new(peer: Peer, number: u64, subscribed: Arc<Subscribed>) -> Self {
+        Self {
+            peer,
+            number,
+            subscribed,
+        }
+    }
+
     /// The event's name.
     #[must_use]
     pub fn event(&self) -> &str {
         &self.subscribed.event
+    }
+
+    /// The tag of the function that is run.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        &self.subscribed.function.tag
     }
 
     /// Events that have come over links.
@@ -203,11 +240,6 @@ impl Subscription {
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Subscription({} → {})",
-            self.event(),
-            self.subscribed.function.tag
-        )
+        write!(f, "Subscription({} → {})", self.event(), self.function())
     }
 }
