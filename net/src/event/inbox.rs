@@ -26,6 +26,36 @@ pub(crate) struct Subscribed {
     pub(crate) ended: AtomicBool,
 }
 
+impl Subscribed {
+    /// Counts events that were published and did not come. The first are worth a word to whoever does not ask.
+    pub(super) fn count_dropped(&self, peer: &str, missed: u64) {
+        let before = self.dropped.fetch_add(missed, Ordering::Relaxed);
+        let event = &self.event;
+        if before == 0 {
+            tracing::warn!(%peer, event, missed, "events were dropped, as they were not taken in time (further ones are logged at debug level)");
+        } else {
+            tracing::debug!(%peer, event, missed, "events were dropped, as they were not taken in time");
+        }
+    }
+
+    /// Tells of a function that has failed, which nobody else is told of.
+    pub(super) fn report(&self, publisher: &str, answer: &Answer) {
+        if let Answer::Error(error) = answer {
+            let event = &self.event;
+            let function = &self.function.tag;
+            tracing::warn!(
+                event,
+                function,
+                %publisher,
+                "a subscriber failed: {}: {}\n{}",
+                error.kind,
+                error.message,
+                error.traceback.trim_end(),
+            );
+        }
+    }
+}
+
 pub(crate) struct Inbox {
     subscribed: Arc<Subscribed>,
     queue: Mutex<Queue>,
@@ -61,16 +91,7 @@ impl Inbox {
         let subscribed = &self.subscribed;
         subscribed.received.fetch_add(1, Ordering::Relaxed);
         if delivery.missed > 0 {
-            let before = subscribed
-                .dropped
-                .fetch_add(delivery.missed, Ordering::Relaxed);
-            let (peer, event) = (&delivery.link.hello.name, &subscribed.event);
-            let missed = delivery.missed;
-            if before == 0 {
-                tracing::warn!(%peer, event, missed, "events were dropped, as they were not taken in time (further ones are logged at debug level)");
-            } else {
-                tracing::debug!(%peer, event, missed, "events were dropped, as they were not taken in time");
-            }
+            subscribed.count_dropped(&delivery.link.hello.name, delivery.missed);
         }
         let core = Arc::clone(&delivery.link.core);
         let mut queue = self.queue();
@@ -149,20 +170,7 @@ impl Inbox {
     }
 
     fn end(&self, delivery: &Delivery<Arc<Link>>, answer: Answer) {
-        if let Answer::Error(error) = answer {
-            let event = &self.subscribed.event;
-            let function = &self.subscribed.function.tag;
-            let publisher = &delivery.link.hello.name;
-            tracing::warn!(
-                event,
-                function,
-                %publisher,
-                "a subscriber failed: {}: {}\n{}",
-                error.kind,
-                error.message,
-                error.traceback.trim_end(),
-            );
-        }
+        self.subscribed.report(&delivery.link.hello.name, &answer);
         delivery
             .link
             .taken(delivery.arrival.id, delivery.arrival.charge);

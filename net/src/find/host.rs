@@ -243,8 +243,14 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
         }
         return;
     }
+    let looked = Instant::now();
     let Some((dialect, info)) = original::probe(&at, PATIENCE).await else {
-        if let Some(finder) = &core.finder {
+        let originals = core.peers.originals();
+        // One that was met is busy, or has just been started again.
+        let is_met = originals.iter().any(|(known, _)| *known == at);
+        if let Some(finder) = &core.finder
+            && !is_met
+        {
             finder.leave_alone(&at);
         }
         return;
@@ -267,7 +273,7 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
         .flatten()
         .filter_map(|event| event.as_str())
         .collect();
-    core.subscriber.heard_of_original(&at, &events);
+    core.subscriber.heard_of_original(&at, &events, looked);
     let original = Original {
         dialect,
         group: text("group").filter(|group| group != "None"),
@@ -275,6 +281,7 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
             .get("hub")
             .and_then(serde_json::Value::as_bool)
             .unwrap_or(false),
+        described: true,
         present: true,
     };
     core.peers.met_original(&at, original);
