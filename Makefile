@@ -65,7 +65,7 @@ stubs: package ## Check the type stubs against the built module
 
 python-tests: setup ## Run the Python tests: the package, interop with 0.6.2, README, the demo
 	$(say) 'Python tests'
-	@cargo build --quiet -p demo-peer -p values-peer
+	@cargo build --quiet -p demo-peer -p mixed-worker -p values-peer
 	@$(py) -m pytest
 
 # --- the rest -----------------------------------------------------------------------------------------
