@@ -1,6 +1,6 @@
-"""The examples in Python and the mixed one, run as their READMEs say: each program a process of its own, its output checked.
+"""The examples in Python and the mixed one, run as their READMEs say, each program in a process of its own.
 
-The READMEs name what is run, so a program that is in none is in no test. (Those in Rust alone are run by cargo's tests.)
+What they print is checked. Those in Rust alone are run by cargo's tests.
 """
 
 from __future__ import annotations
@@ -113,8 +113,11 @@ def test_connection(stage: Stage) -> None:
     first = stage.python("connection/python/main.py")
     first.says("nobody else is here")
     second = stage.python("connection/python/main.py").ends()
-    assert second[1:] == ["  5 × 10 = 50", "  1 / 0 fails there, and so it does here: ZeroDivisionError: division by zero"]
-    first.says("asked for 5 × 10")
+    assert second[1:] == [
+        "  5 * 10 = 50",
+        "  1 / 0 fails there, and so it does here: ZeroDivisionError: division by zero",
+    ]
+    first.says("asked for 5 * 10")
     first.interrupt()
     first.ends()
 

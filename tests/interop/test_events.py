@@ -199,7 +199,7 @@ def test_ours_that_comes_back_at_its_port_hears_each_event_once(original: Actor,
         # Outside its range: met by address.
         run_on(original, back, "heard", "back")
         run_on(back, original, "subscribe", "back")
-        until("it has asked", lambda: "back" in subscriptions(original, via=back))
+        until("it has asked", lambda back=back: "back" in subscriptions(original, via=back))
         run_on(original, back, "publish", "back", "first")
         until("it is heard", lambda back=back: run_on(back, original, "heard", "back"))
         run_on(original, back, "publish", "back", "last")

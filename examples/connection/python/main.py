@@ -12,7 +12,7 @@ import net
 @net.connect
 def multiply(a: int, b: int = 5) -> int:
     """Multiply, wherever it runs."""
-    print(f"asked for {a} × {b}", flush=True)
+    print(f"asked for {a} * {b}", flush=True)
     return a * b
 
 
@@ -30,7 +30,7 @@ def main() -> None:
             threading.Event().wait()
     for other in others:
         print(f"{other.friendly_id}:")
-        print(f"  5 × 10 = {multiply(5, 10, peer=other)}")
+        print(f"  5 * 10 = {multiply(5, 10, peer=other)}")
         try:
             divide(1, 0, peer=other)
         except ZeroDivisionError as error:

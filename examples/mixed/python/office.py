@@ -1,4 +1,4 @@
-"""The office, in Python: it publishes what it wants counted, hears how far the worker is, and is called with the result."""
+"""The office, in Python: it publishes what it wants counted, hears how far that is, and is called with the result."""
 
 import sys
 import threading

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, ValuesView
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from . import _net
 from ._call import Target
@@ -17,6 +17,7 @@ from ._tags import own_tag
 
 __all__ = ["Subscribed", "emit", "emit_later", "event", "subscribe"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -34,6 +35,10 @@ class Subscribed(Protocol[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
+@overload
+def event(name: F) -> F: ...
+@overload
+def event(name: str | bytes) -> Callable[[F], F]: ...
 def event(name: str | bytes | Callable[..., Any]) -> Any:
     """Make a function one that publishes an event: what it returns, ``(args, kwargs)``, goes to every subscriber.
 
@@ -98,7 +103,7 @@ async def emit_later(of: _net.Local, name: str, args: Iterable[Any], kwargs: Map
 
 def subscribe(
     event: str | bytes,
-    groups: str | None | Iterable[str | None] = None,
+    groups: str | Iterable[str | None] | Target | Iterable[Target] | None = None,
     hubs_only: bool = False,
     peers: Target | Iterable[Target] = None,
     on_host: bool | None = None,
@@ -106,7 +111,7 @@ def subscribe(
     keep: int = KEEP,
     when_full: Literal["drop_oldest", "block"] = "drop_oldest",
 ) -> Callable[[Callable[P, R]], Subscribed[P, R]]:
-    """Have a function told of an event, by every peer that matches: those that are there, that come, and that come back.
+    """Have a function told of an event by every peer that matches: those that are there, that come and that come back.
 
     Meant are the peers of this one's own group, or of ``groups`` (one or several); of those, with ``hubs_only``, the
     hubs, and with ``on_host`` those on this host. ``peers`` names one peer or several instead. As in 0.3, peers may be
@@ -127,9 +132,7 @@ def subscribe(
     def decorate(function: Callable[P, R]) -> Subscribed[P, R]:
         own = _net.current()
         tag = register(None, CONNECTIONS, function, None)
-        subscription = _net.subscribe(
-            own, tag, name, names, bool(hubs_only), bool(on_host), named, keep, when_full
-        )
+        subscription = _net.subscribe(own, tag, name, names, bool(hubs_only), bool(on_host), named, keep, when_full)
         vars(function)["subscription"] = subscription
         return cast("Subscribed[P, R]", function)
 

@@ -61,7 +61,7 @@ def subscribe_with(event, hear, filters):
         if port is None or port in [peer.port for peer in found]:
             _subscribed[event] = net.subscribe(event, **filters)(hear)
             return
-    raise LookupError("no peer found at port %s" % port)
+    raise LookupError(f"no peer found at port {port}")
 
 
 @net.connect()
