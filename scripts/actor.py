@@ -32,8 +32,8 @@ TRIES = 3
 ANSWER_WITHIN = 30
 
 #: Run before an original program: it binds, and looks for others at, the address of the host's own name, which on some
-#: machines is a network address. This keeps it on loopback without touching the system. And where a port was just closed it
-#: would try to bind it for a minute; it is given leave, so that it can be started again where it was.
+#: machines is a network address. This keeps it on loopback without touching the system. Where a port was just closed
+#: it would try to bind it for a minute; it is given leave, so that it can be started again where it was.
 ON_LOOPBACK = """
 import os, runpy, socket, socketserver, sys
 socketserver.TCPServer.allow_reuse_address = True
