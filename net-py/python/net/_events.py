@@ -15,7 +15,7 @@ from ._call import Target
 from ._connect import CONNECTIONS, register
 from ._tags import own_tag
 
-__all__ = ["Subscribed", "emit", "emit_later", "event", "subscribe"]
+__all__ = ["Subscribed", "emit", "emit_later", "event", "event_name", "subscribe"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -50,7 +50,7 @@ def event(name: str | bytes | Callable[..., Any]) -> Any:
     """
     if callable(name):
         return _event(own_tag(name), name)
-    return functools.partial(_event, name if isinstance(name, str) else name.decode("ascii"))
+    return functools.partial(_event, event_name(name))
 
 
 def _event(name: str, function: Callable[P, R]) -> Callable[P, R]:
@@ -127,7 +127,7 @@ def subscribe(
         groups, peers = None, groups
     names = None if groups is None else [str(name) for name in ([groups] if isinstance(groups, str) else groups)]
     named = None if peers is None else _handles(peers)
-    name = event if isinstance(event, str) else event.decode("ascii")
+    name = event_name(event)
 
     def decorate(function: Callable[P, R]) -> Subscribed[P, R]:
         own = _net.current()
@@ -137,6 +137,11 @@ def subscribe(
         return cast("Subscribed[P, R]", function)
 
     return decorate
+
+
+def event_name(event: str | bytes) -> str:
+    """Return an event's name as text. Unlike a tag it is never in base64: 0.3 sends it as it is."""
+    return event if isinstance(event, str) else event.decode("ascii")
 
 
 def _are_groups(groups: Any) -> bool:
