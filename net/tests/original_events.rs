@@ -96,6 +96,9 @@ struct State {
     group: Option<&'static str>,
     /// What it fails with.
     fails: Option<&'static str>,
+    /// Whether it closes without a word when it is asked who it is, and how often it has.
+    is_silent: bool,
+    silences: usize,
 }
 
 /// An original peer, which answers one request for each connection.
@@ -166,6 +169,10 @@ fn answer(dialect: Dialect, port: u16, request: &[u8], state: &Mutex<State>) -> 
     };
     let mut state = state.lock().unwrap();
     let tag = request["connection"].as_str().unwrap();
+    if tag == dialect.tag(INFO) && state.is_silent {
+        state.silences += 1;
+        return String::new();
+    }
     if tag == dialect.tag(INFO) {
         let info = json!({
             "host": "127.0.0.1", "port": port, "group": state.group.unwrap_or("None"), "hub": false,
@@ -317,6 +324,42 @@ async fn an_original_that_was_restarted_or_refused_is_asked_again_and_heard_once
     assert_eq!(call(&peer, V06, &asked[1].1, &json!([2])), "null");
     assert_eq!(told.recv().await, Some(2));
     assert!(told.try_recv().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_original_that_was_too_busy_to_answer_is_looked_at_again() {
+    let place = Place::new();
+    let peer = place.peer().await;
+    let original = Original::start(V06);
+    peer.subscribe("news").run(|(): ()| {});
+    meet(&peer, &original).await;
+    until("it is asked", async || original.asked().len() == 1).await;
+    // It is restarted, and does not get round to answering.
+    original.set(|state| state.is_silent = true);
+    until("it is looked at", async || {
+        original.state.lock().unwrap().silences > 0
+    })
+    .await;
+    original.set(|state| state.is_silent = false);
+    until("it is asked again", async || original.asked().len() == 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_original_that_is_met_while_it_starts_is_looked_at_again() {
+    let place = Place::new();
+    let original = Original::start(V06);
+    original.set(|state| state.is_silent = true);
+    let port = original.at.port();
+    let builder = place.builder().port(port).port_range(1);
+    let peer = builder.start().await.unwrap();
+    assert_ne!(peer.port(), Some(port));
+    peer.subscribe("news").run(|(): ()| {});
+    until("it is looked at", async || {
+        original.state.lock().unwrap().silences > 0
+    })
+    .await;
+    original.set(|state| state.is_silent = false);
+    until("it is asked", async || original.asked().len() == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
