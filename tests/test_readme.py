@@ -13,9 +13,12 @@ from actor import ROOT, environment, free_block
 
 #: The second terminal: the program, then its session, checked line by line.
 SECOND_TERMINAL = """
-import doctest, runpy, sys
+import doctest, runpy, sys, time
 program, session = sys.argv[1:]
 namespace = runpy.run_path(program, run_name="__main__")
+# Nobody types so fast that the two have not met.
+while "finished" not in namespace["net"].Peer().registered_subscriptions:
+    time.sleep(0.01)
 test = doctest.DocTestParser().get_doctest(session, namespace, "README.md", "README.md", 0)
 sys.exit(doctest.DocTestRunner().run(test).failed)
 """
@@ -62,6 +65,7 @@ def test_the_tour_in_python(tmp_path: Path, runtime_dir: str) -> None:
             check=False,
         )
         assert second_terminal.returncode == 0, second_terminal.stdout + second_terminal.stderr
+        assert first_terminal.stdout.readline() == "render 7 took 2.5 s\n"
     finally:
         watchdog.cancel()
         first_terminal.kill()

@@ -174,6 +174,8 @@ pub struct Original {
     pub group: Option<String>,
     /// Whether it is its group's hub.
     pub hub: bool,
+    /// Whether it has said so. If not, it was met and asked nothing yet, and its group may be any.
+    pub described: bool,
     /// Whether it answered when it was last asked.
     pub present: bool,
 }

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,14 @@ class RustPeer(Other):
         import net
 
         return net.Peer().execute(self.id, tag, args, kwargs)
+
+
+def until(what: str, holds: Callable[[], Any]) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, f"{what}: not in time"
+        time.sleep(0.005)
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -273,18 +273,30 @@ def has_subscribers(event: str) -> bool:
 
 
 @net.connect
-def listen(event: str) -> None:
-    """Subscribe, and keep what comes."""
+def listen(event: str, of: str | None = None) -> None:
+    """Subscribe, to one peer if that is named, and keep what comes."""
 
     def hear(*args: Any, **kwargs: Any) -> None:
         _heard.setdefault(event, []).append([list(args), kwargs])
 
-    net.subscribe(event)(hear)
+    net.subscribe(event, peers=of)(hear)
 
 
 @net.connect
 def take(*args: Any, **kwargs: Any) -> None:
     _heard.setdefault("take", []).append([list(args), kwargs])
+
+
+@net.connect("TakeIn")
+def take_in(event: str, *args: Any, **kwargs: Any) -> None:
+    """Keep what comes by a call, under the name that it brings."""
+    _heard.setdefault(event, []).append([list(args), kwargs])
+
+
+@net.connect
+def take_in_vain(event: str, *args: Any) -> None:
+    take_in(event, *args)
+    raise ValueError("taken in vain")
 
 
 @net.connect

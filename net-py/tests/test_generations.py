@@ -1,28 +1,34 @@
 """The published surface of 0.3 and 0.6.2, a test for each row: every name, and what programs of the two lean on.
 
-Not here: what the names do in a call (``test_promises``); the rows on events.
+Not here: what the names do in a call (``test_promises``).
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import queue
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import served
-from harness import Served, run
+from harness import PATIENCE, Served, run, until
 from ways import second  # noqa: F401  (a fixture)
 
 import net
 
-MODULE = """connect flag peers get_peers peer_group info pass_through null connections null_response invalid_connection
+MODULE = """connect flag event subscribe peers get_peers peer_group info pass_through null connections
+    subscription_handler null_response invalid_connection
     Peer LOGGER THREAD_LIMIT PORT_START PORT_RANGE GROUP IS_HUB HOST_IP DEV"""
 OF_0_3 = """CONNECTIONS SUBSCRIPTIONS FLAGS decode decode_id encode friendly_id generate_id get_flag host hub id port
-    group register_connection register_flag request launch ports ping"""
+    group register_connection register_flag register_subscriber trigger_event request launch ports ping"""
 OF_0_6_2 = """server hub group port host registered_connections registered_subscriptions registered_flags mask_as_remote
-    get_flag execute process_flags build_connection_name register_connection register_flag"""
+    get_flag execute process_flags build_connection_name register_connection register_flag register_subscriber
+    trigger_event"""
+#: What only makes sense of a peer that runs here.
+OF_ONES_OWN = {"register_connection", "register_flag", "register_subscriber", "trigger_event"}
 
 
 @pytest.mark.parametrize("name", MODULE.split())
@@ -34,7 +40,7 @@ def test_module_has(name: str) -> None:
 @pytest.mark.parametrize("name", sorted({*OF_0_3.split(), *OF_0_6_2.split()}))
 def test_peer_has(name: str, there: Served, second: net.Peer) -> None:  # noqa: F811
     # 0.3 had no handles: a peer was its id.
-    handles = [net.RemotePeer(there.id)] if name in OF_0_6_2.split()[:-2] else []
+    handles = [net.RemotePeer(there.id)] if name in {*OF_0_6_2.split()} - OF_ONES_OWN else []
     for peer in (net.Peer(), second, *handles):
         # Not a connection of that name: those are looked for when there is nothing else.
         assert hasattr(type(peer), name)
@@ -267,6 +273,88 @@ def test_group_of_a_peer_that_runs_is_not_changed_by_asking() -> None:
     assert net.Peer().group is None
 
 
+# --- events ---------------------------------------------------------------------------------------------------
+
+
+def subscribers(event: str, peer: net.Peer | None = None) -> Any:
+    peer = peer or net.Peer()
+    assert dict(peer.SUBSCRIPTIONS) == dict(peer.registered_subscriptions)
+    return peer.registered_subscriptions.get(event)
+
+
+def test_register_subscriber_of_both_lines_has_a_function_called(subscriber: Served) -> None:
+    peer = net.Peer()
+    old_id = peer.generate_id(subscriber.port, "127.0.0.1")
+    forms: dict[str, tuple[Any, ...]] = {
+        "0.6": ("127.0.0.1", subscriber.port, "served.take_in"),
+        "0.3": (old_id, b64encode(b"served.take_in")),
+        "0.3 in text": (old_id.decode(), "served.take_in"),
+        "0.3 by its custom tag": (old_id, net.Peer.encode("TakeIn")),
+        "a handle": (net.RemotePeer(subscriber.id), "served.take_in"),
+    }
+    for number, (what, form) in enumerate(forms.items()):
+        event = f"called_{number}"
+        for _ in range(2):  # said twice it counts once
+            assert peer.register_subscriber(event, *form) is None
+        tag = "TakeIn" if "custom" in what else "served.take_in"
+        assert subscribers(event) == {("127.0.0.1", subscriber.port): [tag]}, what
+        assert event in net.info()["subscriptions"]
+        assert peer.trigger_event(event, event, 1, key=None) is None
+        until("it is called", lambda event=event: served.heard(event, peer=subscriber.id) == [[[1], {"key": None}]])
+
+
+def test_subscription_handler_subscribes_on_whichever_peer_it_is_called(
+    subscriber: Served, serve: Callable[..., Served]
+) -> None:
+    address, there = ("127.0.0.1", subscriber.port), serve()
+    other = net.Peer(test=True)
+    for form in (address, (net.Peer.generate_id(subscriber.port, "127.0.0.1"),)):
+        for event, peer in (("asked_of_own", net.Peer()), ("asked_of_other", other)):
+            net.subscription_handler(event, *form, "served.take_in", peer=None if peer is net.Peer() else peer)
+            assert subscribers(event, peer) == {address: ["served.take_in"]}
+            assert net.info(peer=peer)["subscriptions"].count(event) == 1
+    assert subscribers("asked_of_other") is None
+    # As a method, as 0.6.2 calls it, and by its tag.
+    net.RemotePeer(there.id).subscription_handler("asked_there", "127.0.0.1", net.Peer().port, "test_generations.hear")
+    net.Peer().execute(there.id, "net.defaults.handlers.subscription_handler", ["asked_there", "127.0.0.1", 1, "f"])
+    assert "asked_there" in net.info(peer=there.id)["subscriptions"]
+    served.publish("asked_there", 7, peer=there.id)
+    assert _heard.get(timeout=PATIENCE) == 7
+    with pytest.raises(ValueError, match="subscription_handler"):
+        net.subscription_handler("asked_there", "no id", "f", peer=there.id)
+    other.shutdown()
+
+
+_heard: queue.Queue[int] = queue.Queue()
+
+
+@net.connect
+def hear(n: int) -> None:
+    _heard.put(n)
+
+
+def test_subscriptions_given_to_a_second_peer_are_its_own(subscriber: Served) -> None:
+    given = {"given": {("127.0.0.1", subscriber.port): ["served.take_in"]}}
+    with net.Peer(test=True, subscriptions=given) as peer:
+        assert subscribers("given", peer) == given["given"]
+        assert subscribers("given") is None
+        peer.trigger_event("given", "given", 5)
+        until("it is called", lambda: served.heard("given", peer=subscriber.id) == [[[5], {}]])
+
+
+def test_event_names_are_taken_as_bytes_and_never_as_base64(subscriber: Served) -> None:
+    # This one reads as base64 of text.
+    name = b64encode(b"abc")
+    served.listen(name.decode(), peer=subscriber.id)
+    until("it subscribes", lambda: subscribers(name.decode()))
+    net.Peer().trigger_event(name, 1)
+    net.event(name)(lambda: ((2,), {}))()
+    net.Peer().trigger_event(name.decode(), 3)
+    until("all are heard", lambda: served.heard(name.decode(), peer=subscriber.id) == [[[n], {}] for n in (1, 2, 3)])
+    net.Peer().register_subscriber(b"called", "127.0.0.1", subscriber.port, b"served.take_in")
+    assert subscribers("called") == {("127.0.0.1", subscriber.port): ["served.take_in"]}
+
+
 # --- the module -----------------------------------------------------------------------------------------------
 
 
@@ -286,7 +374,7 @@ def test_built_ins_are_where_the_original_has_them() -> None:
     from net.defaults import handlers
 
     assert handlers.info is net.info
-    for function in (net.info, net.pass_through, net.null, net.connections):
+    for function in (net.info, net.pass_through, net.null, net.connections, net.subscription_handler):
         tag = net.Peer.build_connection_name(function)
         assert tag == f"net.defaults.handlers.{function.__name__}"
         assert net.Peer().registered_connections[tag] is function

@@ -170,20 +170,78 @@ response = net.pass_through(variable, peer=somepeer)
     ),
 ]
 
-#: Those with `@net.subscribe`, of 4.2: for the tests of events.
-SAMPLES_OF_EVENTS: list[Sample] = []
+#: Those with `@net.subscribe`, of 4.2.
+SAMPLES_OF_EVENTS = [
+    Sample(
+        "4.2 net.subscribe, some_event on group1 peers only",
+        """
+group1_peers = net.peers(groups=['group1'])
+
+@net.subscribe("some_event", group1_peers)
+def your_function(subscription_args, subscription_kwarg=None):
+    return some_value
+""",
+        """
+assert heard_from(your_function, group1)
+assert ports(publishers(your_function)) == [group1]
+""",
+    ),
+    Sample(
+        "4.2 net.subscribe, some_event on a single peer",
+        """
+peer = net.peers()[0]
+
+@net.subscribe("some_event", peer)
+def your_function(subscription_args, subscription_kwarg=None):
+    return some_value
+""",
+        """
+until(lambda: publishers(your_function))
+assert publishers(your_function) == [peer]
+""",
+    ),
+    Sample(
+        "4.2 net.subscribe, some_event on all peers",
+        """
+@net.subscribe("some_event")
+def your_function(subscription_args, subscription_kwarg=None):
+    return some_value
+""",
+        """
+assert heard_from(your_function, there)
+assert group1 not in ports(publishers(your_function)), "by default all peers of the own group"
+""",
+    ),
+]
 
 
 @pytest.mark.parametrize("sample", [*SAMPLES, *SAMPLES_OF_EVENTS], ids=lambda sample: sample.chapter)
 def test_sample(sample: Sample, there: Served, serve: Callable[..., Served]) -> None:
     group1 = serve(NET_GROUP="group1")
     code = f"""
+import time
 import net
 
 there, group1, somepeer = {there.port}, {group1.port}, {there.id!r}
 
+some_value = "some value"
+
 def ports(peers):
     return [peer.port for peer in peers]
+
+def until(holds):
+    while not holds():
+        time.sleep(0.005)
+
+def publishers(function):
+    return [net.RemotePeer(peer) for peer in function.subscription.publishers()]
+
+def heard_from(function, port):
+    until(lambda: port in ports(publishers(function)))
+    publish = {{"subscription_kwarg": "y"}}
+    net.Peer().execute(("127.0.0.1", port), "served.publish", ("some_event", "x"), publish)
+    until(lambda: function.subscription.received)
+    return function.subscription.received == 1 and function("x") == some_value
 {sample.code}
 {sample.holds}
 print("run")

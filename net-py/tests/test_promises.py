@@ -1,17 +1,19 @@
 """What the manual promises, a test for each row of it, and the same bodies here and there where the two must agree.
 
-Not here: the rows on events; values in general (``test_convert``), failures of calls (``test_errors``).
+Not here: values in general (``test_convert``), failures of calls (``test_errors``), what else holds of
+events (``test_events``).
 """
 
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
+import queue
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import served
-from harness import Served, run
+from harness import PATIENCE, Served, run, until
 from ways import HERE, THERE, Call, second, ways  # noqa: F401  (second is a fixture)
 
 import net
@@ -64,6 +66,160 @@ def test_errors_of_a_peer_begin_with_remote_error_and_have_its_traceback(call_th
     assert str(raised.value).startswith("RemoteError")
     assert "return a / b" in str(raised.value)
     assert "ZeroDivisionError: division by zero" in str(raised.value)
+
+
+# --- net.event ------------------------------------------------------------------------------------------------
+
+
+def test_event_hands_args_and_kwargs_to_every_subscriber(serve: Callable[..., Served]) -> None:
+    subscribers = [serve(), serve()]
+    for peer in subscribers:
+        served.listen("doing_something", peer=peer.id)
+    until("both subscribe", lambda: len(net.Peer().registered_subscriptions.get("doing_something", {})) == 2)
+
+    @net.event("doing_something")
+    def i_am_doing_something(*args: Any, **kwargs: Any) -> Any:
+        return args, kwargs
+
+    for i in range(10):
+        assert i_am_doing_something(i, twice=2 * i) == ((i,), {"twice": 2 * i})
+    expected = [[[i], {"twice": 2 * i}] for i in range(10)]
+    for peer in subscribers:
+        until("all are heard", lambda peer=peer: served.heard("doing_something", peer=peer.id) == expected)
+
+
+def test_event_is_stopped_by_no_subscriber_that_fails_or_is_gone(
+    subscriber: Served, serve: Callable[..., Served], caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = serve()
+    own = net.Peer()
+    own.register_subscriber("withstands", "127.0.0.1", gone.port, "served.take_in")
+    own.register_subscriber("withstands", "127.0.0.1", subscriber.port, "served.take_in_vain")
+    served.listen("withstands", peer=gone.id)
+    until("it subscribes", lambda: len(own.registered_subscriptions["withstands"]) == 2)
+    gone.process.kill()
+    gone.process.wait(PATIENCE)
+
+    @net.event("withstands")
+    def withstands() -> Any:
+        return ("withstood",), {}
+
+    def is_pruned() -> bool:
+        assert withstands() == (("withstood",), {})
+        return list(own.registered_subscriptions["withstands"]) == [("127.0.0.1", subscriber.port)]
+
+    until("the one that is gone is pruned", is_pruned)
+    until("the one that fails is logged", lambda: "a subscriber failed: ValueError: taken in vain" in caplog.text)
+    assert "in take_in_vain" in caplog.text
+    assert served.heard("withstood", peer=subscriber.id)
+
+
+def test_event_goes_out_from_the_peer_on_which_it_is_published(subscriber: Served, second: net.Peer) -> None:  # noqa: F811
+    served.listen("of_second", second.instance_id, peer=subscriber.id)
+    served.listen("of_own", net.Peer().instance_id, peer=subscriber.id)
+    until("it subscribes to one", lambda: "of_second" in second.registered_subscriptions)
+    until("it subscribes to the other", lambda: "of_own" in net.Peer().registered_subscriptions)
+    assert "of_second" not in net.Peer().registered_subscriptions
+    assert "of_own" not in second.registered_subscriptions
+
+    @net.connect
+    def publish_where_it_runs(event: str) -> None:
+        net.event(event)(lambda: (("in a function",), {}))()
+
+    for event, publisher in (("of_second", second), ("of_own", net.Peer())):
+        for peer in (second, net.Peer()):
+            peer.trigger_event(event, peer.instance_id)
+            publish_where_it_runs(event, peer=peer)
+        expected = [[[publisher.instance_id], {}], [["in a function"], {}]]
+        until("it is heard", lambda event=event, expected=expected: served.heard(event, peer=subscriber.id) == expected)
+
+
+# --- net.subscribe --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cast() -> Iterator[dict[str, Served]]:
+    peers = {
+        "red": Served(NET_GROUP="cast red"),
+        "red hub": Served(NET_GROUP="cast red", NET_IS_HUB="1"),
+        "white": Served(NET_GROUP="cast white"),
+        "none": Served(),
+    }
+    net.peers(refresh=True)
+    yield peers
+    for peer in peers.values():
+        peer.stop()
+
+
+#: What net.subscribe takes beside the event, and who is meant by it.
+MEANT: dict[str, tuple[Callable[..., dict[str, Any]], list[str]]] = {
+    "all peers": (lambda cast: {}, ["none"]),
+    "a group": (lambda cast: {"groups": "cast red"}, ["red", "red hub"]),
+    "groups": (lambda cast: {"groups": ["cast red", "cast white"]}, ["red", "red hub", "white"]),
+    "none's group": (lambda cast: {"groups": ["None"]}, ["none"]),
+    "hubs only": (lambda cast: {"groups": ["cast red"], "hubs_only": True}, ["red hub"]),
+    "on this host": (lambda cast: {"groups": "cast white", "on_host": True}, ["white"]),
+    "one peer": (lambda cast: {"peers": net.peers(groups="cast white")[0]}, ["white"]),
+    "peers": (lambda cast: {"peers": [cast["red"].id, ("127.0.0.1", cast["none"].port)]}, ["none", "red"]),
+    "what peers() gave": (lambda cast: {"peers": net.peers(groups="cast red")}, ["red", "red hub"]),
+    "what its mapping has": (
+        lambda cast: {"peers": net.peers(groups="cast red")["peers"].values()},
+        ["red", "red hub"],
+    ),
+    "peers of 0.3": (
+        lambda cast: {"peers": net.Peer.generate_id(cast["red"].port, "127.0.0.1")},
+        ["red"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("how", "publishers"), MEANT.values(), ids=MEANT)
+def test_subscribe_is_told_by_those_that_are_meant(
+    cast: dict[str, Served], how: Callable[..., dict[str, Any]], publishers: list[str]
+) -> None:
+    heard: queue.Queue[str] = queue.Queue()
+
+    @net.subscribe("meant", **how(cast))
+    def hear(who: str, end: bool = False) -> None:
+        heard.put(who)
+
+    def asked() -> list[str]:
+        ids = {peer.instance_id for peer in hear.subscription.publishers()}
+        return sorted(name for name, peer in cast.items() if peer.id in ids)
+
+    until("they are asked", lambda: asked() == publishers)
+    for name, peer in cast.items():
+        served.publish("meant", name, peer=peer.id, end=True)
+    assert sorted(heard.get(timeout=PATIENCE) for _ in publishers) == publishers
+    hear.subscription.unsubscribe()
+    assert heard.empty()
+
+
+def test_subscribe_leaves_the_function_as_it_was() -> None:
+    def plain(x: int) -> int:
+        return x + 1
+
+    subscribed = net.subscribe("left")(plain)
+    assert subscribed is plain
+    assert plain(1) == 2
+    # It is also connected, as in the original, where that is how it is told.
+    assert "test_promises.plain" in net.Peer().registered_connections
+    subscribed.subscription.unsubscribe()
+
+
+def test_subscribe_in_a_function_is_of_the_peer_on_which_it_runs(subscriber: Served, second: net.Peer) -> None:  # noqa: F811
+    heard: queue.Queue[str] = queue.Queue()
+
+    @net.connect
+    def subscribe_where_it_runs() -> None:
+        @net.subscribe("where", peers=subscriber.id)
+        def hear() -> None:
+            heard.put(net.Peer().instance_id)
+
+    subscribe_where_it_runs(peer=second)
+    until("it subscribes", lambda: served.has_subscribers("where", peer=subscriber.id))
+    served.publish("where", peer=subscriber.id)
+    assert heard.get(timeout=PATIENCE) == second.instance_id
 
 
 # --- net.flag -------------------------------------------------------------------------------------------------
@@ -220,7 +376,7 @@ def test_peer_handle_is_a_peer(there: Served) -> None:
     assert "served.multiply" in handle.registered_connections
     assert handle.registered_connections["served.multiply"](2, 3) == 6
     assert "TEST_FLAG" in handle.registered_flags
-    assert dict(handle.registered_subscriptions) == {}
+    until("those of other tests are over", lambda: dict(handle.registered_subscriptions) == {})
     assert handle.friendly_id == f"127.0.0.1:{there.port} -> None"
     assert handle.friendly_id["user"] == getpass.getuser()
     with pytest.raises(TypeError, match="handle on another peer"), handle:
@@ -266,6 +422,14 @@ def test_info_says_what_a_peer_is(call: Call) -> None:
         assert isinstance(info[name], kind)
     assert "served.multiply" in info["connections"]
     assert net.Peer.build_connection_name(net.info) in info["connections"]
+
+
+def test_info_names_the_events_that_somebody_subscribed_to(subscriber: Served, serve: Callable[..., Served]) -> None:
+    publisher = serve()
+    for peer in (None, net.RemotePeer(publisher.id)):
+        net.subscription_handler("told_of_by_info", "127.0.0.1", subscriber.port, "served.take_in", peer=peer)
+        assert "told_of_by_info" in net.info(peer=peer)["subscriptions"]
+        assert "told_of_by_info" in (peer or net.Peer()).registered_subscriptions
 
 
 @pytest.mark.parametrize(

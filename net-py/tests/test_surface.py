@@ -172,6 +172,49 @@ for seen in (
 group: list[net.RemotePeer] = net.peer_group("blue", hubs_only=True, on_host=True)
 net.peers(1)  # type: ignore[call-overload]
 
+# --- events ------------------------------------------------------------------------------------------------
+@net.event("moved")
+def move(x: int, y: int = 0) -> tuple[tuple[int, int], dict[str, str]]:
+    return (x, y), {"by": "hand"}
+
+@net.event
+async def moved_later(*where: float) -> tuple[list[float], dict[str, Any]]:
+    return [*where], {}
+
+@net.subscribe("moved")
+def on_move(x: int, y: int, by: str = "") -> bool:
+    return x > y
+
+@net.subscribe(b"moved", ["blue", None], hubs_only=True, on_host=True, keep=10, when_full="block")
+async def on_move_later(x: int, y: int, by: str) -> None: ...
+
+@net.subscribe("moved", net.peers(groups=["blue"]))
+@net.subscribe("moved", peers=[handle, ("127.0.0.1", 3010), "127.0.0.1:3010", old_id])
+def on_move_of_some(x: int, y: int) -> None: ...
+
+moved: tuple[tuple[int, int], dict[str, str]] = move(1, y=2)
+heard_here: bool = on_move(1, 2, by="hand")
+counts: tuple[str, int, int] = (
+    on_move.subscription.event, on_move.subscription.received, on_move_later.subscription.dropped
+)
+subscribed: net.Subscribed[[int, int], None] = on_move_of_some
+subscribed.subscription.unsubscribe()
+print(len(on_move.subscription.publishers()))
+own.trigger_event("moved", 1, y=2)
+own.trigger_event(b"moved", 1)
+own.register_subscriber("moved", "127.0.0.1", 3010, "app.on_move")
+own.register_subscriber(b"moved", old_id, tag.encode())
+net.subscription_handler("moved", "127.0.0.1", 3010, "app.on_move", peer=handle, time_out=1.0)
+
+async def publish() -> None:
+    where: tuple[list[float], dict[str, Any]] = await moved_later(1.0)
+    await on_move_later(1, 2, "hand")
+    print(where)
+
+move("x")  # type: ignore[arg-type]
+on_move("x", 2)  # type: ignore[arg-type]
+net.subscribe("moved", when_full="wait")  # type: ignore[arg-type]
+
 # --- the rest ----------------------------------------------------------------------------------------------
 @net.flag("OTHER")
 def on_other(connection: str, peer: Any) -> None:
@@ -193,7 +236,10 @@ except net.NoSuchConnection:
 except net.Error:
     raise
 """)
-    for what in (["--package", "net"], [str(program)]):
+    examples = HERE.parent.parent / "examples"
+    programs = [str(path) for path in (program, *examples.glob("*/python/*.py"))]
+    assert len(programs) > 6
+    for what in (["--package", "net"], programs):
         checked = subprocess.run(
             [sys.executable, "-m", "mypy", "--strict", *what], cwd=tmp_path, capture_output=True, text=True, check=False
         )

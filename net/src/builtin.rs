@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use net_proto::original::INVALID_CONNECTION;
+use net_proto::original::{Dialect, INVALID_CONNECTION};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use crate::event::subscription_handler;
+use crate::event::{self, subscription_handler};
 use crate::listen::user_name;
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
@@ -214,15 +214,20 @@ fn pass_through(call: &Incoming) -> Answer {
 
 /// [`info`] for an original peer, which reads `limit` bytes and no more: names of flags, and then of functions, are left out from the
 /// end of their list until it fits, because without the rest it could not meet us at all.
-pub(crate) fn info_for_original(core: &Arc<Core>, limit: usize) -> Json {
+pub(crate) fn info_for_original(core: &Arc<Core>, dialect: Dialect, limit: usize) -> Json {
     let mut info = info(&core.peer());
-    // Ours first: every peer has the built-in ones.
-    info.connections
-        .sort_by_key(|tag| (tag.starts_with(MODULE), tag.clone()));
+    // Ours first: every peer has the built-in ones. But an original calls as a method what it subscribes by, so it has to read of it.
+    info.connections.sort_by_key(|tag| {
+        let subscribes = tag == event::SUBSCRIPTION_HANDLER;
+        (!subscribes, tag.starts_with(MODULE), tag.clone())
+    });
     let mut answer = json!(info);
-    // 0.3 writes base64, four bytes for three; the limit is taken for that dialect.
-    let room = limit * 3 / 4 - 16;
-    let mut size = answer.to_string().len();
+    let room = match dialect {
+        Dialect::V06 => limit,
+        // Base64: four bytes for three.
+        Dialect::V03 => limit * 3 / 4 - 16,
+    };
+    let mut size = ascii_size(&answer);
     for list in ["flags", "subscriptions", "connections"] {
         let names = answer.get_mut(list).and_then(Json::as_array_mut);
         let Some(names) = names else { continue };
@@ -230,8 +235,17 @@ pub(crate) fn info_for_original(core: &Arc<Core>, limit: usize) -> Json {
             && let Some(name) = names.pop()
         {
             // And the comma before it, which the first has none of.
-            size -= name.to_string().len() + usize::from(!names.is_empty());
+            size -= ascii_size(&name) + usize::from(!names.is_empty());
         }
     }
     answer
+}
+
+/// The bytes of JSON as an original is sent it: in ASCII, anything else as `\uXXXX`.
+fn ascii_size(json: &Json) -> usize {
+    let size = |c: char| match c.is_ascii() {
+        true => 1,
+        false => 6 * c.len_utf16(),
+    };
+    json.to_string().chars().map(size).sum()
 }

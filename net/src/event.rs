@@ -5,6 +5,7 @@
 //! their order is in [`net_proto::interests`] and [`net_proto::audience`]; here it meets links, tasks and functions.
 
 mod inbox;
+mod mailbox;
 mod originals;
 mod outpost;
 mod publisher;
@@ -30,7 +31,7 @@ use crate::private;
 use crate::remote::Remote;
 use crate::value::{self, ValueError};
 
-pub(crate) use originals::subscription_handler;
+pub(crate) use originals::{TAG as SUBSCRIPTION_HANDLER, subscription_handler};
 pub(crate) use publisher::Publisher;
 pub(crate) use subscriber::Subscriber;
 pub use subscription::{Subscribe, Subscription};

@@ -52,7 +52,11 @@ pub(crate) async fn serve<Leave>(
     };
     let answer = match request {
         Ok(Ok(request)) => match admit() {
-            Some(_leave) => match core.ending.within_grace(answer(core, &request)).await {
+            Some(_leave) => match core
+                .ending
+                .within_grace(answer(core, dialect, &request))
+                .await
+            {
                 Some(answer) => answer,
                 None => return,
             },
@@ -102,16 +106,25 @@ async fn read_request(
     }
 }
 
-async fn answer(core: &Arc<Core>, request: &Request) -> original::Answer {
+async fn answer(core: &Arc<Core>, dialect: Dialect, request: &Request) -> original::Answer {
     let failed = |kind: &str, message: &str| original::Answer::Error {
         traceback: format!("{kind}: {message}\n"),
     };
     tracing::debug!(tag = %request.tag, "call received from an original peer");
+    if let Some(mailbox) = core.subscriber.mailbox(&request.tag) {
+        return match encode_request(request) {
+            Ok(body) => {
+                mailbox.put(core, body.into()).await;
+                original::Answer::Value(serde_json::Value::Null)
+            }
+            Err(error) => failed("ValueError", &error.to_string()),
+        };
+    }
     let Some(connection) = core.registry.find(&request.tag) else {
         return original::Answer::Flag(INVALID_CONNECTION.into());
     };
     if request.tag == builtin::INFO {
-        return original::Answer::Value(builtin::info_for_original(core, MESSAGE_LIMIT));
+        return original::Answer::Value(builtin::info_for_original(core, dialect, MESSAGE_LIMIT));
     }
     let body = match encode_request(request) {
         Ok(body) => body,

@@ -153,7 +153,7 @@ async fn info_fits_what_an_original_reads_however_much_there_is_to_tell() {
         .await
         .unwrap();
     let registration = |n: usize| net::Connection {
-        tag: format!("app.module.with.a.long.name.function_{n}"),
+        tag: format!("app.mödule.with.a.long.name.function_{n}"),
         name: format!("function_{n}"),
         module: "app.module.with.a.long.name".into(),
         doc: String::new(),
@@ -178,7 +178,13 @@ async fn info_fits_what_an_original_reads_however_much_there_is_to_tell() {
         (info["host"].as_str(), info["port"].as_u64()),
         (Some(peer.host()), peer.port().map(u64::from))
     );
-    assert!(!info["connections"].as_array().unwrap().is_empty());
+    // What an original subscribes by is a method of its handle on this peer, for which it has to read of it.
+    let connections = info["connections"].as_array().unwrap();
+    assert_eq!(connections[0], "net.defaults.handlers.subscription_handler");
+    assert!(connections.len() > 1);
+    // The same of 0.3: {"connection": base64("net.defaults.handlers.info"), "args": [], "kwargs": {}}
+    let answer = ask(&peer, "eyJjb25uZWN0aW9uIjogImJtVjBMbVJsWm1GMWJIUnpMbWhoYm1Sc1pYSnpMbWx1Wm04PSIsICJhcmdzIjogW10sICJrd2FyZ3MiOiB7fX0=").await;
+    assert!(answer.len() <= 1024 && answer.len() > 900, "{answer}");
 }
 
 /// An original peer: answers each connection in turn with what it is given, and tells what it was asked.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, ValuesView
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from . import _net
 from ._call import Target
@@ -16,8 +16,9 @@ from ._connect import CONNECTIONS, register
 from ._groups import Groups, group_names
 from ._tags import own_tag
 
-__all__ = ["Subscribed", "emit", "emit_later", "event", "subscribe"]
+__all__ = ["Subscribed", "emit", "emit_later", "event", "event_name", "subscribe"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -35,6 +36,10 @@ class Subscribed(Protocol[P, R_co]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
+@overload
+def event(name: F) -> F: ...
+@overload
+def event(name: str | bytes) -> Callable[[F], F]: ...
 def event(name: str | bytes | Callable[..., Any]) -> Any:
     """Make a function one that publishes an event: what it returns, ``(args, kwargs)``, goes to every subscriber.
 
@@ -46,7 +51,7 @@ def event(name: str | bytes | Callable[..., Any]) -> Any:
     """
     if callable(name):
         return _event(own_tag(name), name)
-    return functools.partial(_event, name if isinstance(name, str) else name.decode("ascii"))
+    return functools.partial(_event, event_name(name))
 
 
 def _event(name: str, function: Callable[P, R]) -> Callable[P, R]:
@@ -99,7 +104,7 @@ async def emit_later(of: _net.Local, name: str, args: Iterable[Any], kwargs: Map
 
 def subscribe(
     event: str | bytes,
-    groups: Groups | Target = None,
+    groups: Groups | Target | Iterable[Target] = None,
     hubs_only: bool = False,
     peers: Target | Iterable[Target] = None,
     on_host: bool | None = None,
@@ -107,7 +112,7 @@ def subscribe(
     keep: int = KEEP,
     when_full: Literal["drop_oldest", "block"] = "drop_oldest",
 ) -> Callable[[Callable[P, R]], Subscribed[P, R]]:
-    """Have a function told of an event, by every peer that matches: those that are there, that come, and that come back.
+    """Have a function told of an event by every peer that matches: those that are there, that come and that come back.
 
     Meant are the peers of this one's own group, or of ``groups`` (one or several); of those, with ``hubs_only``, the
     hubs, and with ``on_host`` those on this host. ``peers`` names one peer or several instead. As in 0.3, peers may be
@@ -123,18 +128,21 @@ def subscribe(
         groups, peers = None, groups
     names = group_names(groups)
     named = None if peers is None else _handles(peers)
-    name = event if isinstance(event, str) else event.decode("ascii")
+    name = event_name(event)
 
     def decorate(function: Callable[P, R]) -> Subscribed[P, R]:
         own = _net.current()
         tag = register(None, CONNECTIONS, function, None)
-        subscription = _net.subscribe(
-            own, tag, name, names, bool(hubs_only), bool(on_host), named, keep, when_full
-        )
+        subscription = _net.subscribe(own, tag, name, names, bool(hubs_only), bool(on_host), named, keep, when_full)
         vars(function)["subscription"] = subscription
         return cast("Subscribed[P, R]", function)
 
     return decorate
+
+
+def event_name(event: str | bytes) -> str:
+    """Return an event's name as text. Unlike a tag it is never in base64: 0.3 sends it as it is."""
+    return event if isinstance(event, str) else event.decode("ascii")
 
 
 def _are_groups(groups: Any) -> bool:

@@ -17,7 +17,7 @@ from . import _environment, _net
 from ._call import Target, call_on
 from ._connect import CONNECTIONS, register
 from ._errors import Error
-from ._events import emit
+from ._events import emit, event_name
 from ._flags import FLAGS, get_flag, process_flags, register_flag
 from ._tags import Registered, own_tag, tag_text
 
@@ -317,7 +317,7 @@ class Peer:
 
     def trigger_event(self, event: str | bytes, *args: Any, **kwargs: Any) -> None:
         """Hand an event to every subscriber. ``net.event`` makes a function that does it."""
-        emit(self._local, tag_text(event), args, kwargs)
+        emit(self._local, event_name(event), args, kwargs)
 
     def register_subscriber(self, event: str | bytes, *subscriber: Any) -> None:
         """Have a function of another peer called with each event: ``(event, host, port, connection)``.
@@ -330,7 +330,7 @@ class Peer:
         *peer, connection = subscriber
         target = tuple(peer) if len(peer) == 2 else peer[0]
         handle = RemotePeer(self._local.remote(target))
-        _net.register_subscriber(self._local, tag_text(event), handle, tag_text(connection))
+        _net.register_subscriber(self._local, event_name(event), handle, tag_text(connection))
 
     # --- calls --------------------------------------------------------------------------------------------
 
@@ -419,8 +419,8 @@ class Peer:
         raise AttributeError(f"{type(self).__name__!r} has no attribute or connection {name!r}")
 
     def __repr__(self) -> str:
-        counts = (len(self.registered_connections), len(self.registered_subscriptions), len(self.registered_flags))
         try:
+            counts = (len(self.registered_connections), len(self.registered_subscriptions), len(self.registered_flags))
             place = f"h:{self.host} p:{self.port} g:{self.group}"
         except Error as error:
             # Shown where something is looked for, as in a traceback: no place to fail.

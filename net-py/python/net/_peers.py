@@ -122,6 +122,8 @@ class RemotePeer(_net.Remote, Peer):  # type: ignore[misc]  # what is not known 
     shutdown: Any = _Theirs()
     register_connection: Any = _Theirs()
     register_flag: Any = _Theirs()
+    register_subscriber: Any = _Theirs()
+    trigger_event: Any = _Theirs()
     request: Any = _Theirs()
     ports: Any = _Theirs()
     ping: Any = _Theirs()

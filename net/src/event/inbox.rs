@@ -33,6 +33,37 @@ pub(crate) struct Subscribed {
     pub(crate) has_warned: AtomicBool,
 }
 
+impl Subscribed {
+    /// Tells of events that were published and did not come. The first are worth a word to whoever does not ask.
+    ///
+    /// Not to be called under a lock: whoever takes logs may use events.
+    pub(super) fn log_dropped(&self, peer: &str, missed: u64) {
+        let event = &self.event;
+        if self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::debug!(%peer, event, missed, "events were dropped, as they were not taken in time");
+        } else {
+            tracing::warn!(%peer, event, missed, "events were dropped, as they were not taken in time (further ones are logged at debug level)");
+        }
+    }
+
+    /// Tells of a function that has failed, which nobody else is told of.
+    pub(super) fn report(&self, publisher: &str, answer: &Answer) {
+        if let Answer::Error(error) = answer {
+            let event = &self.event;
+            let function = &self.function.tag;
+            tracing::warn!(
+                event,
+                function,
+                %publisher,
+                "a subscriber failed: {}: {}\n{}",
+                error.kind,
+                error.message,
+                error.traceback.trim_end(),
+            );
+        }
+    }
+}
+
 pub(crate) struct Inbox {
     subscribed: Arc<Subscribed>,
     queue: Mutex<Queue>,
@@ -161,7 +192,8 @@ impl Inbox {
             return Handled::Ready(Answer::Flag(crate::builtin::NULL.into()));
         }
         if delivery.missed > 0 {
-            self.log_missed(delivery);
+            let peer = &delivery.link.hello.name;
+            self.subscribed.log_dropped(peer, delivery.missed);
         }
         let incoming = Incoming {
             body: delivery.arrival.body.clone(),
@@ -172,32 +204,8 @@ impl Inbox {
         caught(|| self.subscribed.function.handler.call(incoming))
     }
 
-    /// Not where it comes: that is under a lock, and whoever takes logs may use events.
-    fn log_missed(&self, delivery: &Delivery<Arc<Link>>) {
-        let (peer, event) = (&delivery.link.hello.name, &self.subscribed.event);
-        let missed = delivery.missed;
-        if self.subscribed.has_warned.swap(true, Ordering::Relaxed) {
-            tracing::debug!(%peer, event, missed, "events were dropped, as they were not taken in time");
-        } else {
-            tracing::warn!(%peer, event, missed, "events were dropped, as they were not taken in time (further ones are logged at debug level)");
-        }
-    }
-
     fn end(&self, delivery: &Delivery<Arc<Link>>, answer: Answer) {
-        if let Answer::Error(error) = answer {
-            let event = &self.subscribed.event;
-            let function = &self.subscribed.function.tag;
-            let publisher = &delivery.link.hello.name;
-            tracing::warn!(
-                event,
-                function,
-                %publisher,
-                "a subscriber failed: {}: {}\n{}",
-                error.kind,
-                error.message,
-                error.traceback.trim_end(),
-            );
-        }
+        self.subscribed.report(&delivery.link.hello.name, &answer);
         let charge = delivery.arrival.charge;
         delivery.link.taken(delivery.arrival.id, charge);
         let mut queue = self.queue();

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::Emitted;
 use crate::error::CallError;
+use crate::registry::Answer;
 use crate::remote::Remote;
 
 /// Events that wait for one such subscriber; of more, the oldest is dropped. As many as a native subscriber keeps unless it
@@ -149,8 +150,17 @@ impl Outpost {
             };
             let Some(body) = next else { return };
             let called = self.remote.call_raw(self.tag.clone(), body.into()).await;
-            let Err(error) = called else { continue };
             let peer = &self.remote;
+            let error = match called {
+                Ok(Answer::Error(error)) => {
+                    let (kind, message) = (&error.kind, &error.message);
+                    let traceback = error.traceback.trim_end();
+                    tracing::warn!(%peer, event, "a subscriber failed: {kind}: {message}\n{traceback}");
+                    continue;
+                }
+                Ok(_) => continue,
+                Err(error) => error,
+            };
             match error {
                 CallError::Unreachable { .. } | CallError::NoSuchConnection { .. } => {
                     tracing::info!(%peer, event, %error, "a subscriber is gone");

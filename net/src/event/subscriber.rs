@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use net_proto::interests::{Action, Interests, Wish};
 use net_proto::links::Target;
 use net_proto::{Address, Arrival, CallId, ErrorBody, InstanceId, Interest, WhyRefused};
 
 use super::inbox::{Inbox, Subscribed};
+use super::mailbox::Mailbox;
 use super::originals::Asked;
 use super::subscription::UNNAMED_MODULE;
 use crate::link::Link;
@@ -192,29 +194,33 @@ impl Subscriber {
                 continue;
             }
             for (number, wish) in interests.wishes() {
-                if wish.from.matches(&who)
+                // One that has not said what group it is in may be asked by name alone; it is looked at soon.
+                let is_named = wish.from.peers.is_some();
+                if (original.described || is_named)
+                    && wish.from.matches(&who)
                     && let Some(subscribed) = subscriptions.get(&number)
                 {
-                    asked.ask(core, number, &address, original.dialect, subscribed);
+                    asked.ask(core, number, wish, &address, original.dialect, subscribed);
                 }
             }
         }
     }
 
-    /// An original peer says for which events it has subscribers. If it should be this one and is not, it is to be asked
-    /// again: it was restarted.
-    pub(crate) fn heard_of_original(&self, address: &Address, events: &[&str]) {
-        let mut state = self.state();
-        let State {
-            subscriptions,
-            asked,
-            ..
-        } = &mut *state;
-        asked.keep(address, |number| {
+    /// An original peer says for which events it has subscribers, since it was `looked` at. If this one should be among them and there
+    /// are none, it is to be asked again: it was restarted.
+    pub(crate) fn heard_of_original(&self, address: &Address, events: &[&str], looked: Instant) {
+        let state = self.state();
+        let subscriptions = &state.subscriptions;
+        state.asked.check(address, looked, |number| {
             subscriptions
                 .get(&number)
                 .is_some_and(|subscribed| events.contains(&subscribed.event.as_str()))
         });
+    }
+
+    /// Where an event goes with which an original peer calls `tag`.
+    pub(crate) fn mailbox(&self, tag: &str) -> Option<Arc<Mailbox>> {
+        self.state().asked.mailbox(tag)
     }
 }
 

@@ -142,7 +142,7 @@ impl Subscribe {
 
     fn begin_unnamed(self, handler: Arc<dyn Handler>) -> Subscription {
         let name = format!("on {}", self.wish.event);
-        // Original publishers call it by its tag, so it has one that nobody else has.
+        // It is registered as any other, so it has a tag that nobody else has.
         let number = UNNAMED.fetch_add(1, Ordering::Relaxed);
         let tag = format!("{UNNAMED_MODULE}.{}.{number}", self.wish.event);
         self.begin(Connection {
@@ -155,8 +155,7 @@ impl Subscribe {
         })
     }
 
-    /// Runs a [`Connection`] with each event. It can also be called under its tag: that is how an original peer delivers an
-    /// event.
+    /// Runs a [`Connection`] with each event. It can also be called under its tag, as any other.
     pub fn begin(self, function: Connection) -> Subscription {
         let tag = function.tag.clone();
         let registry = self.peer.registry();

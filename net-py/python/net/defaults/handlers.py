@@ -11,7 +11,9 @@ from typing import Any
 from .. import _net
 from .._call import Target, call_on
 from .._connect import CONNECTIONS
+from .._events import event_name
 from .._flags import get_flag, process_flags
+from .._tags import tag_text
 
 __all__ = ["connections", "info", "null", "pass_through", "subscription_handler"]
 
@@ -62,12 +64,16 @@ def subscription_handler(
     The rest is ``host, port, connection`` as in 0.6, or ``peer id, connection`` as in 0.3. Peers of this version
     subscribe by ``net.subscribe``, which holds when they come back.
     """
-    if peer:
-        call_on(peer, _HANDLERS + "subscription_handler", (event, *subscriber), {}, time_out)
-        return
     from .._peer import Peer
 
-    Peer().register_subscriber(event, *subscriber)
+    if not peer:
+        Peer().register_subscriber(event, *subscriber)
+        return
+    *at, connection = subscriber
+    # An id is bytes here and text on the wire.
+    at = [who.id if isinstance(who, Peer) else who for who in at]
+    at = [who.decode("ascii") if isinstance(who, bytes) else who for who in at]
+    call_on(peer, _HANDLERS + "subscription_handler", (event_name(event), *at, tag_text(connection)), {}, time_out)
 
 
 def _ask(name: str, peer: Target, time_out: float | None) -> Any:
