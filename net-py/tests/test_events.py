@@ -46,6 +46,8 @@ def test_an_event_of_another_process_arrives_with_its_types(other: Served) -> No
     assert heard.get(timeout=PATIENCE) == (((1, "x"), b"y"), {"key": {2: None}}, net.Peer())
     assert (hear.subscription.event, hear.subscription.received, hear.subscription.dropped) == ("published", 1, 0)
     assert other.id in [peer.instance_id for peer in hear.subscription.publishers()]
+    assert hear.subscription.publishers()[0].on_host
+    assert repr(hear.subscription) == "<net.Subscription 'published' received:1 dropped:0>"
     hear("here", key=1)
     assert heard.get_nowait()[:2] == (("here",), {"key": 1})
     hear.subscription.unsubscribe()

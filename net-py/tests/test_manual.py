@@ -234,7 +234,7 @@ def until(holds):
         time.sleep(0.005)
 
 def publishers(function):
-    return [net.RemotePeer(peer) for peer in function.subscription.publishers()]
+    return function.subscription.publishers()
 
 def heard_from(function, port):
     until(lambda: port in ports(publishers(function)))

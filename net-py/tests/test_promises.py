@@ -319,6 +319,8 @@ def test_peers_takes_groups_and_refresh_in_either_order(
 def test_peers_gives_what_can_be_passed_as_peer_and_decoded_as_an_id(there: Served) -> None:
     ports = []
     for peer_id in net.get_peers(refresh=True):
+        if "served.multiply" not in peer_id.registered_connections:
+            continue  # of another test, in Rust
         assert served.multiply(5, 10, peer=peer_id) == 50
         decoded = net.Peer.decode_id(peer_id)
         assert decoded == net.Peer().decode_id(peer_id.id)

@@ -199,7 +199,8 @@ counts: tuple[str, int, int] = (
 )
 subscribed: net.Subscribed[[int, int], None] = on_move_of_some
 subscribed.subscription.unsubscribe()
-print(len(on_move.subscription.publishers()))
+subscription: net.Subscription = on_move.subscription
+publishers: list[net.RemotePeer] = subscription.publishers()
 own.trigger_event("moved", 1, y=2)
 own.trigger_event(b"moved", 1)
 own.register_subscriber("moved", "127.0.0.1", 3010, "app.on_move")

@@ -30,7 +30,7 @@ from ._errors import (
     TimedOut,
     Unreachable,
 )
-from ._events import Subscribed, event, subscribe
+from ._events import Subscribed, Subscription, event, subscribe
 from ._flags import flag
 from ._peer import Peer
 from ._peers import Peers, RemoteFunction, RemotePeer, get_peers, peer_group, peers
@@ -68,6 +68,7 @@ __all__ = [
     "RemoteFunction",
     "RemotePeer",
     "Subscribed",
+    "Subscription",
     "TimedOut",
     "Unreachable",
     "connect",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, ValuesView
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 
 from . import _net
 from ._call import Target
@@ -16,7 +16,10 @@ from ._connect import CONNECTIONS, register
 from ._groups import Groups, group_names
 from ._tags import own_tag
 
-__all__ = ["Subscribed", "emit", "emit_later", "event", "event_name", "subscribe"]
+if TYPE_CHECKING:
+    from ._peers import RemotePeer
+
+__all__ = ["Subscribed", "Subscription", "emit", "emit_later", "event", "event_name", "subscribe"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 P = ParamSpec("P")
@@ -27,11 +30,49 @@ R_co = TypeVar("R_co", covariant=True)
 KEEP = 1024
 
 
+class Subscription:
+    """What has come of a subscription, and its end: the ``.subscription`` of a function that subscribes."""
+
+    def __init__(self, declared: _net.Subscription) -> None:
+        self._declared = declared
+
+    @property
+    def event(self) -> str:
+        """The event's name."""
+        return self._declared.event
+
+    @property
+    def received(self) -> int:
+        """How many events have come."""
+        return self._declared.received
+
+    @property
+    def dropped(self) -> int:
+        """How many were published and did not come: not taken in time, too large, or gone with a link.
+
+        It is known when the next one comes.
+        """
+        return self._declared.dropped
+
+    def publishers(self) -> list[RemotePeer]:
+        """Return the peers that were asked for the event, as far as they are of this version."""
+        from ._peers import RemotePeer
+
+        return [RemotePeer(peer) for peer in self._declared.publishers()]
+
+    def unsubscribe(self) -> None:
+        """End it, everywhere. What has come and was not handled is not handled any more."""
+        self._declared.unsubscribe()
+
+    def __repr__(self) -> str:
+        return f"<net.Subscription {self.event!r} received:{self.received} dropped:{self.dropped}>"
+
+
 class Subscribed(Protocol[P, R_co]):
     """A function that is told of an event, and is called as ever."""
 
-    #: What has come of the wish, and its end: ``.received``, ``.dropped``, ``.publishers()``, ``.unsubscribe()``.
-    subscription: _net.Subscription
+    #: What has come of it, and its end.
+    subscription: Subscription
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
@@ -134,7 +175,7 @@ def subscribe(
         own = _net.current()
         tag = register(None, CONNECTIONS, function, None)
         subscription = _net.subscribe(own, tag, name, names, bool(hubs_only), bool(on_host), named, keep, when_full)
-        vars(function)["subscription"] = subscription
+        vars(function)["subscription"] = Subscription(subscription)
         return cast("Subscribed[P, R]", function)
 
     return decorate
