@@ -306,8 +306,8 @@ impl End {
     }
 
     pub(super) fn event_came(&mut self, arrival: Arrival) {
-        let own = self.streams.own.iter_mut();
-        let own = own.filter(|own| own.id == arrival.id).next_back();
+        let mut own = self.streams.own.iter_mut();
+        let own = own.find(|own| own.id == arrival.id);
         let own = own.expect("only what is asked for comes");
         assert!(arrival.number > own.last, "in order");
         assert!(arrival.metadata.len() <= MAX_METADATA);

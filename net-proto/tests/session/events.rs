@@ -34,7 +34,8 @@ fn publication(size: usize) -> Publication {
 
 /// The dialer subscribes to the acceptor: the stream's id.
 fn subscribed(pair: &mut Pair, interest: &Interest) -> CallId {
-    let id = pair.dialer.session.interest(pair.now, interest).unwrap();
+    let asked = pair.dialer.session.interest(pair.now, interest);
+    let id = asked.expect("there is room");
     pair.flow();
     match pair.acceptor.events.pop_front() {
         Some(Event::Interest {
