@@ -262,7 +262,7 @@ impl End {
         self.streams.brought += bytes;
         self.session.resume_interest(now, id, backlog);
         if let Some(new) = self.streams.wanted.iter_mut().find(|new| new.id == id) {
-            (new.last, new.count) = (old.last, old.count);
+            (new.last, new.count) = (old.last.max(new.last), old.count);
             new.had_large = old.had_large;
         }
         self.poll();

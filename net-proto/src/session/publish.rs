@@ -87,6 +87,19 @@ struct Queued {
     event: Publication,
 }
 
+impl Backlog {
+    /// Numbers what waits from the one on that the subscriber says came last. It is ahead of ours where it got more over a link that we had
+    /// given up than over the one that took its place.
+    fn go_on_after(&mut self, number: u64) {
+        let next = self.queue.front().map_or(self.last, |next| next.number - 1);
+        let behind = number.saturating_sub(next);
+        for queued in &mut self.queue {
+            queued.number = queued.number.saturating_add(behind);
+        }
+        self.last = self.last.saturating_add(behind);
+    }
+}
+
 fn bytes_of(queue: &VecDeque<Queued>) -> u64 {
     queue.iter().map(|queued| queued.event.bytes()).sum()
 }
@@ -333,8 +346,9 @@ impl<C> Session<C> {
     }
 
     /// Goes on, on a new interest, where an older one on another link was.
-    pub fn resume_interest(&mut self, _now: Instant, id: CallId, backlog: Backlog) {
+    pub fn resume_interest(&mut self, _now: Instant, id: CallId, mut backlog: Backlog) {
         if let Some(interest) = self.publishing.interests.get_mut(&id) {
+            backlog.go_on_after(interest.last);
             self.publishing.bytes += bytes_of(&backlog.queue);
             interest.queue = backlog.queue;
             interest.last = backlog.last;

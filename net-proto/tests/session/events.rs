@@ -563,6 +563,38 @@ fn large_events_that_leave_are_bounded_whoever_they_are_for() {
     assert_eq!(seen, [300_000; 6]);
 }
 
+/// As when the publisher gave a link up whose last events then did come: two links later it was accused of numbers too low.
+#[test]
+fn what_waits_goes_on_after_the_number_that_the_subscriber_says() {
+    let (mut old, mut new) = (Pair::connected(), Pair::connected());
+    let wanted = interest(3, Policy::DropOldest);
+    let before = subscribed(&mut old, &wanted);
+    for _ in 0..5 {
+        let _ = publish(&mut old, before, 60_000);
+    }
+    let ahead = Interest {
+        after: 20,
+        ..wanted
+    };
+    let after = subscribed(&mut new, &ahead);
+    let backlog = old.acceptor.session.move_interest(old.now, before).unwrap();
+    new.acceptor
+        .session
+        .resume_interest(new.now, after, backlog);
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        new.flow();
+        let held = arrivals(&mut new.dialer);
+        take_all(&mut new, &held);
+        seen.extend(numbers(&held));
+    }
+    assert_eq!(new.dialer.failed, None);
+    assert_eq!(seen, [21, 22, 23]);
+    assert_eq!(publish(&mut new, after, 1), ACCEPTED);
+    new.flow();
+    assert_eq!(numbers(&arrivals(&mut new.dialer)), [24]);
+}
+
 #[test]
 fn a_peer_that_does_not_know_events_is_not_asked() {
     let mut pair = Pair::new(Limits::default(), Limits::default());
