@@ -262,7 +262,7 @@ impl End {
         self.streams.brought += bytes;
         self.session.resume_interest(now, id, backlog);
         if let Some(new) = self.streams.wanted.iter_mut().find(|new| new.id == id) {
-            (new.last, new.count) = (old.last, old.count);
+            (new.last, new.count) = (old.last.max(new.last), old.count);
             new.had_large = old.had_large;
         }
         self.poll();
@@ -307,7 +307,7 @@ impl End {
 
     pub(super) fn event_came(&mut self, arrival: Arrival) {
         let mut own = self.streams.own.iter_mut();
-        let own = own.rfind(|own| own.id == arrival.id);
+        let own = own.find(|own| own.id == arrival.id);
         let own = own.expect("only what is asked for comes");
         assert!(arrival.number > own.last, "in order");
         assert!(arrival.metadata.len() <= MAX_METADATA);

@@ -88,6 +88,19 @@ struct Queued {
     event: Publication,
 }
 
+impl Backlog {
+    /// Numbers what waits from the one on that the subscriber says came last. It is ahead of ours where it got more over a link that we had
+    /// given up than over the one that took its place.
+    fn go_on_after(&mut self, number: u64) {
+        let next = self.queue.front().map_or(self.last, |next| next.number - 1);
+        let behind = number.saturating_sub(next);
+        for queued in &mut self.queue {
+            queued.number += behind;
+        }
+        self.last += behind;
+    }
+}
+
 fn bytes_of(queue: &VecDeque<Queued>) -> u64 {
     queue.iter().map(|queued| queued.event.bytes()).sum()
 }
@@ -337,17 +350,10 @@ impl<C> Session<C> {
     /// Goes on, on a new interest, where an older one on another link was.
     pub fn resume_interest(&mut self, _now: Instant, id: CallId, mut backlog: Backlog) {
         if let Some(interest) = self.publishing.interests.get_mut(&id) {
-            // Where a link was lost here before it was there, the subscriber may have had more than was known when the older one
-            // came, and its numbers are behind. They are to be greater than the one that the new one says.
-            let first = backlog.queue.front().map(|queued| queued.number);
-            let before = first.map_or(backlog.last, |first| first - 1);
-            let behind = interest.last.saturating_sub(before);
-            for queued in &mut backlog.queue {
-                queued.number += behind;
-            }
+            backlog.go_on_after(interest.last);
             self.publishing.bytes += bytes_of(&backlog.queue);
             interest.queue = backlog.queue;
-            interest.last = backlog.last + behind;
+            interest.last = backlog.last;
             self.publishing.wake(id);
             self.send_events();
         }
