@@ -5,6 +5,7 @@ mod ends;
 mod events;
 mod hostile;
 mod large;
+mod large_events;
 mod life;
 mod pair;
 mod random;
