@@ -6,6 +6,7 @@ mod events;
 mod extremes;
 mod hostile;
 mod large;
+mod large_events;
 mod life;
 mod pair;
 mod random;

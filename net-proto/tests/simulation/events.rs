@@ -25,6 +25,8 @@ pub(crate) struct Events {
     pub(crate) inboxes: BTreeMap<(u64, InstanceId), Inbox>,
     /// Events that its program is about to publish, or that wait for room.
     pub(crate) bursts: Vec<Burst>,
+    /// Links that had no room for an interest, and until when.
+    jams: Vec<(Time, InstanceId, Conn)>,
     /// Bytes that came on each stream and were not taken.
     untaken: BTreeMap<(Conn, CallId), usize>,
 }
@@ -59,7 +61,9 @@ impl Events {
     pub(crate) fn next(&self) -> Time {
         let inboxes = self.inboxes.values().filter(|i| !i.queue.is_empty());
         let bursts = self.bursts.iter().map(Burst::due);
-        let next = inboxes.map(|inbox| inbox.next).chain(bursts).min();
+        let jams = self.jams.iter().map(|(until, ..)| *until);
+        let next = inboxes.map(|inbox| inbox.next).chain(bursts).chain(jams);
+        let next = next.min();
         next.unwrap_or(NEVER)
     }
 
@@ -231,12 +235,18 @@ impl World {
                     interest,
                 } => {
                     let number = interest.number;
+                    let is_jammed = self.scenario.jams && self.rng.u32(0..8) == 0;
+                    if is_jammed {
+                        let until = self.now + self.rng.u64(0..200) * MS;
+                        node.events.jams.push((until, peer, link));
+                    }
                     let Events {
                         interests, inboxes, ..
                     } = &mut node.events;
                     let inbox = inboxes.get_mut(&(number, peer));
                     let is_full = inbox.is_some_and(|inbox| !inbox.has_room(link, interest.window));
                     let asked = match node.ends.get_mut(&link) {
+                        Some(_) if is_jammed => Err(WhyRefused::Blocked),
                         Some(_) if is_full => Err(WhyRefused::Blocked),
                         Some(end) => end.session.interest(instant, &interest),
                         None => Err(WhyRefused::NotConnected),
@@ -287,6 +297,13 @@ impl World {
     pub(crate) fn programs(&mut self, n: usize) -> bool {
         let now = self.now;
         let mut is_busy = false;
+        let is_over = |jam: &mut (Time, InstanceId, Conn)| jam.0 <= now;
+        let jams = &mut self.nodes[n].events.jams;
+        for (_, peer, conn) in jams.extract_if(.., is_over).collect::<Vec<_>>() {
+            is_busy = true;
+            self.nodes[n].events.interests.room(peer, &conn);
+            self.carry_out(n);
+        }
         let inboxes = &self.nodes[n].events.inboxes;
         let is_due = |inbox: &Inbox| !inbox.queue.is_empty() && inbox.next <= now;
         let due = inboxes.iter().filter(|(_, inbox)| is_due(inbox));

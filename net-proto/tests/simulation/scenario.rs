@@ -17,6 +17,8 @@ pub(crate) struct Scenario {
     pub(crate) delay: (u32, u32),
     /// Bytes that the network holds for each direction of a connection.
     pub(crate) pipe: usize,
+    /// Whether links have no room for an interest now and then, as where they are full of calls, which is seldom at the right time.
+    pub(crate) jams: bool,
     pub(crate) steps: Vec<(u32, Step)>,
 }
 
@@ -138,6 +140,7 @@ impl Scenario {
             delay: (least, more),
             // Half a megabyte a second at the least: what is slower than that is slow on purpose.
             pipe: pipe.max((least + more) as usize / 2),
+            jams: rng.bool(),
             steps,
         }
     }
