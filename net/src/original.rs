@@ -292,8 +292,10 @@ async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> 
 
 /// The tags that an original says it has, where it does: what the error over one that it has not shows.
 async fn connections(address: &Address) -> Vec<String> {
-    let info = probe(address, LISTING_TIME).await;
-    let listed = info.as_ref().and_then(|(_, info)| info.get("connections"));
+    let Probed::Answers(_, info) = probe(address, LISTING_TIME).await else {
+        return Vec::new();
+    };
+    let listed = info.get("connections");
     let tags = listed.and_then(serde_json::Value::as_array);
     tags.into_iter()
         .flatten()
@@ -301,25 +303,35 @@ async fn connections(address: &Address) -> Vec<String> {
         .collect()
 }
 
-/// Asks whoever listens at `address` for the original's information about itself. None: nobody that speaks a dialect.
-pub(crate) async fn probe(
-    address: &Address,
-    patience: Duration,
-) -> Option<(Dialect, serde_json::Value)> {
+/// Who listens at an address, as far as asking in the old dialects tells.
+pub(crate) enum Probed {
+    /// Who speaks this dialect, and says this of itself: an original, or one of ours.
+    Answers(Dialect, serde_json::Value),
+    /// Somebody who speaks something else.
+    Foreign,
+    /// Somebody who says nothing.
+    Silent,
+}
+
+/// Asks whoever listens at `address` for the original's information about itself.
+pub(crate) async fn probe(address: &Address, patience: Duration) -> Probed {
     for dialect in [Dialect::V06, Dialect::V03] {
         let request = Request::new(builtin::INFO);
-        let bytes = dialect.build_request(&request).ok()?;
-        let answer = timeout(patience, exchange(address, &bytes))
-            .await
-            .ok()?
-            .ok()?;
+        let Ok(bytes) = dialect.build_request(&request) else {
+            continue;
+        };
+        let asked = timeout(patience, exchange(address, &bytes)).await;
+        let answer = match asked {
+            Ok(Ok(answer)) if !answer.is_empty() => answer,
+            _ => return Probed::Silent,
+        };
         if let Ok(original::Answer::Value(info)) = dialect.parse_answer(&answer)
             && info.get("port").is_some()
         {
-            return Some((dialect, info));
+            return Probed::Answers(dialect, info);
         }
     }
-    None
+    Probed::Foreign
 }
 
 async fn write_all(socket: &Socket, mut bytes: &[u8]) -> io::Result<()> {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::link::dial::dial;
 use crate::listen::loopback_hosts;
-use crate::original;
+use crate::original::{self, Probed};
 use crate::peer::Core;
 use crate::place::{Sockets, remove_stale};
 use crate::remote::Remote;
@@ -262,20 +262,23 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
         return;
     }
     let looked = Instant::now();
-    let Some((dialect, info)) = original::probe(&at, PATIENCE).await else {
-        let originals = core.peers.originals();
-        // One that was met is busy, or has just been started again.
-        let is_met = originals.iter().any(|(known, _)| *known == at);
-        if let Some(finder) = &core.finder
-            && !is_met
-        {
-            finder.is_silent(&at);
+    let Some(finder) = &core.finder else { return };
+    let (dialect, info) = match original::probe(&at, PATIENCE).await {
+        Probed::Answers(dialect, info) => (dialect, info),
+        Probed::Foreign => {
+            finder.leave_alone(&at);
+            return;
         }
-        return;
+        Probed::Silent => {
+            let originals = core.peers.originals();
+            // One that was met is busy, or has just been started again.
+            if !originals.iter().any(|(known, _)| *known == at) {
+                finder.is_silent(&at);
+            }
+            return;
+        }
     };
-    if let Some(finder) = &core.finder {
-        finder.silent().remove(&at);
-    }
+    finder.silent().remove(&at);
     if info.get("instance").is_some() {
         // One of ours that the directory does not show: another user's, or from another container.
         if let Err(error) = dial(core, &at).await {
