@@ -14,7 +14,7 @@ Groups = str | bytes | Iterable[str | bytes | None] | None
 
 
 def group_names(groups: Groups) -> list[str] | None:
-    """Return the names of groups as the core takes them; none is the peer's own, and peers without one are in "None"."""
+    """Return the groups' names as the core takes them; none is the peer's own, and peers without one are in "None"."""
     if groups is None:
         return None
     several = [groups] if isinstance(groups, (str, bytes)) else groups

@@ -12,8 +12,8 @@ from typing import Any, NoReturn, Protocol, cast, overload
 
 from . import _net
 from ._call import Target, await_on, call_on, submit_on
-from ._peer import Peer
 from ._groups import Groups, group_names
+from ._peer import Peer
 from ._tags import Registered
 
 __all__ = ["Peers", "RemoteFunction", "RemotePeer", "get_peers", "peer_group", "peers"]
