@@ -50,6 +50,12 @@ pub(crate) async fn outcome(mut call: RawCall) -> Outcome {
     }
 }
 
+/// Whether this may have come of nothing but the end of the interpreter.
+pub(crate) fn is_of_the_end(outcome: &Outcome) -> bool {
+    let is_loss = matches!(outcome, Err(CallError::Lost { .. } | CallError::ShutDown));
+    is_loss && local::is_ending()
+}
+
 /// What the call returns or raises in Python.
 pub(crate) fn result(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
     match outcome {
