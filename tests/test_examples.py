@@ -182,7 +182,7 @@ def test_mixed(stage: Stage, first: str) -> None:
     waits.says("waits for")
     works, asks = (waits, office()) if first == "worker" else (worker(), waits)
     told = asks.ends()
-    # What is published and what is called arrive each in its own order; what prints the two may do so at once, in one line.
+    # What is published and what is called arrive each in its own order; the two may be printed at once, in one line.
     assert "the worker has looked at 100 % of the numbers below 20000" in "".join(told)
     assert "2262 primes are below 20000" in "".join(told)
     assert told[-1] == "97 is prime, says the worker: True"
