@@ -20,7 +20,7 @@ help: ## List the targets
 
 setup: package venv-original ## Make the Python environments and build and install the package (what is there is kept)
 
-demo: setup ## Watch a Rust, a Python and an original 0.6.2 peer call one another
+demo: setup ## Watch a Rust, a Python and an original 0.6.2 peer call and hear one another
 	$(say) 'Building the demo'\''s Rust peer'
 	@cargo build --quiet -p demo-peer
 	@$(py) scripts/demo.py
@@ -65,7 +65,7 @@ stubs: package ## Check the type stubs against the built module
 
 python-tests: setup ## Run the Python tests: the package, interop with 0.6.2, README, the demo
 	$(say) 'Python tests'
-	@cargo build --quiet -p demo-peer -p values-peer
+	@cargo build --quiet -p demo-peer -p mixed-worker -p values-peer
 	@$(py) -m pytest
 
 # --- the rest -----------------------------------------------------------------------------------------

@@ -32,9 +32,11 @@ TRIES = 3
 ANSWER_WITHIN = 30
 
 #: Run before an original program: it binds, and looks for others at, the address of the host's own name, which on some
-#: machines is a network address. This keeps it on loopback without touching the system.
+#: machines is a network address. This keeps it on loopback without touching the system. Where a port was just closed
+#: it would try to bind it for a minute; it is given leave, so that it can be started again where it was.
 ON_LOOPBACK = """
-import os, runpy, socket, sys
+import os, runpy, socket, socketserver, sys
+socketserver.TCPServer.allow_reuse_address = True
 socket.gethostname = lambda: "127.0.0.1"
 sys.argv = sys.argv[1:]
 sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
@@ -72,14 +74,14 @@ class Actor:
         self.port: int = ready["port"]
 
     @classmethod
-    def ours(cls, name: str, program: Path, port: int, runtime_dir: str) -> Actor:
+    def ours(cls, name: str, program: Path, port: int, runtime_dir: str, **settings: str) -> Actor:
         """A Python program on this project's package."""
-        return cls(name, [PYTHON, program], environment(port, runtime_dir))
+        return cls(name, [PYTHON, program], environment(port, runtime_dir, **settings))
 
     @classmethod
-    def original(cls, name: str, program: Path, port: int, runtime_dir: str) -> Actor:
+    def original(cls, name: str, program: Path, port: int, runtime_dir: str, **settings: str) -> Actor:
         """A Python program on app-net 0.6.2 from PyPI, on loopback."""
-        return cls(name, [ORIGINAL_PYTHON, "-c", ON_LOOPBACK, program], environment(port, runtime_dir))
+        return cls(name, [ORIGINAL_PYTHON, "-c", ON_LOOPBACK, program], environment(port, runtime_dir, **settings))
 
     @classmethod
     def original_on_free_ports(cls, name: str, program: Path, runtime_dir: str) -> Actor:
@@ -129,17 +131,19 @@ class Actor:
         try:
             line = self._lines.get(timeout=within)
         except queue.Empty:
-            raise Unresponsive(f"{self.name} said nothing for {within} s\n{self._said()}") from None
+            raise Unresponsive(f"{self.name} said nothing for {within} s\n{self.said()}") from None
         if line is None:
-            raise Unresponsive(f"{self.name} ended\n{self._said()}")
+            raise Unresponsive(f"{self.name} ended\n{self.said()}")
         return json.loads(line)
 
-    def _said(self) -> str:
-        self._errors.seek(0)
-        return self._errors.read()
+    def said(self) -> str:
+        """What it has logged, or else said to its standard error."""
+        # Not by seeking: the process writes where this would leave off.
+        descriptor = self._errors.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
 
 
-def environment(port: int, runtime_dir: str) -> dict[str, str]:
+def environment(port: int, runtime_dir: str, **settings: str) -> dict[str, str]:
     """This process's environment, with app-net configured for one private set of peers and nothing else."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("NET_")}
     env.update(
@@ -148,6 +152,7 @@ def environment(port: int, runtime_dir: str) -> dict[str, str]:
         NET_RUNTIME_DIR=runtime_dir,
         PYTHONPATH=str(ROOT / "examples" / "demo"),
         PYTHONDONTWRITEBYTECODE="1",
+        **settings,
     )
     return env
 

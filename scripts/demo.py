@@ -1,6 +1,7 @@
-"""`make demo`: a Rust, a Python and an original app-net 0.6.2 peer, each in a process of its own, call one another.
+"""`make demo`: a Rust, a Python and an original 0.6.2 peer, each in a process of its own, call and hear one another.
 
-Prints who called whom and what came back; exits with 1 if any answer is wrong. Stops all that it started.
+Prints who called whom and what came back, and who heard what was published; exits with 1 if any of it is wrong. Stops
+all that it started.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from actor import ORIGINAL_PYTHON, PYTHON, ROOT, Actor, environment
@@ -33,10 +35,12 @@ def main() -> int:
         cast = start(stack, runtime_dir)
         say("Each calls the functions of the others")
         wrong = perform(cast)
+        say("Each publishes an event, and the others hear it")
+        wrong += publish(cast)
         say("Stopping them")
     calls = len(cast) * (len(cast) - 1) * len(SCRIPT)
     verdict = "every answer is right" if not wrong else f"{wrong} answers are wrong"
-    say(f"{calls} calls, {verdict}, {time.monotonic() - began:.1f} s")
+    say(f"{calls} calls and {len(cast)} events, {verdict}, {time.monotonic() - began:.1f} s")
     return 1 if wrong else 0
 
 
@@ -51,6 +55,9 @@ def start(stack: contextlib.ExitStack, runtime_dir: str) -> list[Actor]:
         print(f"  {actor.name:<15} listens at {actor.host}:{actor.port}")
     return cast
 
+
+#: Seconds for an event to be heard, and for its subscribers to have subscribed; far above what it takes.
+HEARD_WITHIN = 20
 
 #: What each peer asks of each other one: the function, its arguments, and what its answer must contain.
 SCRIPT = [
@@ -74,6 +81,42 @@ def perform(cast: list[Actor]) -> int:
             print(f"  {caller.name:<15} -> {callee.name:<15} {call:<15} {shown(answer, wanted)}{mark}", flush=True)
             wrong += not right
     return wrong
+
+
+def publish(cast: list[Actor]) -> int:
+    """Has each peer publish and prints a row for each; gives how many were not heard by all the others, once each."""
+    _, python, original = cast
+    # A function runs on a peer when another calls it.
+    other = {peer.name: original if peer is python else python for peer in cast}
+
+    def run_on(peer: Actor, tag: str, *args: object) -> object:
+        answer = other[peer.name].ask(tag, *args, to=peer, way="execute")
+        return answer.get("result", answer)
+
+    run_on(original, "listen", len(cast) - 1)
+    for peer in cast:
+        until(lambda peer=peer: run_on(peer, "audience") == len(cast) - 1)
+    wrong = 0
+    print(f"  {'publisher':<15}    {'event':<34} heard by")
+    for publisher in cast:
+        text = f"hello from {publisher.name}"
+        run_on(publisher, "publish", text)
+        others = [peer for peer in cast if peer is not publisher]
+        until(lambda others=others, text=text: all(text in run_on(peer, "heard") for peer in others))
+        times = {peer.name: run_on(peer, "heard").count(text) for peer in cast}
+        right = times == {peer.name: int(peer is not publisher) for peer in cast}
+        heard = ", ".join(name if count == 1 else f"{name} ({count} times)" for name, count in times.items() if count)
+        mark = "" if right else "   <- WRONG"
+        print(f"  {publisher.name:<15} -> {f'news({text!r})':<34} {heard}{mark}", flush=True)
+        wrong += not right
+    return wrong
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits for it, but not for ever: what is missing is seen afterwards."""
+    end = time.monotonic() + HEARD_WITHIN
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 def shown(answer: dict[str, object], wanted: str) -> str:

@@ -46,7 +46,7 @@ fuzz() {
     cargo $toolchain fuzz "$command" --fuzz-dir fuzz --sanitizer "$sanitizer" --features libfuzzer "$@"
 }
 
-targets=${FUZZ_TARGET:-frames handshake operations original session values}
+targets=${FUZZ_TARGET:-events frames handshake operations original session values}
 # shellcheck disable=SC2086 # the toolchain is one word or none
 fuzz build ${FUZZ_TARGET:-}
 

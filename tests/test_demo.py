@@ -1,4 +1,4 @@
-"""`make demo`'s program: three peers, each calling the two others, every answer right."""
+"""`make demo`'s program: three peers, each calling and hearing the two others, every answer right."""
 
 import subprocess
 import sys
@@ -16,4 +16,4 @@ def test_every_answer_is_right() -> None:
         check=False,
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert "18 calls, every answer is right" in demo.stdout
+    assert "18 calls and 3 events, every answer is right" in demo.stdout

@@ -1,4 +1,4 @@
-"""The demo's Python peer: three functions that any peer can call, and a loop that calls those of others."""
+"""The demo's Python peer: functions that any peer can call, an event, and a loop that calls what others have."""
 
 import platform
 
@@ -19,6 +19,34 @@ def multiply(a, b):
 @net.connect("divide")
 def divide(a, b):
     return a / b
+
+
+@net.event("news")
+def news(text):
+    return (text,), {}
+
+
+@net.connect("publish")
+def publish(text):
+    news(text)
+
+
+@net.connect("audience")
+def audience():
+    return len(net.Peer().registered_subscriptions.get("news", {}))
+
+
+HEARD = []
+
+
+@net.connect("heard")
+def heard():
+    return HEARD
+
+
+@net.subscribe("news")
+def on_news(text):
+    HEARD.append(text)
 
 
 driven.serve({"introduce": introduce, "multiply": multiply, "divide": divide})

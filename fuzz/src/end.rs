@@ -1,6 +1,8 @@
 //! One side of a link with a driver that keeps to the contract of `net_proto`, and what must hold of it whatever the
 //! other side does. Not what the other side is.
 
+pub(crate) mod events;
+
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ use net_proto::{
     ProtocolError, Session, Side, Transmit, WhyRefused,
 };
 
+use events::Streams;
+
 /// Small limits, so that all of them are run into. What is smaller is raised to this by the session.
 pub(crate) fn tight(max_calls: u32) -> Limits {
     Limits {
@@ -22,6 +26,9 @@ pub(crate) fn tight(max_calls: u32) -> Limits {
         max_arriving: 500_000,
         max_unsent: 200_000,
         max_leaving: 300_000,
+        max_interests: MOST_INTERESTS,
+        max_queue: 20,
+        max_queued: 250_000,
         high_water: 20_000,
         chunk_budget: 100_000,
         ..Limits::default()
@@ -30,6 +37,9 @@ pub(crate) fn tight(max_calls: u32) -> Limits {
 
 /// The largest body that a side with [`tight`] limits takes.
 pub(crate) const LARGEST: usize = 300_000;
+
+/// The interests that a side with [`tight`] limits serves.
+pub(crate) const MOST_INTERESTS: u32 = 6;
 
 /// A side of a link. Its calls are known by numbers from 0 up.
 pub(crate) struct End {
@@ -46,6 +56,7 @@ pub(crate) struct End {
     pub(crate) ended: Vec<(u32, Outcome)>,
     /// Whether a call was refused until there is room.
     pub(crate) waits_for_room: bool,
+    pub(crate) streams: Streams,
     /// Answers to probes that are due.
     probes: u32,
     /// For each call made whether its token has come back.
@@ -66,6 +77,7 @@ impl End {
             asked: VecDeque::new(),
             ended: Vec::new(),
             waits_for_room: false,
+            streams: Streams::default(),
             probes: 0,
             made: Vec::new(),
             input: BytesMut::new(),
@@ -240,11 +252,17 @@ impl End {
                 // One answers for all that came before it.
                 self.probes = 0;
             }
+            Event::Interest { id, interest } => self.interest_came(id, interest),
+            Event::NotInterested(id) => self.interest_left(id),
+            Event::QueueRoom(id) => self.queue_has_room(id),
+            Event::Arrived(arrival) => self.event_came(arrival),
+            Event::InterestEnded { id, error } => self.own_interest_ended(id, error),
             Event::Room => self.waits_for_room = false,
             Event::Goodbye { .. } => assert!(self.session.is_draining()),
             Event::Drained => {
                 self.is_drained = true;
                 assert_eq!((self.session.in_flight(), self.session.serving()), (0, 0));
+                assert_eq!(self.session.interests(), (0, 0));
             }
         }
     }
@@ -261,7 +279,12 @@ impl End {
         let limits = &self.limits;
         let calls = limits.max_calls as usize;
         assert_eq!(self.session.in_flight(), self.own.len());
-        assert!(self.session.serving() <= 2 * calls + 16, "too many served");
+        let refusals = 16 + limits.max_interests as usize;
+        assert!(
+            self.session.serving() <= 2 * calls + refusals,
+            "too many served"
+        );
+        self.check_events();
         assert!(self.asked.len() <= calls, "too many run");
         assert!(usage.arriving <= limits.max_arriving, "{usage:?}");
         assert!(usage.may_receive <= limits.link_window, "{usage:?}");
@@ -290,8 +313,9 @@ impl End {
             usage.unsent,
             usage.arriving,
             usage.small_frames,
+            usage.queued,
         );
-        held == (0, 0, 0, 0) && self.session.in_flight() + self.session.serving() == 0
+        held == (0, 0, 0, 0, 0) && self.session.in_flight() + self.session.serving() == 0
     }
 
     /// Ends it all: each token has come back once.
@@ -308,4 +332,17 @@ impl End {
 /// A time that can be added to any other.
 pub(crate) fn millis(millis: u16) -> Duration {
     Duration::from_millis(millis.into())
+}
+
+/// A body that shows whose it is.
+pub(crate) fn filled(token: u32, size: usize) -> Vec<u8> {
+    let mut body = vec![token as u8; size];
+    for (byte, own) in body.iter_mut().zip(token.to_le_bytes()) {
+        *byte = own;
+    }
+    body
+}
+
+pub(crate) fn is_filled(token: u32, body: &[u8]) -> bool {
+    body == filled(token, body.len())
 }

@@ -4,6 +4,7 @@
 //! An input begins with a byte for [`Hostile`]; then each step takes its kind and what that needs.
 
 use net_proto::Side;
+use net_proto::limits::MAX_NUMBER;
 
 use crate::session::Hostile;
 use crate::source::Source;
@@ -16,9 +17,12 @@ const CALL: u8 = 0x02;
 const REPLY: u8 = 0x03;
 const FLAG: u8 = 0x04;
 const ERROR: u8 = 0x05;
+const END: u8 = 0x07;
 const CANCEL: u8 = 0x08;
 const CREDIT: u8 = 0x09;
 const CHUNK: u8 = 0x0A;
+const INTEREST: u8 = 0x0B;
+const EVENT: u8 = 0x0C;
 const PING: u8 = 0x0D;
 const PONG: u8 = 0x0E;
 const GOODBYE: u8 = 0x0F;
@@ -45,6 +49,8 @@ struct Peer {
     next: u64,
     /// The tags that it has sent with a number.
     tags: u32,
+    /// The number of the last event that it has sent on any stream.
+    last_event: u64,
 }
 
 impl Peer {
@@ -58,11 +64,12 @@ impl Peer {
             hostile,
             next,
             tags: 0,
+            last_event: 4,
         }
     }
 
     fn step(&mut self, source: &mut Source<'_>) {
-        match source.byte() % 20 {
+        match source.byte() % 28 {
             0..=2 => self.call(source, false),
             3 => self.call(source, true),
             4 | 5 => self.body(source),
@@ -114,6 +121,43 @@ impl Peer {
             16 => self.hostile.listen(),
             17 => self.hostile.pass(source.short() % 2000),
             18 => self.hostile.call(length(source), u16::from(source.byte())),
+            // Events. Interests of its own, credit for them, and their end before it is time.
+            20 => self.interest(source),
+            21 => {
+                let times = source.byte() % 64;
+                let (keeps, flags) = (source.byte(), source.byte());
+                for _ in 0..times {
+                    self.interest(&mut Source::new(&[0, 0, keeps, flags]));
+                    if keeps & 1 != 0 {
+                        self.send(CANCEL, 0, self.next - 2, &[]);
+                    }
+                }
+            }
+            22 => {
+                let stream = self
+                    .next
+                    .saturating_sub(2 * (1 + u64::from(source.byte() % 8)));
+                self.send(CREDIT, 0, stream, &number(source).to_le_bytes());
+            }
+            23 => self.event(source),
+            24 => self.large_event(source),
+            25 => {
+                let stream = self.interest_stream(source);
+                self.send(END, 0, stream, &[]);
+            }
+            26 => match source.byte() % 4 {
+                0 => self.hostile.subscribe(source.byte()),
+                1 => self.hostile.take(Some(source.byte().into())),
+                2 => self.hostile.take(None),
+                _ => self.hostile.lose(source.byte().into()),
+            },
+            27 => match source.byte() % 4 {
+                0 => self.hostile.publish(1, length(source)),
+                1 => self.hostile.publish(source.byte() % 64, length(source)),
+                2 => self.hostile.end_interest(source.byte().into()),
+                3 if source.yes() => self.hostile.refuse(source.byte().into()),
+                _ => self.hostile.publish(1, usize::from(source.short()) * 5),
+            },
             _ => match source.byte() % 8 {
                 0 => self.hostile.goodbye(),
                 1 | 2 => self.hostile.probe(),
@@ -191,6 +235,117 @@ impl Peer {
         }
         self.next = self.next.max(stream).saturating_add(2);
         self.send(CALL, flags, stream, &payload);
+    }
+
+    /// An INTEREST, by the rules as a rule.
+    fn interest(&mut self, source: &mut Source<'_>) {
+        let how = source.byte();
+        let stream = if how & 0xF0 == 0xF0 {
+            self.stream(source)
+        } else {
+            self.next
+        };
+        let (number, keep, flags) = (source.byte(), source.byte(), source.byte());
+        let mut map = vec![
+            0xA7,
+            0,
+            0x61,
+            b'a',
+            1,
+            0x18,
+            number,
+            2,
+            0x18,
+            keep,
+            3,
+            flags & 1,
+        ];
+        let window = [131_072_u64, u64::MAX, 200_000, 131_071][usize::from(flags >> 1 & 3)];
+        map.extend_from_slice(&[4, 0x1B]);
+        map.extend_from_slice(&window.to_be_bytes());
+        let after = [0, MAX_NUMBER + 1, MAX_NUMBER, 7][usize::from(flags >> 3 & 3)];
+        map.extend_from_slice(&[5, 0x1B]);
+        map.extend_from_slice(&after.to_be_bytes());
+        map.extend_from_slice(&[6, number & 0x17]);
+        if how & 0x0F == 0x0F {
+            map = source.text().into_bytes();
+        }
+        self.next = self.next.max(stream).saturating_add(2);
+        self.send(INTEREST, 0, stream, &map);
+    }
+
+    /// A stream that events come on.
+    fn interest_stream(&mut self, source: &mut Source<'_>) -> u64 {
+        let which = source.byte();
+        let own: Vec<_> = self.hostile.interests().collect();
+        match own.get(usize::from(which) % own.len().max(1)) {
+            Some(own) if which < 240 => *own,
+            _ => self.stream(source),
+        }
+    }
+
+    /// What comes before an event's body, its number by the rules as a rule; and the flags for it.
+    fn event_head(&mut self, source: &mut Source<'_>) -> (u8, Vec<u8>) {
+        let how = source.byte();
+        let number = match how >> 4 {
+            0..=11 => self.last_event + 1,
+            12 => self.last_event + 1 + u64::from(how & 0xF),
+            13 => self.last_event,
+            14 => u64::MAX - 1,
+            _ => u64::MAX,
+        };
+        if how >> 4 < 13 {
+            self.last_event = number;
+        }
+        let mut payload = number.to_le_bytes().to_vec();
+        if how & 1 == 0 {
+            return (0, payload);
+        }
+        let metadata = source.text();
+        payload.extend_from_slice(&(metadata.len() as u32).to_le_bytes());
+        payload.extend_from_slice(metadata.as_bytes());
+        (4, payload)
+    }
+
+    /// An EVENT, small.
+    fn event(&mut self, source: &mut Source<'_>) {
+        let stream = self.interest_stream(source);
+        let times = 1 + source.byte() % 32;
+        let length = length(source);
+        for _ in 0..times {
+            let (flags, mut payload) = self.event_head(source);
+            payload.resize(payload.len() + length, 6);
+            self.send(EVENT, flags, stream, &payload);
+        }
+    }
+
+    /// An EVENT in chunks, by the rules but for a missing end, and for the credit there is.
+    fn large_event(&mut self, source: &mut Source<'_>) {
+        let stream = self.interest_stream(source);
+        let (flags, mut payload) = self.event_head(source);
+        let total = u64::from(source.short()) * 5 + 1;
+        let how = source.byte();
+        let said = if how & 0xF0 == 0xF0 {
+            number(source)
+        } else {
+            total
+        };
+        payload.extend_from_slice(&said.to_le_bytes());
+        self.send(EVENT, flags | 8, stream, &payload);
+        let piece = [65_536, 1 + u64::from(source.short())][usize::from(how & 1)];
+        let most = if how & 2 != 0 { 2 } else { 16 };
+        let mut left = total;
+        for _ in 0..most {
+            let size = left.min(piece);
+            if size == 0 {
+                break;
+            }
+            left -= size;
+            self.send(CHUNK, u8::from(left == 0), stream, &vec![7; size as usize]);
+            if how & 4 != 0 {
+                self.hostile.listen();
+            }
+        }
     }
 
     /// A body in chunks, by the rules but for a byte too many or a missing end: of a new call, or of the reply to one of ours.

@@ -11,6 +11,9 @@ mod allocation;
 mod end;
 pub mod source;
 
+mod events;
+pub use events::events;
+
 mod frames;
 pub use frames::frames;
 
@@ -33,7 +36,8 @@ pub use values::values;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
+    ("events", events),
     ("frames", frames),
     ("handshake", handshake),
     ("operations", operations),

@@ -4,9 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use net_proto::{Outcome, Outgoing, ProtocolError, Side, WhyRefused};
+use net_proto::{ErrorCode, Interest, Outcome, Outgoing, Policy, ProtocolError, Side, WhyRefused};
 
-use crate::end::{End, LARGEST, millis, tight};
+use crate::end::events::check_arrival;
+use crate::end::{End, LARGEST, filled, is_filled, millis, tight};
 use crate::source::Source;
 
 /// Steps in one input. More find nothing that a second input would not.
@@ -67,7 +68,7 @@ impl Link {
 
     fn step(&mut self, from: usize, source: &mut Source<'_>) {
         let now = self.now;
-        let what = source.byte() % 13;
+        let what = source.byte() % 23;
         let (how, number) = (source.byte(), source.short());
         let extra = source.byte();
         let end = &mut self.ends[from];
@@ -98,6 +99,36 @@ impl Link {
             9 => self.deliver(from, usize::from(number) * 8),
             10 => self.pass(millis(number % 2000)),
             11 => self.flow(),
+            13 => {
+                let interest = Interest {
+                    event: TAGS[usize::from(number % 4)].into(),
+                    number: number.into(),
+                    keep: u32::from(how),
+                    policy: [Policy::DropOldest, Policy::Block][usize::from(extra & 1)],
+                    window: u64::from(extra >> 1) << 13,
+                    after: u64::from(how >> 6),
+                    turn: 1,
+                };
+                let _ = end.subscribe(now, &interest);
+            }
+            14 | 15 => end.publish(now, extra.into(), size(how, number)),
+            // An event for all.
+            16 => {
+                for which in 0..end.streams.wanted.len() {
+                    end.publish(now, which, size(how, number));
+                }
+            }
+            // One that goes on publishing.
+            17 => {
+                for _ in 0..how % 64 {
+                    end.publish(now, extra.into(), number.into());
+                }
+            }
+            18 => end.take_one(now, number.into()),
+            19 => end.take_all(now),
+            20 => end.lose(now, number.into()),
+            21 => end.end_interest(now, number.into()),
+            22 => end.refuse(now, number.into()),
             // Whoever does as many calls as it can.
             _ => {
                 for _ in 0..how % 32 {
@@ -160,14 +191,18 @@ impl Link {
             }
             self.look();
             if moved == 0 {
+                self.ends
+                    .iter_mut()
+                    .for_each(|end| end.check_waiting(self.now));
                 return;
             }
         }
     }
 
-    /// Looks at how calls ended.
+    /// Looks at how calls ended, and at what came.
     fn look(&mut self) {
         for end in &mut self.ends {
+            end.look_at_arrivals(check_arrival);
             for (token, outcome) in end.ended.drain(..) {
                 match outcome {
                     Outcome::Reply(body) => assert!(is_filled(token, &body), "another's reply"),
@@ -199,6 +234,8 @@ impl Link {
             // One body over the mark, and an answer for each call that was taken in below it.
             let answers = LARGEST as u64 * (1 + u64::from(from.limits.max_calls));
             let waiting = from.limits.max_leaving + from.limits.max_unsent + answers;
+            // And an event beyond, as one of any size may go.
+            let waiting = waiting + LARGEST as u64;
             assert!(usage.leaving + usage.unsent <= waiting, "{usage:?}");
         }
     }
@@ -212,6 +249,7 @@ impl Link {
                 self.answer(0, 3, 0, 0);
                 self.answer(1, 3, 0, 0);
             }
+            self.ends.iter_mut().for_each(|end| end.take_all(self.now));
         }
         for _ in 0..10 {
             self.pass(millis(1000));
@@ -221,7 +259,10 @@ impl Link {
         for end in &self.ends {
             assert!(end.is_at_rest(), "{:?} {:?}", end.session.usage(), end.own);
             assert!(!end.waits_for_room, "there is room, and nobody was told");
+            let mut wanted = end.streams.wanted.iter();
+            assert!(wanted.all(|wanted| wanted.waits.is_none()));
         }
+        self.end_interests();
         self.ends[0].goodbye(self.now, "done");
         self.flow();
         assert!(
@@ -231,8 +272,37 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Ends the interests there are: both sides think the same of each, and all came that was to come.
+    fn end_interests(&mut self) {
+        for from in [0, 1] {
+            while !self.ends[from].streams.wanted.is_empty() {
+                self.ends[from].end_interest(self.now, 0);
+            }
+        }
+        self.flow();
+        for from in [0, 1] {
+            let [subscriber, publisher] = [&self.ends[from], &self.ends[1 - from]];
+            assert_eq!(subscriber.session.interests(), (0, 0));
+            for (own, error) in &subscriber.streams.ended {
+                if let Some(error) = error {
+                    assert!([ErrorCode::Refused, ErrorCode::Busy].contains(&error.code));
+                    continue;
+                }
+                let mut over = publisher.streams.over.iter();
+                let over = over.find(|over| over.id == own.id).expect("it was ended");
+                assert!(own.count <= over.count);
+                assert!(
+                    over.had_large || own.count == over.count,
+                    "{own:?} {over:?}"
+                );
+            }
+        }
+    }
+}
+
 /// Small as a rule, at times of one frame or a little more, at times of several.
-fn size(how: u8, number: u16) -> usize {
+pub(crate) fn size(how: u8, number: u16) -> usize {
     match how >> 4 {
         0..=9 => usize::from(number % 64),
         10 | 11 => usize::from(number),
@@ -240,17 +310,4 @@ fn size(how: u8, number: u16) -> usize {
         13 => usize::from(number) * 4,
         _ => usize::from(number) * 5,
     }
-}
-
-/// A body that shows whose it is.
-fn filled(token: u32, size: usize) -> Vec<u8> {
-    let mut body = vec![token as u8; size];
-    for (byte, own) in body.iter_mut().zip(token.to_le_bytes()) {
-        *byte = own;
-    }
-    body
-}
-
-fn is_filled(token: u32, body: &[u8]) -> bool {
-    body == filled(token, body.len())
 }

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use net_proto::{CallId, Outgoing, Side};
+use net_proto::{CallId, Interest, Outgoing, Policy, Side};
 
 use crate::end::{End, millis, tight};
 use crate::source::Source;
@@ -15,6 +15,13 @@ const MEETING: &[u8] = b"\xABnet\r\n\x01\x01\
     \xa5\x00\x50\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\
     \x07\x04\x08\x1a\x00\x08\x00\x00\x09\x1a\x00\x02\x00\x00\x0a\x1a\x00\x04\x93\xe0";
 
+/// The same of one that knows events.
+const MEETING_WITH_EVENTS: &[u8] = b"\xABnet\r\n\x01\x01\
+    \x30\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+    \xa6\x00\x50\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff\
+    \x07\x04\x08\x1a\x00\x08\x00\x00\x09\x1a\x00\x02\x00\x00\x0a\x1a\x00\x04\x93\xe0\
+    \x0b\x81\x66events";
+
 /// A session that is fed by anyone.
 pub fn session(input: &[u8]) {
     let mut source = Source::new(input);
@@ -24,6 +31,7 @@ pub fn session(input: &[u8]) {
     for bytes in source.rest().chunks(piece) {
         hostile.send(bytes);
         hostile.answer(habit);
+        hostile.live(habit);
         if pace & 1 != 0 {
             hostile.listen();
         }
@@ -39,11 +47,12 @@ pub(crate) struct Hostile {
     now: Instant,
     heard: Vec<u8>,
     deeds: usize,
+    has_events: bool,
 }
 
 impl Hostile {
-    /// How it begins: bit 0 the role, bit 1 whether they have met, bit 2 whether calls have been made, the rest how many calls
-    /// are served.
+    /// How it begins: bit 0 the role, bit 1 whether they have met, bit 2 whether calls have been made, bit 3 whether
+    /// it knows events, and is subscribed to; the rest how many calls are served.
     pub(crate) fn new(how: u8) -> Self {
         let side = if how & 1 != 0 {
             Side::Dialer
@@ -57,9 +66,10 @@ impl Hostile {
             now,
             heard: Vec::new(),
             deeds: 0,
+            has_events: how & 8 != 0,
         };
         if how & 2 != 0 {
-            hostile.send(MEETING);
+            hostile.send([MEETING, MEETING_WITH_EVENTS][usize::from(hostile.has_events)]);
             assert!(
                 hostile.end.session.is_connected(),
                 "{:?}",
@@ -70,6 +80,10 @@ impl Hostile {
             hostile.call(10, 0);
             hostile.call(200_000, 0);
             hostile.call(3, 500);
+        }
+        if hostile.has_events {
+            hostile.subscribe(0);
+            hostile.subscribe(1);
         }
         hostile
     }
@@ -114,6 +128,81 @@ impl Hostile {
         }
     }
 
+    pub(crate) fn subscribe(&mut self, how: u8) {
+        self.deeds += 1;
+        let interest = Interest {
+            event: "alarm".into(),
+            number: how.into(),
+            keep: 1 + u32::from(how >> 1),
+            policy: [Policy::DropOldest, Policy::Block][usize::from(how & 1)],
+            window: 0,
+            after: u64::from(how >> 6),
+            turn: 1,
+        };
+        let _ = self.end.subscribe(self.now, &interest);
+        self.end.check();
+    }
+
+    /// Publishes so many events of one size to all that ask for any.
+    pub(crate) fn publish(&mut self, times: u8, size: usize) {
+        for _ in 0..times {
+            for which in 0..self.end.streams.wanted.len() {
+                self.end.publish(self.now, which, size);
+            }
+            self.end.check();
+        }
+        self.end.check_small_frames(self.deeds);
+    }
+
+    /// The program takes one of the events that came, or all.
+    pub(crate) fn take(&mut self, which: Option<usize>) {
+        match which {
+            Some(which) => self.end.take_one(self.now, which),
+            None => self.end.take_all(self.now),
+        }
+        self.end.check();
+    }
+
+    pub(crate) fn lose(&mut self, which: usize) {
+        self.deeds += 1;
+        self.end.lose(self.now, which);
+        self.end.check();
+    }
+
+    pub(crate) fn end_interest(&mut self, which: usize) {
+        self.end.end_interest(self.now, which);
+        self.end.check();
+    }
+
+    pub(crate) fn refuse(&mut self, which: usize) {
+        self.end.refuse(self.now, which);
+        self.end.check();
+    }
+
+    /// What a program does with events, if there are any: the bits of `habit` say what.
+    fn live(&mut self, habit: u8) {
+        if !self.has_events {
+            return;
+        }
+        let has = |bit| habit & bit != 0;
+        self.publish(1, usize::from(habit) + 1);
+        if has(0x10) {
+            self.publish(1, 65_530 + usize::from(habit) * 800);
+        }
+        if has(8) {
+            self.take(None);
+        }
+        if has(0x20) {
+            self.end_interest(0);
+        }
+        if has(0x40) {
+            self.refuse(1);
+        }
+        if has(0x80) {
+            self.lose(0);
+        }
+    }
+
     pub(crate) fn probe(&mut self) {
         self.deeds += 1;
         self.end.probe(self.now);
@@ -138,9 +227,15 @@ impl Hostile {
         self.end.check();
     }
 
-    /// The ids of our calls that have not ended.
+    /// The ids of our calls, and of our interests, that have not ended.
     pub(crate) fn own(&self) -> impl Iterator<Item = CallId> {
-        self.end.own.iter().map(|(id, _)| *id)
+        let calls = self.end.own.iter().map(|(id, _)| *id);
+        calls.chain(self.interests())
+    }
+
+    /// The ids of our interests that have not ended.
+    pub(crate) fn interests(&self) -> impl Iterator<Item = CallId> {
+        self.end.streams.own.iter().map(|own| own.id)
     }
 
     pub(crate) fn end(mut self) {

@@ -63,4 +63,4 @@ macro_rules! replayed {
     };
 }
 
-replayed! { frames handshake operations original session values }
+replayed! { events frames handshake operations original session values }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use net::{CallError, StartError};
 
 use crate::output::printable;
+use crate::target::NEAR;
 
 /// Part of `--help`.
 pub(crate) const EXIT_STATUS: &str = "\
@@ -95,7 +96,12 @@ impl Failure {
             CallError::Busy { .. } => Self::new(Status::NotCalled, error.to_string())
                 .hint("the function was not run: try again in a moment"),
             CallError::Refused { .. } => Self::new(Status::NotCalled, error.to_string()),
-            CallError::NoSuchConnection { peer, tag, near } => {
+            CallError::NoSuchConnection {
+                peer,
+                tag,
+                connections,
+            } => {
+                let near = net::nearest_tags(&tag, connections.iter().map(String::as_str), NEAR);
                 Self::no_function(format!("peer {peer} has no function {tag}"), &near)
                     .hint(lists_functions)
             }

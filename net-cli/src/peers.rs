@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use net::Which;
+
 use crate::failure::Failure;
 use crate::listing::{self, Row};
 use crate::{output, start_peer};
@@ -18,9 +20,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, json: bool) -> Result<(), Failure> {
     let me = start_peer(true).await?;
-    let mut found = me.peers().await;
+    let mut found = me.peers_where(&Which::new().any_group()).await;
     if args.refresh || found.is_empty() {
-        found = me.refresh().await;
+        found = me.refresh_where(&Which::new().any_group()).await;
     }
     let all = found.len();
     let mut rows: Vec<Row> = found.iter().map(Row::of).collect();

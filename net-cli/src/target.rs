@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use net::{CallError, Peer, Remote};
+use net::{CallError, Peer, Remote, Which};
 use tokio::task::JoinSet;
 
 use crate::failure::{Failure, Status};
@@ -10,7 +10,7 @@ use crate::function::{Functions, functions};
 use crate::listing;
 
 /// How many near names an error shows.
-const NEAR: usize = 3;
+pub(crate) const NEAR: usize = 3;
 
 /// A peer as written on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +53,9 @@ impl Target {
             }
             Self::Listed(text) => text,
         };
-        let mut found = matching(me.peers().await, text);
+        let mut found = matching(me.peers_where(&Which::new().any_group()).await, text);
         if found.is_empty() {
-            found = matching(me.refresh().await, text);
+            found = matching(me.refresh_where(&Which::new().any_group()).await, text);
         }
         match found.as_slice() {
             [only] => Ok(only.clone()),
@@ -107,7 +107,7 @@ pub(crate) async fn only(me: &Peer) -> Result<Remote, Failure> {
 pub(crate) async fn with_function(me: &Peer, tag: &str) -> Result<Remote, Failure> {
     let mut offers = offers_of(some_peers(me).await?).await;
     if !offers.iter().any(|offer| offer.has(tag)) {
-        offers = offers_of(me.refresh().await).await;
+        offers = offers_of(me.refresh_where(&Which::new().any_group()).await).await;
     }
     let having: Vec<Remote> = offers
         .iter()
@@ -127,9 +127,9 @@ pub(crate) async fn with_function(me: &Peer, tag: &str) -> Result<Remote, Failur
 }
 
 async fn some_peers(me: &Peer) -> Result<Vec<Remote>, Failure> {
-    let mut peers = me.peers().await;
+    let mut peers = me.peers_where(&Which::new().any_group()).await;
     if peers.is_empty() {
-        peers = me.refresh().await;
+        peers = me.refresh_where(&Which::new().any_group()).await;
     }
     if peers.is_empty() {
         return Err(Failure::new(Status::NotCalled, "no peers found").hint(

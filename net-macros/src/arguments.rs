@@ -1,6 +1,9 @@
-//! What is written inside the attributes: `#[net::connect(…)]` on a function, `#[net(…)]` on a parameter.
+//! What is written inside the attributes: `#[net::connect(…)]` and its like on a function, `#[net(…)]` on a parameter. What
+//! is inside `#[net::subscribe(…)]` has a file of its own.
 
-use proc_macro2::TokenStream;
+mod subscribe;
+
+use proc_macro2::{Span, TokenStream};
 use syn::{
     Attribute, Expr, Ident, LitStr, Token,
     ext::IdentExt as _,
@@ -9,42 +12,89 @@ use syn::{
 };
 
 use crate::errors::Errors;
+pub(crate) use subscribe::{Interest, Narrowing, subscribe};
 
-const CONNECT_TAKES: &str =
-    "`#[net::connect]` takes a tag: `#[net::connect(\"Tag\")]` or `#[net::connect(tag = \"Tag\")]`";
 const PARAMETER_TAKES: &str = "`#[net(…)]` takes a default: `#[net(default = 5)]`";
 
 /// Reads the arguments of `#[net::connect(…)]`: a tag, or nothing.
 pub(crate) fn connect(arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
-    let mut tag = None;
+    name(&Named::new("connect", "tag", "Tag"), arguments, errors)
+}
+
+/// Reads the arguments of `#[net::event(…)]`: a name, or nothing.
+pub(crate) fn event(arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
+    name(&Named::new("event", "name", "alarm"), arguments, errors)
+}
+
+/// Reads the arguments of `#[net::flag(…)]`: a name.
+pub(crate) fn flag(arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
+    let is_missing = arguments.is_empty();
+    let name = name(&Named::new("flag", "name", "BUSY"), arguments, errors);
+    if is_missing {
+        let message = "the flag's name is missing: `#[net::flag(\"BUSY\")]`";
+        errors.append(syn::Error::new(Span::call_site(), message));
+    }
+    name
+}
+
+/// An attribute that takes one name.
+struct Named {
+    attribute: &'static str,
+    argument: &'static str,
+    example: &'static str,
+}
+
+impl Named {
+    fn new(attribute: &'static str, argument: &'static str, example: &'static str) -> Self {
+        Self {
+            attribute,
+            argument,
+            example,
+        }
+    }
+}
+
+fn name(of: &Named, arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
+    let Named {
+        attribute,
+        argument: what,
+        example,
+    } = of;
+    let mut given = None;
     let parsed = errors.take(each_argument.parse2(arguments));
     for argument in parsed.unwrap_or_default() {
         let value = match argument {
             Argument::Value(value) => value,
-            Argument::Named(name, Some(value)) if name == "tag" => value,
-            Argument::Named(name, None) if name == "tag" => {
-                errors.push(name, "the tag is missing: `tag = \"Tag\"`");
+            Argument::Named(name, Some(value)) if name == what => value,
+            Argument::Named(name, None) if name == what => {
+                errors.push(
+                    name,
+                    format!("the {what} is missing: `{what} = \"{example}\"`"),
+                );
                 continue;
             }
             Argument::Named(name, value) => {
                 let hint = if value.is_none() { ", in quotes" } else { "" };
                 errors.push(
                     &name,
-                    format!("unknown argument `{name}`; {CONNECT_TAKES}{hint}"),
+                    format!(
+                        "unknown argument `{name}`; `#[net::{attribute}]` takes a {what}: \
+                         `#[net::{attribute}(\"{example}\")]` or `#[net::{attribute}({what} = \"{example}\")]`{hint}"
+                    ),
                 );
                 continue;
             }
         };
-        let Some(literal) = errors.take(tag_literal(&value)) else {
+        let Some(literal) = errors.take(text(&value, what, example)) else {
             continue;
         };
-        if tag.is_some() {
-            errors.push(literal, "the tag is given twice");
+        if given.is_some() {
+            errors.push(literal, format!("the {what} is given twice"));
         } else {
-            tag = Some(literal);
+            given = Some(literal);
         }
     }
-    tag
+    given
 }
 
 /// Takes the `#[net(…)]` attributes off a parameter and reads its default from them.
@@ -117,19 +167,29 @@ impl Parse for Argument {
     }
 }
 
-fn tag_literal(value: &Expr) -> syn::Result<LitStr> {
-    let Expr::Lit(syn::ExprLit {
-        lit: syn::Lit::Str(literal),
-        ..
-    }) = value
-    else {
+/// A text that is not empty.
+fn text(value: &Expr, what: &str, example: &str) -> syn::Result<LitStr> {
+    let Some(literal) = as_text(value) else {
         return Err(syn::Error::new_spanned(
             value,
-            "the tag has to be a string literal: `\"Tag\"`",
+            format!("the {what} has to be a string literal: `\"{example}\"`"),
         ));
     };
     if literal.value().is_empty() {
-        return Err(syn::Error::new(literal.span(), "the tag is empty"));
+        return Err(syn::Error::new(
+            literal.span(),
+            format!("the {what} is empty"),
+        ));
     }
     Ok(literal.clone())
+}
+
+fn as_text(value: &Expr) -> Option<&LitStr> {
+    match value {
+        Expr::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(literal),
+            ..
+        }) => Some(literal),
+        _ => None,
+    }
 }

@@ -1,92 +1,124 @@
-//! `#[net::connect]`: the function as it was, the type that calls it on another peer, and its registration.
+//! `#[net::connect]` and `#[net::subscribe]`: the function as it was, the type that calls it on another peer, and its
+//! registration, with the events that it is to be told of.
 //!
-//! What may be connected is judged in `signature`; this file only generates.
+//! What may be connected is judged in `signature`, what the attributes say in `arguments`; this file only generates.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, FnArg, Ident, Item, ItemFn, ext::IdentExt as _, spanned::Spanned as _};
+use syn::{Attribute, Ident, ItemFn, LitStr, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
-    arguments, docs,
+    arguments::{self, Interest, Narrowing},
+    docs,
     errors::Errors,
+    item::{self, local, named},
     signature::{Connection, Parameter},
     types,
     written::written,
 };
 
-/// Expands `#[net::connect(arguments)] item`. Mistakes become `compile_error!`s beside the item, which is kept so that
-/// its uses are not reported too.
+/// Expands `#[net::connect(arguments)] item`.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let tag = arguments::connect(arguments, &mut errors);
-    let mut function = match parse_function(item.clone()) {
-        Ok(function) => function,
-        Err(error) => {
-            errors.append(error);
-            let errors = errors.finish().err().map(syn::Error::into_compile_error);
-            return quote!(#item #errors);
-        }
+    let mut said = Said {
+        tag: arguments::connect(arguments, &mut errors),
+        is_connected: true,
+        interests: Vec::new(),
     };
-    match Connection::read(tag, &mut function, errors) {
-        Ok(connection) => {
-            let remote = remote(&connection);
-            let registration = registration(&connection);
-            quote!(#function #remote #registration)
-        }
-        Err(errors) => {
-            let errors = errors.into_compile_error();
-            // Outside of an `impl` the compiler has its own words for a `self`.
-            let function = (!has_receiver(&function)).then_some(function);
-            quote!(#function #errors)
-        }
+    match item::function("connect", item, &mut errors) {
+        Ok(function) => said.expand(function, errors),
+        Err(expansion) => expansion,
     }
 }
 
-fn parse_function(item: TokenStream) -> syn::Result<ItemFn> {
-    match syn::parse2(item)? {
-        Item::Fn(function) => Ok(function),
-        // What syn gives back unread is, among functions, one without a body.
-        Item::Verbatim(_) => Err(misplaced(
-            "`#[net::connect]` goes on a function with a body",
+/// Expands `#[net::subscribe(arguments)] item`.
+pub(crate) fn expand_subscribe(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let mut said = Said {
+        tag: None,
+        is_connected: false,
+        interests: Vec::from_iter(arguments::subscribe(
+            Span::call_site(),
+            arguments,
+            &mut errors,
         )),
-        _ => Err(misplaced("`#[net::connect]` goes on a function")),
+    };
+    match item::function("subscribe", item, &mut errors) {
+        Ok(function) => said.expand(function, errors),
+        Err(expansion) => expansion,
     }
 }
 
-/// An error shown at the attribute, as it is the attribute that has to go.
-fn misplaced(message: &str) -> syn::Error {
-    syn::Error::new(Span::call_site(), message)
+/// What the attributes say. The first one takes the others off the function, as each of them would make the same type.
+struct Said {
+    tag: Option<LitStr>,
+    is_connected: bool,
+    interests: Vec<Interest>,
 }
 
-fn has_receiver(function: &ItemFn) -> bool {
-    function
-        .sig
-        .inputs
-        .iter()
-        .any(|input| matches!(input, FnArg::Receiver(_)))
+impl Said {
+    fn expand(&mut self, mut function: ItemFn, mut errors: Errors) -> TokenStream {
+        self.take_others(&mut function.attrs, &mut errors);
+        let tag = self.tag.take();
+        let interests = std::mem::take(&mut self.interests);
+        match Connection::read(tag, interests, &mut function, errors) {
+            Ok(connection) => {
+                let remote = remote(&connection);
+                let registration = registration(&connection);
+                quote!(#function #remote #registration)
+            }
+            Err(errors) => item::mistaken(&function, &errors),
+        }
+    }
+
+    fn take_others(&mut self, attributes: &mut Vec<Attribute>, errors: &mut Errors) {
+        let others: Vec<_> = attributes
+            .extract_if(.., |other| {
+                is_net(other, "connect") || is_net(other, "subscribe")
+            })
+            .collect();
+        for other in others {
+            let arguments = match &other.meta {
+                syn::Meta::List(list) => list.tokens.clone(),
+                _ => TokenStream::new(),
+            };
+            if is_net(&other, "subscribe") {
+                let interest =
+                    arguments::subscribe(other.path().segments[1].span(), arguments, errors);
+                self.interests.extend(interest);
+            } else if std::mem::replace(&mut self.is_connected, true) {
+                errors.push(other, "the function is connected twice");
+            } else {
+                self.tag = arguments::connect(arguments, errors);
+            }
+        }
+    }
 }
 
-/// The type of the function's name. It is an enum without variants, as that takes no name among the values.
+fn is_net(attribute: &Attribute, name: &str) -> bool {
+    let segments = &attribute.path().segments;
+    segments.len() == 2 && segments[0].ident == "net" && segments[1].ident == name
+}
+
+/// The type of the function's name, which calls it on other peers.
 fn remote(connection: &Connection) -> TokenStream {
     let Connection {
         visibility,
         ident,
         parameters,
         returned,
+        attributes,
         ..
     } = connection;
-    let conditions = named("cfg", &connection.attributes);
-    let shown = connection
-        .attributes
-        .iter()
-        .filter(|attribute| is_doc_hidden(attribute));
-    let deprecated = named("deprecated", &connection.attributes);
-    let link = format!("[`{ident}`](fn@{ident})");
+    let conditions = named("cfg", attributes);
+    let deprecated = named("deprecated", attributes);
+    let link = item::doc_link(ident);
     let type_doc =
         format!(" The remote side of {link}: [`on`](Self::on) calls it on another peer.");
     let tag_doc = format!(" The tag by which peers know {link}.");
     let on_doc = format!(" Calls {link} on `peer`. Dropping the call cancels it there.");
-    let tag = tag(connection);
+    let namesake = item::namesake(visibility, ident, attributes, &type_doc);
+    let tag = item::known_as(connection.tag.as_ref(), ident);
 
     let peer = local("peer");
     let out = local("out");
@@ -106,11 +138,7 @@ fn remote(connection: &Connection) -> TokenStream {
     };
 
     quote! {
-        #(#conditions)*
-        #(#shown)*
-        #[doc = #type_doc]
-        #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
-        #visibility enum #ident {}
+        #namesake
 
         #(#conditions)*
         #[allow(dead_code, clippy::all, clippy::pedantic)]
@@ -125,21 +153,6 @@ fn remote(connection: &Connection) -> TokenStream {
                     ::net::private::encode_arguments(#arguments, #out)
                 })
             }
-        }
-    }
-}
-
-/// The tag as an expression for a constant.
-fn tag(connection: &Connection) -> TokenStream {
-    match &connection.tag {
-        Some(tag) => tag.to_token_stream(),
-        None => {
-            let name = connection.ident.unraw().to_string();
-            quote! {{
-                const LENGTH: usize = ::net::private::tag_length(::std::module_path!(), #name);
-                const TEXT: [u8; LENGTH] = ::net::private::tag_text(::std::module_path!(), #name);
-                ::net::private::tag_str(&TEXT)
-            }}
         }
     }
 }
@@ -167,9 +180,10 @@ fn registration(connection: &Connection) -> TokenStream {
             quote!(::net::private::ParamSpec { name: #name, ty: #ty, default: #default })
         });
     let handler = handler(connection);
+    let subscriptions = connection.interests.iter().map(subscription);
     quote! {
         #(#conditions)*
-        #[allow(deprecated, unused_variables, clippy::all, clippy::pedantic)]
+        #[allow(deprecated, unused_variables, unused_imports, clippy::all, clippy::pedantic)]
         const _: () = {
             const __NET_REGISTRATION: ::net::private::Registration = ::net::private::Registration {
                 tag: #tag,
@@ -179,9 +193,31 @@ fn registration(connection: &Connection) -> TokenStream {
                 params: &[#(#parameters),*],
                 returns: #returns,
                 handler: || #handler,
+                subscriptions: &[#(#subscriptions),*],
             };
             ::net::private::inventory::submit! { __NET_REGISTRATION }
         };
+    }
+}
+
+/// An event that the function is to be told of, and how that is narrowed.
+fn subscription(interest: &Interest) -> TokenStream {
+    let Interest { event, narrowed } = interest;
+    let wish = local("wish");
+    let narrowed = narrowed.iter().map(|Narrowing { method, argument }| {
+        // Placed at the argument, so that the compiler's word on one that does not fit points there.
+        let span = Span::mixed_site().located_at(argument.span());
+        let argument = argument.iter();
+        quote_spanned!(span=> let #wish = ::net::Subscribe::#method(#wish #(, #argument)*);)
+    });
+    quote! {
+        ::net::private::SubscriptionSpec {
+            event: #event,
+            narrow: |#wish| {
+                #(#narrowed)*
+                #wish
+            },
+        }
     }
 }
 
@@ -226,10 +262,17 @@ fn handler(connection: &Connection) -> TokenStream {
         let answer_error = quote_spanned! {at_value=>
             ::net::private::answer_error(::std::any::type_name_of_val(&#value), &#value)
         };
+        let flag = local("flag");
         quote! {
             match #call {
                 ::std::result::Result::Ok(#value) => #answer_value,
-                ::std::result::Result::Err(#value) => #answer_error,
+                ::std::result::Result::Err(#value) => {
+                    use ::net::private::NoFlag as _;
+                    match ::net::private::Failure(&#value).flag() {
+                        ::std::option::Option::Some(#flag) => ::net::private::answer_flag(#flag),
+                        ::std::option::Option::None => #answer_error,
+                    }
+                }
             }
         }
     } else {
@@ -276,91 +319,60 @@ fn decoded(index: usize, parameter: &Parameter, arguments: &Ident) -> TokenStrea
     }
 }
 
-/// A name that cannot meet one of the user's.
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
-}
-
-fn named<'a>(name: &str, attributes: &'a [Attribute]) -> Vec<&'a Attribute> {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident(name))
-        .collect()
-}
-
-fn is_doc_hidden(attribute: &Attribute) -> bool {
-    attribute.path().is_ident("doc")
-        && matches!(&attribute.meta, syn::Meta::List(list) if list.tokens.to_string() == "hidden")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The expansion, laid out as rustfmt would.
-    fn expanded(arguments: TokenStream, item: TokenStream) -> String {
-        prettyplease::unparse(&syn::parse2(expand(arguments, item)).unwrap())
-    }
-
-    fn assert_expansion(name: &str, arguments: TokenStream, item: TokenStream) {
-        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-            insta::assert_snapshot!(name, expanded(arguments, item));
-        });
-    }
-
-    /// The messages of the `compile_error!`s in an expansion.
-    fn mistakes(arguments: TokenStream, item: TokenStream) -> Vec<String> {
-        let file: syn::File = syn::parse2(expand(arguments, item)).unwrap();
-        file.items
-            .into_iter()
-            .filter_map(|item| match item {
-                Item::Macro(item) => Some(item.mac.parse_body::<syn::LitStr>().unwrap().value()),
-                _ => None,
-            })
-            .collect()
-    }
+    use crate::item::tests::{assert_expansion, laid_out, mistakes};
 
     #[test]
     fn a_plain_function() {
-        assert_expansion(
-            "multiply",
-            quote!(),
-            quote! {
-                /// The product of two numbers.
-                #[inline]
-                pub fn multiply(a: i64, #[net(default = 5)] mut b: i64) -> i64 {
-                    b *= a;
-                    b
-                }
-            },
-        );
+        let item = quote! {
+            /// The product of two numbers.
+            #[inline]
+            pub fn multiply(a: i64, #[net(default = 5)] mut b: i64) -> i64 {
+                b *= a;
+                b
+            }
+        };
+        assert_expansion("multiply", expand(quote!(), item));
     }
 
     #[test]
     fn an_async_function_that_borrows_and_may_fail() {
-        assert_expansion(
-            "find",
-            quote!("Tag"),
-            quote! {
-                #[cfg(unix)]
-                #[deprecated]
-                #[doc(hidden)]
-                async fn find(text: &str, #[net(default = &[])] among: &[String]) -> io::Result<Option<usize>> {
-                    Ok(among.iter().position(|other| other == text))
-                }
-            },
-        );
+        let item = quote! {
+            #[cfg(unix)]
+            #[deprecated]
+            #[doc(hidden)]
+            async fn find(text: &str, #[net(default = &[])] among: &[String]) -> io::Result<Option<usize>> {
+                Ok(among.iter().position(|other| other == text))
+            }
+        };
+        assert_expansion("find", expand(quote!("Tag"), item));
     }
 
     #[test]
     fn a_function_of_nothing() {
-        assert_expansion(
-            "nothing",
-            quote!(tag = "Tag"),
-            quote!(
-                fn nothing() {}
-            ),
+        let item = quote!(
+            fn nothing() {}
         );
+        assert_expansion("nothing", expand(quote!(tag = "Tag"), item));
+    }
+
+    #[test]
+    fn a_function_that_is_told_of_events() {
+        let arguments = quote!(
+            "alarm",
+            groups = ["lab"],
+            hubs_only,
+            keep = 100,
+            when_full = "block"
+        );
+        let item = quote!(
+            #[net::subscribe(door::EVENT, any_group)]
+            #[net::connect("Heard")]
+            fn heard(level: u8, #[net(default = "")] text: &str) {}
+        );
+        assert_expansion("heard", expand_subscribe(arguments, item));
     }
 
     #[test]
@@ -371,8 +383,22 @@ mod tests {
                 ""
             }
         );
-        assert_eq!(mistakes(arguments.clone(), item.clone()).len(), 5);
-        assert!(expanded(arguments, item).starts_with("fn wrong<T>(a: &mut T)"));
+        let expansion = expand(arguments, item);
+        assert_eq!(mistakes(expansion.clone()).len(), 5);
+        assert!(laid_out(expansion).starts_with("fn wrong<T>(a: &mut T)"));
+    }
+
+    #[test]
+    fn mistakes_of_all_attributes_are_reported_together() {
+        let arguments = quote!(groups = [], any_group, keep = 0, when_full = "wait", hub);
+        let item = quote!(
+            #[net::subscribe]
+            #[net::connect("")]
+            #[net::connect]
+            fn wrong(&self) {}
+        );
+        let mistakes = mistakes(expand_subscribe(arguments, item));
+        assert_eq!(mistakes.len(), 9, "{mistakes:#?}");
     }
 
     #[test]
@@ -383,6 +409,6 @@ mod tests {
             group_token: syn::token::Group::default(),
             elem: Box::new(ty),
         });
-        assert!(mistakes(quote!(), quote!(fn length(text: #ty) {})).is_empty());
+        assert!(mistakes(expand(quote!(), quote!(fn length(text: #ty) {}))).is_empty());
     }
 }

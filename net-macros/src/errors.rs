@@ -1,5 +1,6 @@
 //! Gathers the mistakes in one use of a macro, so that they are reported together.
 
+use proc_macro2::TokenStream;
 use quote::ToTokens;
 
 /// The mistakes found so far.
@@ -23,6 +24,11 @@ impl Errors {
     /// Takes the value out of a result, or adds its error.
     pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.append(error)).ok()
+    }
+
+    /// All mistakes so far as `compile_error!`s.
+    pub(crate) fn compile_errors(&self) -> Option<TokenStream> {
+        self.0.as_ref().map(syn::Error::to_compile_error)
     }
 
     /// All mistakes as one error, if there were any.

@@ -8,13 +8,13 @@ use syn::{
 };
 
 use crate::{
-    arguments,
+    arguments::{self, Interest},
     errors::Errors,
     types::{self, Returned},
 };
 
-/// Serde can write tuples of this many members, and the arguments of a call are one.
-const MAX_PARAMETERS: usize = 16;
+/// Serde can write tuples of this many members, and the arguments of a call or of an event are one.
+pub(crate) const MAX_PARAMETERS: usize = 16;
 
 /// A type of one of these names would hide the primitive type in the function's module.
 const PRIMITIVE_TYPES: [&str; 19] = [
@@ -25,6 +25,8 @@ const PRIMITIVE_TYPES: [&str; 19] = [
 /// A function that other peers can call.
 pub(crate) struct Connection {
     pub(crate) tag: Option<LitStr>,
+    /// The events that it is to be told of.
+    pub(crate) interests: Vec<Interest>,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) ident: Ident,
@@ -48,6 +50,7 @@ impl Connection {
     /// All mistakes in the function, and those in `errors`.
     pub(crate) fn read(
         tag: Option<LitStr>,
+        interests: Vec<Interest>,
         function: &mut ItemFn,
         mut errors: Errors,
     ) -> syn::Result<Self> {
@@ -73,6 +76,7 @@ impl Connection {
         errors.finish()?;
         Ok(Self {
             tag,
+            interests,
             attributes: function.attrs.clone(),
             visibility: function.vis.clone(),
             ident: function.sig.ident.clone(),
@@ -86,12 +90,7 @@ impl Connection {
 fn check_qualifiers(function: &ItemFn, errors: &mut Errors) {
     let signature = &function.sig;
     errors.take(function.modifiers.require_empty());
-    if PRIMITIVE_TYPES.iter().any(|name| signature.ident == name) {
-        errors.push(
-            &signature.ident,
-            format!("a type of the function's name is made, which would hide the type `{}`: choose another name", signature.ident),
-        );
-    }
+    check_name(&signature.ident, errors);
     if let Safety::Unsafe(token) = &signature.safety {
         errors.push(token, "an unsafe function cannot be called from afar: its callers could not keep its conditions");
     }
@@ -123,6 +122,42 @@ fn check_qualifiers(function: &ItemFn, errors: &mut Errors) {
                     "an argument lives as long as the call: leave the lifetime out",
                 );
             }
+        }
+    }
+}
+
+/// A type of the function's name is made, whatever the function is for.
+pub(crate) fn check_name(ident: &Ident, errors: &mut Errors) {
+    if PRIMITIVE_TYPES.iter().any(|name| ident == name) {
+        errors.push(
+            ident,
+            format!("a type of the function's name is made, which would hide the type `{ident}`: choose another name"),
+        );
+    }
+}
+
+/// Reports what keeps a function from being called by the code that a macro makes around it, for which it `does` something.
+pub(crate) fn check_plain(function: &ItemFn, does: &str, errors: &mut Errors) {
+    let signature = &function.sig;
+    errors.take(function.modifiers.require_empty());
+    check_name(&signature.ident, errors);
+    if let Some(token) = &signature.constness {
+        errors.push(token, format!("a function that {does} cannot be `const`"));
+    }
+    if let Safety::Unsafe(token) = &signature.safety {
+        let message = format!("a function that {does} cannot be unsafe: wrap it in a safe one");
+        errors.push(token, message);
+    }
+    if let Some(abi) = &signature.abi {
+        let message = format!("a function that {does} cannot be `extern`: wrap it in a plain one");
+        errors.push(abi, message);
+    }
+    for input in &signature.inputs {
+        if let FnArg::Receiver(receiver) = input {
+            let message = format!(
+                "a function that {does} cannot be a method: use a function outside of the `impl`"
+            );
+            errors.push(receiver, message);
         }
     }
 }

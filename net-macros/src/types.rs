@@ -89,7 +89,7 @@ pub(crate) struct Returned {
     pub(crate) written: String,
 }
 
-/// Reads a return type. A `Result` is known by its name, since a macro cannot see through an alias.
+/// Reads a return type.
 pub(crate) fn returned(output: &ReturnType, errors: &mut Errors) -> Returned {
     let ReturnType::Type(_, ty) = output else {
         return Returned {
@@ -99,43 +99,50 @@ pub(crate) fn returned(output: &ReturnType, errors: &mut Errors) -> Returned {
         };
     };
     let written = written(ty);
-    if let Type::Path(path) = peel(ty)
-        && let Some(segment) = path.path.segments.last()
-        && segment.ident == "Result"
-    {
-        let first = match &segment.arguments {
-            PathArguments::AngleBracketed(list) => {
-                list.args.iter().find_map(|argument| match argument {
-                    GenericArgument::Type(ty) => Some(ty.clone()),
-                    _ => None,
-                })
-            }
-            _ => None,
-        };
-        let Some(value) = first else {
+    let mut ty = Type::clone(ty);
+    let (value, fallible) = match value_in_result(&mut ty) {
+        None => (ty, false),
+        Some(Some(value)) => (value.clone(), true),
+        Some(None) => {
             errors.push(
-                ty,
+                &ty,
                 "the type of the value cannot be seen here: write it out, as in `Result<T, E>`",
             );
             return Returned {
-                value: Type::clone(ty),
+                value: ty,
                 fallible: true,
                 written,
             };
-        };
-        check_answer(&value, errors);
-        return Returned {
-            value,
-            fallible: true,
-            written,
-        };
-    }
-    check_answer(ty, errors);
+        }
+    };
+    check_answer(&value, errors);
     Returned {
-        value: Type::clone(ty),
-        fallible: false,
+        value,
+        fallible,
         written,
     }
+}
+
+/// The `T` of a `Result<T, …>`; `None` inside where it is not written out. A `Result` is known by its name, since a macro cannot
+/// see through an alias.
+pub(crate) fn value_in_result(ty: &mut Type) -> Option<Option<&mut Type>> {
+    let ty = match ty {
+        Type::Paren(paren) => return value_in_result(&mut paren.elem),
+        Type::Group(group) => return value_in_result(&mut group.elem),
+        Type::Path(path) => path,
+        _ => return None,
+    };
+    let last = ty.path.segments.last_mut()?;
+    if last.ident != "Result" {
+        return None;
+    }
+    let PathArguments::AngleBracketed(list) = &mut last.arguments else {
+        return Some(None);
+    };
+    Some(list.args.iter_mut().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    }))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -219,7 +226,7 @@ impl<'ast> Visit<'ast> for Check<'_> {
 }
 
 /// The type inside parentheses and inside the invisible groups that `macro_rules!` leaves.
-fn peel(ty: &Type) -> &Type {
+pub(crate) fn peel(ty: &Type) -> &Type {
     match ty {
         Type::Paren(paren) => peel(&paren.elem),
         Type::Group(group) => peel(&group.elem),

@@ -31,6 +31,27 @@ pub enum Address {
 #[error("{0:?} is no address: write \"host:port\", \"[ipv6]:port\" or \"unix:/path\"")]
 pub struct BadAddress(String);
 
+impl Address {
+    /// Whether it can only be an address of this host.
+    ///
+    /// # Examples
+    /// ```
+    /// use net_proto::Address;
+    ///
+    /// let is_here = |text: &str| text.parse().map(|address: Address| address.is_here());
+    /// assert_eq!((is_here("localhost:1"), is_here("[::1]:1")), (Ok(true), Ok(true)));
+    /// assert_eq!(is_here("192.0.2.7:1"), Ok(false));
+    /// ```
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Name(host, _) => host == "localhost",
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -79,7 +79,7 @@ pub struct ErrorBody {
     pub message: String,
     /// Where it went wrong, as the callee's language prints it; may be empty.
     pub traceback: String,
-    /// For [`ErrorCode::NoSuchConnection`]: registered tags that come near.
+    /// For [`ErrorCode::NoSuchConnection`]: tags that are registered, those that come near first.
     pub names: Vec<String>,
 }
 

@@ -138,10 +138,10 @@ pub enum Misbehaviour {
     /// A chunk that belongs to no body, or does not fit its body's length.
     #[error("a chunk on stream {0} does not fit its body")]
     BadChunk(u64),
-    /// Calls went on coming far above the number allowed.
+    /// Calls, or interests that are refused, went on coming far above the number allowed.
     #[error("it went on calling far above the {0} calls it may have in flight")]
     TooManyCalls(u32),
-    /// A call came after GOODBYE.
-    #[error("it called after it had said GOODBYE")]
-    CallAfterGoodbye,
+    /// A call or an interest came after GOODBYE.
+    #[error("it opened a stream after it had said GOODBYE")]
+    OpenedAfterGoodbye,
 }

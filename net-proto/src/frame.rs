@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes};
 use crate::answer::ErrorBody;
 use crate::error::Misbehaviour;
 use crate::hello::Hello;
+use crate::interest::Interest;
 use crate::limits::{
     MAX_BODY, MAX_FLAG, MAX_HELLO, MAX_METADATA, MAX_PAYLOAD, MAX_REASON, MAX_TAG,
 };
@@ -26,9 +27,9 @@ const FIRST_OPTIONAL_KIND: u8 = 0x80;
 pub(crate) const WITH_TAG: u8 = 0x01;
 /// CALL: the time left follows.
 pub(crate) const WITH_TIME: u8 = 0x02;
-/// CALL: metadata follows.
+/// CALL, EVENT: metadata follows.
 pub(crate) const WITH_METADATA: u8 = 0x04;
-/// CALL, REPLY: the length of the body follows, and the body is in chunks.
+/// CALL, REPLY, EVENT: the length of the body follows, and the body is in chunks.
 pub(crate) const MORE: u8 = 0x08;
 /// CHUNK: the last of its body.
 pub(crate) const LAST: u8 = 0x01;
@@ -106,6 +107,7 @@ impl Kind {
         match self {
             Self::Call => WITH_TAG | WITH_TIME | WITH_METADATA | MORE,
             Self::Reply => MORE,
+            Self::Event => WITH_METADATA | MORE,
             Self::Chunk => LAST,
             _ => 0,
         }
@@ -228,11 +230,7 @@ impl CallHead<&str, &[u8]> {
     fn length(&self) -> usize {
         let tag = self.tag.map_or(0, |tag| 2 + tag.len());
         let time = self.time_left.map_or(0, |_| 4);
-        let metadata = match self.metadata.len() {
-            0 => 0,
-            length => 4 + length,
-        };
-        4 + tag + time + metadata
+        4 + tag + time + metadata_length(self.metadata)
     }
 }
 
@@ -244,9 +242,19 @@ pub(crate) enum Frame {
     Reply(Body<Bytes>),
     Flag(String),
     Error(Box<ErrorBody>),
+    End,
     Cancel,
     Credit(u64),
-    Chunk { bytes: Bytes, last: bool },
+    Chunk {
+        bytes: Bytes,
+        last: bool,
+    },
+    Interest(Interest),
+    Event {
+        number: u64,
+        metadata: Bytes,
+        body: Body<Bytes>,
+    },
     Ping(u64),
     Pong(u64),
     Goodbye(String),
@@ -297,15 +305,50 @@ pub(crate) fn write_call(
     if let Some(time_left) = head.time_left {
         out.extend_from_slice(&time_left.get().to_le_bytes());
     }
-    if !head.metadata.is_empty() {
-        // Lossless: no metadata is longer than MAX_METADATA.
-        out.extend_from_slice(&(head.metadata.len() as u32).to_le_bytes());
-        out.extend_from_slice(head.metadata);
-    }
+    write_metadata(out, head.metadata);
     body.write(out);
 }
 
-/// Writes a frame whose payload is at hand: every kind but CALL.
+/// Bytes of the payload that [`write_event`] will write.
+pub(crate) fn event_length(metadata: &[u8], body: &Body<&[u8]>) -> usize {
+    8 + metadata_length(metadata) + body.length()
+}
+
+pub(crate) fn write_event(
+    out: &mut Vec<u8>,
+    stream: u64,
+    number: u64,
+    metadata: &[u8],
+    body: &Body<&[u8]>,
+) {
+    let length = event_length(metadata, body);
+    let mut flags = body.flag();
+    if !metadata.is_empty() {
+        flags |= WITH_METADATA;
+    }
+    out.reserve(HEADER + length);
+    out.extend_from_slice(&header(Kind::Event, flags, stream, length));
+    out.extend_from_slice(&number.to_le_bytes());
+    write_metadata(out, metadata);
+    body.write(out);
+}
+
+fn metadata_length(metadata: &[u8]) -> usize {
+    match metadata.len() {
+        0 => 0,
+        length => 4 + length,
+    }
+}
+
+fn write_metadata(out: &mut Vec<u8>, metadata: &[u8]) {
+    if !metadata.is_empty() {
+        // Lossless: no metadata is longer than MAX_METADATA.
+        out.extend_from_slice(&(metadata.len() as u32).to_le_bytes());
+        out.extend_from_slice(metadata);
+    }
+}
+
+/// Writes a frame whose payload is at hand: every kind but CALL and EVENT.
 pub(crate) fn write_frame(out: &mut Vec<u8>, kind: Kind, flags: u8, stream: u64, payload: &[u8]) {
     out.reserve(HEADER + payload.len());
     out.extend_from_slice(&header(kind, flags, stream, payload.len()));
@@ -352,12 +395,17 @@ impl Frame {
                 bytes: fields.rest("body", MAX_BODY)?,
                 last: header.flags & LAST != 0,
             },
+            Kind::Interest => Self::Interest(Interest::decode(&fields.rest("map", MAX_BODY)?)?),
+            Kind::Event => Self::Event {
+                number: fields.u64("number")?,
+                metadata: fields.metadata(header.flags)?,
+                body: fields.body(header.flags)?,
+            },
+            Kind::End => Self::End,
             Kind::Ping => Self::Ping(fields.u64("number")?),
             Kind::Pong => Self::Pong(fields.u64("number")?),
             Kind::Goodbye => Self::Goodbye(fields.rest_text("reason", MAX_REASON)?),
-            Kind::Item | Kind::End | Kind::Interest | Kind::Event => {
-                return Err(Misbehaviour::NotAgreed(kind));
-            }
+            Kind::Item => return Err(Misbehaviour::NotAgreed(kind)),
         };
         fields.end()?;
         Ok(frame)
@@ -426,20 +474,22 @@ impl Fields {
             let millis = NonZeroU32::new(self.u32("time left")?);
             time_left = Some(millis.ok_or_else(|| self.bad("time left"))?);
         }
-        let mut metadata = Bytes::new();
-        if flags & WITH_METADATA != 0 {
-            let length = self.u32("metadata")? as usize;
-            if length == 0 {
-                return Err(self.bad("metadata"));
-            }
-            metadata = self.bytes("metadata", length, MAX_METADATA)?;
-        }
         Ok(CallHead {
             tag_number,
             tag,
             time_left,
-            metadata,
+            metadata: self.metadata(flags)?,
         })
+    }
+
+    fn metadata(&mut self, flags: u8) -> Result<Bytes, Misbehaviour> {
+        if flags & WITH_METADATA == 0 {
+            return Ok(Bytes::new());
+        }
+        match self.u32("metadata")? as usize {
+            0 => Err(self.bad("metadata")),
+            length => self.bytes("metadata", length, MAX_METADATA),
+        }
     }
 
     fn body(&mut self, flags: u8) -> Result<Body<Bytes>, Misbehaviour> {

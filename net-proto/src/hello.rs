@@ -16,6 +16,9 @@ use crate::limits::{
 /// `eyJ`), so one port can tell them apart; CR LF shows a link that rewrites line ends.
 pub const MAGIC: [u8; 6] = *b"\xABnet\r\n";
 
+/// The feature: events can be subscribed to.
+pub(crate) const EVENTS: &str = "events";
+
 /// Bytes of the preface: the magic, the least version spoken, the highest version spoken.
 pub(crate) const PREFACE: usize = 8;
 
@@ -122,13 +125,21 @@ impl Hello {
         }
     }
 
-    /// This HELLO with the limits that the other side has to know.
-    pub(crate) fn with_limits(mut self, limits: &Limits) -> Self {
+    /// This HELLO with what is for the session to say: the limits that the other side has to know, and what it can do.
+    pub(crate) fn of_session(mut self, limits: &Limits) -> Self {
         self.max_calls = limits.max_calls;
         self.link_window = limits.link_window;
         self.stream_window = limits.stream_window;
         self.max_value = limits.max_value;
+        // First, as a list that is too long is cut.
+        self.features.retain(|named| named != EVENTS);
+        self.features.insert(0, EVENTS.to_owned());
         self
+    }
+
+    /// Whether it names a feature.
+    pub(crate) fn has(&self, feature: &str) -> bool {
+        self.features.iter().any(|named| named == feature)
     }
 
     /// Appends the CBOR map of PROTOCOL.md. Texts and lists that are too long are cut.

@@ -83,6 +83,8 @@ pub use address::{Address, BadAddress};
 mod answer;
 pub use answer::{ErrorBody, ErrorCode};
 
+pub mod audience;
+
 mod error;
 pub use error::{Misbehaviour, ProtocolError};
 
@@ -95,6 +97,11 @@ pub use hello::{Hello, MAGIC};
 mod id;
 pub use id::{BadInstanceId, InstanceId};
 
+mod interest;
+pub use interest::{Interest, Policy};
+
+pub mod interests;
+
 pub mod limits;
 pub use limits::Limits;
 
@@ -104,8 +111,8 @@ pub mod original;
 
 mod session;
 pub use session::{
-    CallId, CallRefused, Event, Incoming, Outcome, Outgoing, Payload, Session, Side, Tag, Usage,
-    WhyRefused,
+    Arrival, Backlog, CallId, CallRefused, Event, Incoming, Outcome, Outgoing, Payload,
+    Publication, Published, Session, Side, Tag, Usage, WhyRefused,
 };
 
 mod timer;

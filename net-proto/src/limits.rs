@@ -32,6 +32,12 @@ pub const MAX_TAG_TEXT: usize = 4 * 1024 * 1024;
 /// Most bytes of a flag's name.
 pub const MAX_FLAG: usize = 1024;
 
+/// Most bytes of an event's name: as a tag, a name a person chose.
+pub const MAX_EVENT: usize = 1024;
+
+/// Greatest number of an event that an interest may say it had: so there are enough for all that follow, at any rate.
+pub const MAX_NUMBER: u64 = i64::MAX as u64;
+
 /// Most bytes of the reason in a GOODBYE.
 pub const MAX_REASON: usize = 1024;
 
@@ -53,7 +59,7 @@ pub const MAX_ERROR_MESSAGE: usize = 16 * 1024;
 /// Most bytes of an error's traceback; of a longer one the end is kept, which names what went wrong.
 pub const MAX_ERROR_TRACEBACK: usize = 32 * 1024;
 
-/// Most names listed in an error (near misses of a tag that is not there).
+/// Most names listed in an error over a tag that is not there: as many as one looks through.
 pub const MAX_ERROR_NAMES: usize = 32;
 
 /// Most bytes of each of those names; a longer one is left out.
@@ -111,7 +117,8 @@ pub struct Limits {
     /// 1.25 GiB: one value of the largest size, and room for ordinary answers beside it.
     pub max_unsent: u64,
 
-    /// Bytes of large bodies that wait here to be sent, above which a further large call is refused as Blocked.
+    /// Bytes of large bodies that wait here to be sent, above which a further large call is refused as Blocked, and a further large
+    /// event waits in its queue.
     ///
     /// 64 MiB: enough to keep any link busy; the rest waits where it was made. One body of any size may always go.
     pub max_leaving: u64,
@@ -120,6 +127,22 @@ pub struct Limits {
     ///
     /// 1 MiB: ten milliseconds of a gigabit link; more in here would only be delay.
     pub high_water: usize,
+
+    /// Interests of the other side that are served at once; one more is answered Busy.
+    ///
+    /// 4,096: a program with more subscriptions to one peer is not known; each may keep a queue here.
+    pub max_interests: u32,
+
+    /// Events that are kept for one interest of the other side, whatever it asks for.
+    ///
+    /// 65,536: a burst of a busy second; with the bytes bounded below, more would only be more delay.
+    pub max_queue: u32,
+
+    /// Bytes of events that wait here for the other side to take them. An event beyond that finds its queue full. One of any
+    /// size may always wait.
+    ///
+    /// 64 MiB: what [`max_leaving`](Self::max_leaving) is for calls.
+    pub max_queued: u64,
 
     /// Bytes of large bodies that one [`transmit`](crate::Session::transmit) hands out.
     ///
@@ -152,6 +175,9 @@ impl Default for Limits {
             max_arriving: 2 << 30,
             max_unsent: (1 << 30) + (1 << 28),
             max_leaving: 64 * 1024 * 1024,
+            max_interests: 4096,
+            max_queue: 65_536,
+            max_queued: 64 * 1024 * 1024,
             high_water: 1024 * 1024,
             chunk_budget: 256 * 1024,
             handshake_time: Duration::from_secs(5),
@@ -173,6 +199,7 @@ impl Limits {
         self.link_window = self.link_window.max(MIN_LINK_WINDOW);
         self.stream_window = self.stream_window.max(MIN_STREAM_WINDOW);
         self.chunk_budget = self.chunk_budget.max(1);
+        self.max_queue = self.max_queue.max(1);
         self.high_water = self.high_water.max(1);
         // A body lies in one piece of memory.
         self.max_value = self.max_value.min(isize::MAX as u64);

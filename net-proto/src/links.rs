@@ -174,6 +174,8 @@ pub struct Original {
     pub group: Option<String>,
     /// Whether it is its group's hub.
     pub hub: bool,
+    /// Whether it has said so. If not, it was met and asked nothing yet, and its group may be any.
+    pub described: bool,
     /// Whether it answered when it was last asked.
     pub present: bool,
 }
@@ -353,6 +355,12 @@ impl<L: Clone + PartialEq> Links<L> {
             hello: instance.and_then(|instance| instance.hello.clone()),
             original: None,
         }
+    }
+
+    /// The addresses that were asked for and lead to an instance.
+    pub fn places(&self, id: InstanceId) -> impl Iterator<Item = &Address> {
+        let places = self.places.iter();
+        places.filter_map(move |(address, place)| (place.leads_to == Some(id)).then_some(address))
     }
 
     /// The dialect of an original peer that was met at the target.

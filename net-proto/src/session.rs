@@ -9,8 +9,10 @@ mod drain;
 mod event;
 mod ids;
 mod liveness;
+mod publish;
 mod receive;
 mod serve;
+mod subscribe;
 mod tags;
 mod unsent;
 
@@ -20,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::ProtocolError;
 use crate::frame::{Kind, write_frame, write_number};
-use crate::hello::{Hello, preface};
+use crate::hello::{EVENTS, Hello, preface};
 use crate::limits::{Limits, VERSIONS};
 use crate::timer::{Timer, TimerTable};
 use crate::transmit::Transmit;
@@ -32,14 +34,18 @@ use deadlines::Deadlines;
 use drain::Drain;
 use ids::IdHash;
 use liveness::Liveness;
+use publish::Publishing;
 use serve::PeerCall;
+use subscribe::OwnInterest;
 use tags::{KnownTags, SentTags};
 use unsent::Unsent;
 
 pub use event::{CallRefused, Event, Incoming, Outcome, Outgoing, Payload, WhyRefused};
+pub use publish::{Backlog, Publication, Published};
+pub use subscribe::Arrival;
 pub use tags::Tag;
 
-/// Names one call on one link: the number of its stream.
+/// Names one call, or one interest, on one link: the number of its stream.
 pub type CallId = u64;
 
 /// Which end of the link this is. Both ends can do the same; it decides whose stream ids are odd.
@@ -80,6 +86,8 @@ pub struct Session<C> {
     leaving: Leaving,
     /// Declared bytes of all arriving bodies.
     arriving: u64,
+    /// Interests of ours whose large event is not counted there yet, as there is no room.
+    without_place: VecDeque<CallId>,
 
     sent_tags: SentTags,
     known_tags: KnownTags,
@@ -89,6 +97,8 @@ pub struct Session<C> {
     peer_calls: HashMap<CallId, PeerCall, IdHash>,
     last_peer_id: CallId,
     unsent: Unsent,
+    own_interests: HashMap<CallId, OwnInterest, IdHash>,
+    publishing: Publishing,
     drain: Drain,
 }
 
@@ -103,6 +113,8 @@ pub struct Usage {
     pub unsent: u64,
     /// Large bodies that are arriving, by the sizes they declared.
     pub arriving: u64,
+    /// Events that wait for the other side to take them.
+    pub queued: u64,
     /// Frames that we may still send.
     pub may_send: u64,
     /// Frames that the other side may still send.
@@ -129,12 +141,26 @@ struct PeerLimits {
     max_calls: usize,
     max_value: u64,
     stream_window: u64,
+    /// Whether it knows events.
+    events: bool,
+}
+
+impl PeerLimits {
+    fn of(hello: &Hello) -> Self {
+        Self {
+            max_calls: hello.max_calls as usize,
+            max_value: hello.max_value,
+            stream_window: hello.stream_window,
+            events: hello.has(EVENTS),
+        }
+    }
 }
 
 impl<C> Session<C> {
     /// A session on a new link. Its preface and HELLO are ready to be transmitted at once.
     ///
-    /// The limits in `hello` are set from `limits`, so that what is announced is what is enforced.
+    /// The limits in `hello` are set from `limits`, so that what is announced is what is enforced, and the features that the
+    /// session has are named in it.
     pub fn new(side: Side, hello: Hello, limits: Limits, now: Instant) -> Self {
         Self::speaking(VERSIONS, side, hello, limits, now)
     }
@@ -152,7 +178,7 @@ impl<C> Session<C> {
         let limits = limits.workable();
         let mut out = preface(&versions).to_vec();
         let mut map = Vec::new();
-        hello.with_limits(&limits).encode(&mut map);
+        hello.of_session(&limits).encode(&mut map);
         write_frame(&mut out, Kind::Hello, 0, 0, &map);
 
         let mut timers = TimerTable::default();
@@ -175,6 +201,7 @@ impl<C> Session<C> {
             credit_due: Vec::new(),
             leaving: Leaving::default(),
             arriving: 0,
+            without_place: VecDeque::new(),
             sent_tags: SentTags::default(),
             known_tags: KnownTags::default(),
             own_calls: HashMap::default(),
@@ -183,6 +210,8 @@ impl<C> Session<C> {
             peer_calls: HashMap::default(),
             last_peer_id: 0,
             unsent: Unsent::default(),
+            own_interests: HashMap::default(),
+            publishing: Publishing::default(),
             drain: Drain::default(),
             limits,
         }
@@ -292,15 +321,18 @@ impl<C> Session<C> {
         }
         out.swap_small(&mut self.out);
 
-        let peer_calls = &mut self.peer_calls;
+        let (peer_calls, publishing) = (&mut self.peer_calls, &mut self.publishing);
         let side = self.side;
+        let budget = self.limits.chunk_budget;
         self.leaving
-            .transmit(&mut self.send_window, self.limits.chunk_budget, out, |id| {
-                if !side.owns(id) {
-                    peer_calls.remove(&id);
+            .transmit(&mut self.send_window, budget, out, |id, window| {
+                if !side.owns(id) && peer_calls.remove(&id).is_none() {
+                    publishing.large_is_out(id, window);
                 }
             });
         self.send_window.handed_out();
+        self.publishing.handed_out();
+        self.send_events();
         self.offer_room();
         self.check_drained();
     }
@@ -313,6 +345,12 @@ impl<C> Session<C> {
             write_number(&mut self.out, Kind::Credit, 0, amount);
         }
         while let Some(id) = self.credit_due.pop() {
+            if let Some(interest) = self.own_interests.get_mut(&id) {
+                if let Some(amount) = interest.give_credit() {
+                    write_number(&mut self.out, Kind::Credit, id, amount);
+                }
+                continue;
+            }
             let arriving = if self.side.owns(id) {
                 self.own_calls.get_mut(&id).and_then(OwnCall::arriving)
             } else {
@@ -338,6 +376,8 @@ impl<C> Session<C> {
         self.timers = TimerTable::default();
         self.liveness.stop();
         self.peer_calls.clear();
+        self.own_interests.clear();
+        self.publishing.clear();
         // The session may be held for long after, by whoever holds its link; what it held need not be.
         self.out = Vec::new();
         self.ping_to_answer = None;
@@ -361,6 +401,11 @@ impl<C> Session<C> {
         self.peer_calls.len()
     }
 
+    /// Our interests, and those of the other side, that have not ended.
+    pub fn interests(&self) -> (usize, usize) {
+        (self.own_interests.len(), self.publishing.len())
+    }
+
     /// What is held at the moment.
     pub fn usage(&self) -> Usage {
         Usage {
@@ -368,6 +413,7 @@ impl<C> Session<C> {
             leaving: self.leaving.bytes(),
             unsent: self.unsent.bytes(),
             arriving: self.arriving,
+            queued: self.publishing.bytes(),
             may_send: self.send_window.available(),
             may_receive: self.receive_window.available(),
         }

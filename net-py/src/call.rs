@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::wait::{stay_if_ending, wait};
-use crate::{convert, error, node, remote};
+use crate::{convert, error, local, remote};
 
 /// Room for the arguments of a usual call.
 const USUAL_BODY: usize = 128;
@@ -50,6 +50,12 @@ pub(crate) async fn outcome(mut call: RawCall) -> Outcome {
     }
 }
 
+/// Whether this may have come of nothing but the end of the interpreter.
+pub(crate) fn is_of_the_end(outcome: &Outcome) -> bool {
+    let is_loss = matches!(outcome, Err(CallError::Lost { .. } | CallError::ShutDown));
+    is_loss && local::is_ending()
+}
+
 /// What the call returns or raises in Python.
 pub(crate) fn result(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
     match outcome {
@@ -78,19 +84,19 @@ pub(crate) fn call<'py>(
     result(py, outcome)
 }
 
-/// Runs one of the connections that every peer answers, on this one, as it would run for another peer.
+/// Runs one of the connections that every peer answers, on the current one of this process, as it would run for another peer.
 #[pyfunction]
 pub(crate) fn call_here<'py>(py: Python<'py>, tag: &str) -> PyResult<Bound<'py, PyAny>> {
     /// CBOR of an array without elements: no arguments.
     const NO_ARGUMENTS: &[u8] = &[0x80];
-    let peer = node::peer(py)?;
+    let peer = local::current(py)?.peer(py)?;
     let connection = peer.registry().find(tag).ok_or_else(|| {
         error::call_error(
             py,
             CallError::NoSuchConnection {
                 peer: peer.name().to_owned(),
                 tag: tag.to_owned(),
-                near: Vec::new(),
+                connections: Vec::new(),
             },
         )
     })?;

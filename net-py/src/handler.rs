@@ -11,12 +11,12 @@ use net::{Answer, Connection, ErrorCode, Handled, Handler, Incoming, Param, Para
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyString, PyType};
 use tokio::sync::oneshot;
 
 use crate::answers::{self, Notice};
 use crate::attach::{self, attach};
-use crate::node::{self, Generation};
+use crate::local::{self, Generation, Local};
 use crate::{convert, error};
 
 /// Room for a usual result.
@@ -44,6 +44,12 @@ impl Handler for Function {
 
 impl Function {
     fn run(&self, py: Python<'_>, call: &Incoming) -> Handled {
+        // What it begins, as its coroutine, begins as the same peer.
+        let handled = local::run_as(py, &call.peer, || Ok(self.run_here(py, call)));
+        handled.unwrap_or_else(|error| Handled::Ready(answer(py, &self.tag, Err(error))))
+    }
+
+    fn run_here(&self, py: Python<'_>, call: &Incoming) -> Handled {
         let called_in = Generation::now();
         let returned = convert::decode_arguments(py, &call.body)
             .map_err(|fault| error::bad_value(py, *fault))
@@ -52,7 +58,7 @@ impl Function {
             });
         if called_in.is_over() {
             // Forked inside the function: the call, and all that this thread would go back to, is the parent's.
-            node::end_child(py, returned);
+            local::end_child(py, returned);
         }
         let begun = match returned {
             Ok(coroutine) if self.is_async => Running::begin(&self.tag, &coroutine),
@@ -89,18 +95,16 @@ fn answer(py: Python<'_>, tag: &str, returned: PyResult<Bound<'_, PyAny>>) -> An
     })
 }
 
-/// The name of the flag that a result is: a text that is registered as one.
+/// The name of the flag that a result is. The same text as an ordinary string is none.
 fn flag(result: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    let Ok(text) = result.cast::<PyString>() else {
+    static FLAG: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    if result.is_exact_instance_of::<PyString>() || !result.is_instance_of::<PyString>() {
         return Ok(None);
-    };
-    static FLAGS: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    let flags = FLAGS.import(result.py(), "net._flags", "FLAGS")?;
-    Ok(if flags.contains(text)? {
-        Some(text.to_str()?.to_owned())
-    } else {
-        None
-    })
+    }
+    if !result.is_instance(FLAG.import(result.py(), "net._flags", "Flag")?)? {
+        return Ok(None);
+    }
+    result.extract().map(Some)
 }
 
 /// A coroutine that runs on the loop. Dropped before its end, it is cancelled.
@@ -186,7 +190,7 @@ impl Done {
 /// Name, kind, annotation and default of a parameter, as `_connect.py` writes them.
 type Parameter = (String, String, Option<String>, Option<String>);
 
-/// Offers `function` to other peers under `tag`.
+/// Offers `function` to other peers under `tag`: on one peer of this process, or on all of them.
 #[pyfunction]
 #[expect(
     clippy::too_many_arguments,
@@ -194,6 +198,7 @@ type Parameter = (String, String, Option<String>, Option<String>);
 )]
 pub(crate) fn register(
     py: Python<'_>,
+    of: Option<&Bound<'_, Local>>,
     function: Py<PyAny>,
     tag: String,
     name: String,
@@ -209,8 +214,9 @@ pub(crate) fn register(
         function,
         is_async,
     });
-    node::offer(
+    local::offer(
         py,
+        of.map(Bound::get),
         Connection {
             tag,
             name,
@@ -219,7 +225,8 @@ pub(crate) fn register(
             signature: Signature { params, returns },
             handler,
         },
-    )
+    );
+    Ok(())
 }
 
 fn param((name, kind, annotation, default): Parameter) -> PyResult<Param> {

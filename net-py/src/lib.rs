@@ -8,7 +8,10 @@ mod attach;
 mod call;
 mod convert;
 mod error;
+mod event;
 mod handler;
+mod local;
+mod log;
 mod node;
 mod pending;
 mod remote;
@@ -24,18 +27,24 @@ mod _net {
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
 
-    use crate::{convert, error};
+    use crate::{convert, error, log};
 
     #[pymodule_export]
     use crate::call::{call, call_here};
     #[pymodule_export]
+    use crate::event::{Emission, Subscription, emit, register_subscriber, subscribe, subscribers};
+    #[pymodule_export]
     use crate::handler::register;
     #[pymodule_export]
-    use crate::node::{Local, before_fork, local, start, start_in_child, stop};
+    use crate::local::{
+        Local, before_fork, current_local, register_flag, start, start_in_child, stop,
+    };
+    #[pymodule_export]
+    use crate::log::heed;
     #[pymodule_export]
     use crate::pending::{Pending, begin};
     #[pymodule_export]
-    use crate::remote::{Remote, peers};
+    use crate::remote::{Remote, decode_peer_id, decode_tag, peer_id};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -47,6 +56,7 @@ mod _net {
                 "net cannot be used in a subinterpreter",
             ));
         }
+        log::begin();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 

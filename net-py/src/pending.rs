@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use crate::answers::{self, Notice};
 use crate::attach;
 use crate::call::{self, Outcome};
-use crate::node::Generation;
+use crate::local::Generation;
 
 /// How far a call is.
 enum Stage {
@@ -74,10 +74,13 @@ impl Progress {
         }
     }
 
-    /// Whether there is an answer that Python is to be told of: true once.
+    /// Whether there is an answer that Python is to be told of: true once. That the link has gone because the interpreter is ending
+    /// is told to nobody: its threads are about to go, and would say on their way that they failed.
     pub(crate) fn has_news(&self) -> bool {
         match &mut *self.stage() {
-            Stage::Answered { told, .. } => !std::mem::replace(told, true),
+            Stage::Answered { outcome, told } => {
+                !std::mem::replace(told, true) && !call::is_of_the_end(outcome)
+            }
             Stage::Waiting(_) | Stage::Over => false,
         }
     }

@@ -1,18 +1,20 @@
 //! A handle to another peer, and all the ways in which a program can say which peer it means.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
+
+use net::{PeerId03, Tag03};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
 
-use crate::node::Generation;
-use crate::wait::wait;
-use crate::{error, node};
+use crate::error;
+use crate::local::{self, Generation, Own};
 
 /// A handle to another peer. Two are equal if they stand for the same instance, or for the same address.
 #[pyclass(frozen, subclass, eq, hash, module = "net._net")]
 pub(crate) struct Remote {
+    /// The peer of this process that calls from it go out from.
+    of: Arc<Own>,
     remote: net::Remote,
     /// Where `remote` is of use: a forked child has a peer of its own, and needs a handle of that.
     made_in: Generation,
@@ -34,11 +36,12 @@ impl std::hash::Hash for Remote {
     }
 }
 
-impl From<net::Remote> for Remote {
-    fn from(remote: net::Remote) -> Self {
+impl Remote {
+    pub(crate) fn new_of(of: &Arc<Own>, remote: net::Remote) -> Self {
         let target = first_address(&remote);
         let key = remote.target();
         Self {
+            of: Arc::clone(of),
             remote,
             made_in: Generation::now(),
             // An id is found in the runtime directory alone, and is the safer of the two there.
@@ -53,17 +56,22 @@ impl From<net::Remote> for Remote {
 }
 
 impl Remote {
+    /// What such a handle is made from, now and in a forked child.
+    pub(crate) fn named(&self) -> String {
+        self.target.clone()
+    }
+
     /// The core's handle, of this process's peer.
-    fn here(&self, py: Python<'_>) -> PyResult<net::Remote> {
+    pub(crate) fn here(&self, py: Python<'_>) -> PyResult<net::Remote> {
         if self.made_in.is_over() {
-            return of_target(py, &self.target);
+            return of_target(py, &self.of, &self.target);
         }
         Ok(self.remote.clone())
     }
 }
 
-fn of_target(py: Python<'_>, target: &str) -> PyResult<net::Remote> {
-    node::peer(py)?
+fn of_target(py: Python<'_>, of: &Own, target: &str) -> PyResult<net::Remote> {
+    of.peer(py)?
         .remote(target)
         .map_err(|error| error::call_error(py, error))
 }
@@ -73,7 +81,11 @@ impl Remote {
     #[new]
     #[pyo3(signature = (target, /))]
     fn new(target: &Bound<'_, PyAny>) -> PyResult<Self> {
-        resolve(target).map(Self::from)
+        let of = match target.cast::<Self>() {
+            Ok(handle) => Arc::clone(&handle.get().of),
+            Err(_) => local::current(target.py())?,
+        };
+        handle(&of, target)
     }
 
     /// How a copy is made, in another process too.
@@ -83,7 +95,7 @@ impl Remote {
 
     /// The instance's id, 32 hex digits, once known.
     #[getter]
-    fn id(&self, py: Python<'_>) -> PyResult<Option<String>> {
+    fn instance_id(&self, py: Python<'_>) -> PyResult<Option<String>> {
         Ok(self.here(py)?.id().map(|id| id.to_string()))
     }
 
@@ -93,9 +105,11 @@ impl Remote {
         Ok(first_address(&self.here(py)?))
     }
 
+    /// Its host, as far as known: empty where it has none.
     #[getter]
-    fn host(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        Ok(self.here(py)?.host_port().map(|(host, _)| host))
+    fn host(&self, py: Python<'_>) -> PyResult<String> {
+        let known = self.here(py)?.host_port();
+        Ok(known.map(|(host, _)| host).unwrap_or_default())
     }
 
     #[getter]
@@ -129,16 +143,7 @@ impl Remote {
     /// Whether it runs on this host, as far as its addresses tell.
     #[getter]
     fn on_host(&self, py: Python<'_>) -> PyResult<bool> {
-        let remote = self.here(py)?;
-        let is_local = |(host, _): (String, u16)| {
-            host.parse::<std::net::IpAddr>()
-                .is_ok_and(|ip| ip.is_loopback())
-        };
-        Ok(remote
-            .addresses()
-            .iter()
-            .any(|address| address.starts_with("unix:"))
-            || remote.host_port().is_some_and(is_local))
+        Ok(self.here(py)?.on_host())
     }
 }
 
@@ -157,9 +162,29 @@ fn first_address(remote: &net::Remote) -> String {
 /// `TypeError` if it names none, `net.Unreachable` if it is text that is no address.
 pub(crate) fn resolve(target: &Bound<'_, PyAny>) -> PyResult<net::Remote> {
     let py = target.py();
-    if let Ok(handle) = target.cast::<Remote>() {
-        return handle.get().here(py);
+    match target.cast::<Remote>() {
+        Ok(handle) => handle.get().here(py),
+        Err(_) => named(&*local::current(py)?, target),
     }
+}
+
+/// A handle on the peer that `target` names, from which calls go out from `of`.
+///
+/// # Errors
+///
+/// As for [`resolve`].
+pub(crate) fn handle(of: &Arc<Own>, target: &Bound<'_, PyAny>) -> PyResult<Remote> {
+    let py = target.py();
+    let remote = match target.cast::<Remote>() {
+        Ok(handle) if Arc::ptr_eq(&handle.get().of, of) => handle.get().here(py)?,
+        Ok(handle) => of_target(py, of, &handle.get().target)?,
+        Err(_) => named(of, target)?,
+    };
+    Ok(Remote::new_of(of, remote))
+}
+
+fn named(of: &Own, target: &Bound<'_, PyAny>) -> PyResult<net::Remote> {
+    let py = target.py();
     let text = if let Ok(text) = target.cast::<PyString>() {
         of_text(text.to_str()?)
     } else if let Ok(bytes) = target.cast::<PyBytes>() {
@@ -174,7 +199,7 @@ pub(crate) fn resolve(target: &Bound<'_, PyAny>) -> PyResult<net::Remote> {
     } else {
         return Err(no_peer(target));
     };
-    of_target(py, &text)
+    of_target(py, of, &text)
 }
 
 fn pair(target: &Bound<'_, PyAny>) -> PyResult<(String, u16)> {
@@ -217,31 +242,31 @@ fn address(host: &str, port: u16) -> String {
 
 /// Text as the core takes it. An id of 0.3 is base64 of `host:port -> group`, which has no colon and so is no address.
 fn of_text(text: &str) -> String {
-    let of_old = || {
-        let decoded = String::from_utf8(STANDARD.decode(text).ok()?).ok()?;
-        Some(decoded.split_once(" -> ")?.0.to_owned())
-    };
-    if text.contains(':') {
-        text.to_owned()
-    } else {
-        of_old().unwrap_or_else(|| text.to_owned())
+    match PeerId03::decode(text) {
+        Ok(id) => address(&id.host, id.port),
+        Err(_) => text.to_owned(),
     }
 }
 
-/// The peers that are there; `refresh` looks anew first.
+/// The id that 0.3 gives a peer at this address.
 #[pyfunction]
-pub(crate) fn peers(py: Python<'_>, refresh: bool) -> PyResult<Vec<Remote>> {
-    let peer = node::peer(py)?;
-    let runtime = peer.runtime().clone();
-    let looking = runtime.spawn(async move {
-        if refresh {
-            peer.refresh().await
-        } else {
-            peer.peers().await
-        }
-    });
-    match wait(py, looking)? {
-        Ok(found) => Ok(found.into_iter().map(Remote::from).collect()),
-        Err(_) => Err(error::call_error(py, net::CallError::ShutDown)),
-    }
+pub(crate) fn peer_id(host: String, port: u16, group: Option<String>) -> String {
+    PeerId03 { host, port, group }.encode()
+}
+
+/// Host, port and group of an id of 0.3.
+///
+/// # Errors
+///
+/// `ValueError` if it is none.
+#[pyfunction]
+pub(crate) fn decode_peer_id(id: &str) -> PyResult<(String, u16, Option<String>)> {
+    let id = PeerId03::decode(id).map_err(|why| PyValueError::new_err(why.to_string()))?;
+    Ok((id.host, id.port, id.group))
+}
+
+/// The name of a tag as 0.3 writes it, or as it is.
+#[pyfunction]
+pub(crate) fn decode_tag(tag: &str) -> String {
+    Tag03::decode(tag).name
 }

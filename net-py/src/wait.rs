@@ -84,7 +84,7 @@ where
 /// gone, print a traceback first; no other call of Python's does.
 pub(crate) fn stay_if_ending(py: Python<'_>) {
     // Where it cannot be asked any more, only the main thread is left.
-    if crate::node::is_ending() && !is_main(py).unwrap_or(true) {
+    if crate::local::is_ending() && !is_main(py).unwrap_or(true) {
         py.detach(|| {
             loop {
                 thread::park();

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +57,10 @@ class Other:
 
 
 class Served(Other):
-    """A peer in Python, with the functions of ``served.py``."""
+    """A peer in Python, with the functions of ``served.py``. It may run a ``program`` before it serves."""
 
-    def __init__(self, **environment: str) -> None:
-        super().__init__([sys.executable, "-c", "import served; served.main()"], **environment)
+    def __init__(self, program: str = "", **environment: str) -> None:
+        super().__init__([sys.executable, "-c", f"{program}\nimport served; served.main()"], **environment)
 
 
 class RustPeer(Other):
@@ -72,6 +74,14 @@ class RustPeer(Other):
         import net
 
         return net.Peer().execute(self.id, tag, args, kwargs)
+
+
+def until(what: str, holds: Callable[[], Any]) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, f"{what}: not in time"
+        time.sleep(0.005)
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

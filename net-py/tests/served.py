@@ -68,6 +68,11 @@ def zeros(count: int) -> bytes:
     return bytes(count)
 
 
+@net.connect
+def ping(text: str) -> str:
+    return text
+
+
 @net.connect("Renamed")
 def named_otherwise(text: str) -> str:
     return text.upper()
@@ -107,6 +112,17 @@ def null_flag() -> str:
 
 
 @net.connect
+def null_text() -> str:
+    return "NULL"
+
+
+@net.connect
+async def own_flag_later() -> str:
+    await asyncio.sleep(0)
+    return net.Peer().get_flag("TEST_FLAG")
+
+
+@net.connect
 def own_flag() -> str:
     return net.Peer().get_flag("TEST_FLAG")
 
@@ -140,6 +156,7 @@ def block(seconds: float) -> float:
 
 
 _gate = threading.Event()
+_waiting = threading.Event()
 _cancelled = threading.Event()
 
 
@@ -151,6 +168,7 @@ def open_gate() -> None:
 @net.connect
 def pass_gate() -> bool:
     """Block until somebody opens the gate."""
+    _waiting.set()
     opened = _gate.wait(30)
     _gate.clear()
     return opened
@@ -193,20 +211,102 @@ def own_peer() -> str:
 
 
 @net.connect
+async def own_peer_later() -> list[str]:
+    """Ask from the coroutine, from a task that it begins, and from a thread that it hands over to."""
+    await asyncio.sleep(0)
+
+    async def task() -> str:
+        return net.Peer().instance_id
+
+    return [
+        net.Peer().instance_id,
+        await asyncio.create_task(task()),
+        await asyncio.to_thread(lambda: net.Peer().instance_id),
+        own_peer.submit().result(),
+    ]
+
+
+@net.connect
 def call_on(peer: str | None, target: str) -> int:
     """Call back, or onward: a function that is itself a caller."""
     return process_id(peer=target)
 
 
 @net.connect
-def call_tag(target: str, tag: str) -> Any:
-    """Call back whatever is connected there under that tag."""
-    return net.Peer().execute(target, tag)
+def begin_peers(count: int) -> list[str]:
+    """Make further peers in this process, and return their ids."""
+    return [net.Peer(test=True).instance_id for _ in range(count)]
+
+
+@net.connect
+def relay(target: str, tag: str, *args: Any) -> Any:
+    return net.Peer().execute(target, tag, args)
 
 
 @net.connect
 def relay_failure(target: str) -> None:
     divide(1, 0, peer=target)
+
+
+def was_waited_at() -> bool:
+    """Wait until the gate is waited at, or was before, in this process; not connected."""
+    return _waiting.wait(30)
+
+
+_heard: dict[str, list[Any]] = {}
+
+
+@net.connect
+def publish(event: str, *args: Any, **kwargs: Any) -> None:
+    net.Peer().trigger_event(event, *args, **kwargs)
+
+
+@net.connect
+def publish_many(event: str, count: int, *args: Any) -> None:
+    for number in range(count):
+        net.Peer().trigger_event(event, number, *args)
+
+
+@net.connect
+def has_subscribers(event: str) -> bool:
+    return event in net.Peer().registered_subscriptions
+
+
+@net.connect
+def listen(event: str, of: str | None = None) -> None:
+    """Subscribe, to one peer if that is named, and keep what comes."""
+
+    def hear(*args: Any, **kwargs: Any) -> None:
+        _heard.setdefault(event, []).append([list(args), kwargs])
+
+    net.subscribe(event, peers=of)(hear)
+
+
+@net.connect
+def take(*args: Any, **kwargs: Any) -> None:
+    _heard.setdefault("take", []).append([list(args), kwargs])
+
+
+@net.connect("TakeIn")
+def take_in(event: str, *args: Any, **kwargs: Any) -> None:
+    """Keep what comes by a call, under the name that it brings."""
+    _heard.setdefault(event, []).append([list(args), kwargs])
+
+
+@net.connect
+def take_in_vain(event: str, *args: Any) -> None:
+    take_in(event, *args)
+    raise ValueError("taken in vain")
+
+
+@net.connect
+def heard(event: str) -> Any:
+    return _heard.get(event)
+
+
+@net.connect
+def subscribe_as_original(event: str, host: str, port: int) -> None:
+    net.subscription_handler(event, net.Peer().host, net.Peer().port, "served.take", peer=(host, port))
 
 
 def signal_pause() -> None:

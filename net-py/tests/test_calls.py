@@ -109,7 +109,7 @@ def test_the_built_in_connections_agree_here_and_there(there: Served) -> None:
     assert here.keys() == remote.keys()
     assert remote["port"] == there.port
     assert set(net.connections(peer=there.id)) >= {"served.multiply", "Renamed", "net.defaults.handlers.info"}
-    assert net.connections().keys() == net.connections(peer=there.id).keys()
+    assert set(net.connections()) == set(net.Peer().registered_connections)
 
 
 def test_functions_of_the_older_form_with_a_parameter_called_peer(there: Served) -> None:

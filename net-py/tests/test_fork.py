@@ -115,7 +115,7 @@ async def napping():
     return os.getpid()
 own = net.Peer().instance_id
 calls = [
-    served.call_tag.submit(own, f"__main__.{{name}}", peer=there) for name in ("sleeping", "computing", "napping")
+    served.relay.submit(own, f"__main__.{{name}}", peer=there) for name in ("sleeping", "computing", "napping")
 ]
 running.wait()
 children = []
@@ -151,9 +151,9 @@ there = {there.id!r}
     return child
 own = net.Peer().instance_id
 before = served.nap.submit(1, "before", peer=there)
-children = [served.call_tag(own, "__main__.forking", peer=there) for _ in range(3)]
+children = [served.relay(own, "__main__.forking", peer=there) for _ in range(3)]
 print([ended(child) for child in children], before.result(10))
-print(served.call_tag(own, "served.process_id", peer=there) == os.getpid(), served.multiply(2, 3, peer=there))
+print(served.relay(own, "served.process_id", peer=there) == os.getpid(), served.multiply(2, 3, peer=there))
 """
     ended = run(PRELUDE + program)
     lines = [f"[{code}, {code}, {code}] before", "True 6"]
@@ -176,7 +176,7 @@ def forking():
         os._exit(0)
     return child
 own = net.Peer().instance_id
-print(ended(served.call_tag(own, "__main__.forking", peer=there)))
+print(ended(served.relay(own, "__main__.forking", peer=there)))
 """
     assert ran(program) == ["0"]
 

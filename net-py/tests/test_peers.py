@@ -26,13 +26,13 @@ def test_a_handle_can_be_copied_and_pickled(there: Served) -> None:
 
 def test_one_object_is_iterated_indexed_and_a_mapping(there: Served) -> None:
     peers = net.peers(refresh=True)
-    ids = [peer.id for peer in peers]
+    ids = [peer.instance_id for peer in peers]
     assert there.id in ids
     assert net.Peer().instance_id not in ids
     assert peers[0] in peers
     assert len(peers) == len(list(peers)) == len(peers[:])
     assert peers["peers"][there.id].port == there.port
-    assert there.id in [peer.id for peer in peers["None"]]
+    assert there.id in [peer.instance_id for peer in peers["None"]]
     assert peers.keys() == {"peers", "None"}
     assert dict(peers.items())["None"] == peers.get(None)
     assert peers.get("no such group") is None
@@ -44,16 +44,16 @@ def test_groups_hubs_and_hosts(there: Served, serve: Callable[..., Served]) -> N
     member = serve(NET_GROUP="blue")
     hub = serve(NET_GROUP="blue", NET_IS_HUB="1")
     blue = net.peers("blue", refresh=True)
-    assert {peer.id for peer in blue} == {member.id, hub.id}
-    assert {peer.id for peer in blue["blue"]} == {member.id, hub.id}
-    assert [peer.id for peer in net.peers(["blue"], hubs_only=True)] == [hub.id]
-    assert [peer.id for peer in net.peer_group("blue", hubs_only=True)] == [hub.id]
+    assert {peer.instance_id for peer in blue} == {member.id, hub.id}
+    assert {peer.instance_id for peer in blue["blue"]} == {member.id, hub.id}
+    assert [peer.instance_id for peer in net.peers(["blue"], hubs_only=True)] == [hub.id]
+    assert [peer.instance_id for peer in net.peer_group("blue", hubs_only=True)] == [hub.id]
     assert {peer.group for peer in net.peers(["blue", None])} == {"blue", None}
-    assert {peer.id for peer in net.peers("blue", on_host=True)} == {member.id, hub.id}
+    assert {peer.instance_id for peer in net.peers("blue", on_host=True)} == {member.id, hub.id}
     assert blue["peers"][hub.id].hub
     assert not blue["peers"][member.id].hub
-    assert member.id not in [peer.id for peer in net.get_peers()]
-    assert there.id in [peer.id for peer in net.peer_group()]
+    assert member.id not in [peer.instance_id for peer in net.get_peers()]
+    assert there.id in [peer.instance_id for peer in net.peer_group()]
 
 
 def test_a_peer_that_comes_and_goes_is_seen(serve: Callable[..., Served]) -> None:

@@ -88,6 +88,10 @@ def test_the_stub_is_the_module() -> None:
 def test_the_package_and_its_callers_pass_a_type_checker(tmp_path: Path) -> None:
     program = tmp_path / "typed_program.py"
     program.write_text("""
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
 import net
 
 @net.connect
@@ -110,8 +114,133 @@ async def main() -> None:
 
 multiply("x")  # type: ignore[call-overload]
 print(net.Peer().port, here, there, submitted)
+
+# --- peers of this process -------------------------------------------------------------------------------
+own: net.Peer = net.Peer()
+with net.Peer(test=True, group="blue", hub=True) as second:
+    second.launch()
+    port: int | None = second.port
+    named: tuple[str, str | None, bool, str] = (own.host, own.group, second.hub, second.instance_id)
+net.Peer(launch=False, test=True, group=None).shutdown(grace=1.0)
+old_id: bytes = own.id
+known: dict[str, Any] = net.Peer.decode_id(old_id)
+again: bytes = own.generate_id(3010, "10.0.0.1", "blue")
+sent: bytes = net.Peer.encode({"a": 1})
+print(net.Peer.decode(sent), known["port"], again, str(own.friendly_id), own.friendly_id["hub"], dict(own.friendly_id))
+tags: list[str] = [*own.registered_connections, *own.CONNECTIONS]
+flags: list[str] = [*own.registered_flags, *own.FLAGS]
+events: list[str] = [*own.registered_subscriptions, *own.SUBSCRIPTIONS]
+tag: str = own.register_connection(later, "Again")
+tag = own.register_connection(later, tag=b"Again")
+tag = net.Peer.build_connection_name(later)
+
+def on_flag(connection: str, peer: Any) -> str:
+    return connection
+
+flag: str = own.register_flag("SOME", on_flag)
+flag = own.get_flag(b"SOME")
+print(own.process_flags(flag, tag, own), own.server.host, own.server.port, own.server.ports(), own.ports())
+alive: bool = own.ping(3010) and own.server.ping(port=3010, host="localhost") and own.ping(3010, "localhost")
+own.execute(second, tag, [1], {"time_out": 1.0})
+own.request(old_id, tag, (1,), {})
+own.server.request("127.0.0.1", 3010, tag, (1,), {})
+masked: Callable[..., Any] = own.mask_as_remote(multiply)
+own.shutdown()
+
+# --- other peers -----------------------------------------------------------------------------------------
+handle: net.RemotePeer = net.Peer(host="127.0.0.1", port=3010, group="blue", connections=[tag])
+is_peer: net.Peer = handle
+where: tuple[str, int | None, str | None, bool, bool] = (
+    handle.host, handle.port, handle.group, handle.on_host, handle.is_original
+)
+unique: str | None = handle.instance_id
+product: Any = handle.multiply(5, 10, time_out=1.0)
+function: net.RemoteFunction = handle.multiply
+future: Future[Any] = function.submit(5)
+print(function.tag, handle.friendly_id, handle.id, [*handle.registered_connections], handle.address, handle.name)
+
+seen: net.Peers = net.peers()
+for seen in (
+    net.peers("blue", refresh=True), net.peers(True, ["blue"]), net.peers(["blue", None], hubs_only=True),
+    net.peers(groups=b"blue", on_host=True), net.get_peers(True), net.get_peers("blue", False, True, True),
+):
+    first: net.RemotePeer = seen[0]
+    some: list[net.RemotePeer] = seen[1:]
+    for each in seen:
+        multiply(5, peer=each)
+    print(seen["peers"], seen.get("blue"), seen.keys(), seen.values(), seen.items(), len(seen), first in seen, some)
+group: list[net.RemotePeer] = net.peer_group("blue", hubs_only=True, on_host=True)
+net.peers(1)  # type: ignore[call-overload]
+
+# --- events ------------------------------------------------------------------------------------------------
+@net.event("moved")
+def move(x: int, y: int = 0) -> tuple[tuple[int, int], dict[str, str]]:
+    return (x, y), {"by": "hand"}
+
+@net.event
+async def moved_later(*where: float) -> tuple[list[float], dict[str, Any]]:
+    return [*where], {}
+
+@net.subscribe("moved")
+def on_move(x: int, y: int, by: str = "") -> bool:
+    return x > y
+
+@net.subscribe(b"moved", ["blue", None], hubs_only=True, on_host=True, keep=10, when_full="block")
+async def on_move_later(x: int, y: int, by: str) -> None: ...
+
+@net.subscribe("moved", net.peers(groups=["blue"]))
+@net.subscribe("moved", peers=[handle, ("127.0.0.1", 3010), "127.0.0.1:3010", old_id])
+def on_move_of_some(x: int, y: int) -> None: ...
+
+moved: tuple[tuple[int, int], dict[str, str]] = move(1, y=2)
+heard_here: bool = on_move(1, 2, by="hand")
+counts: tuple[str, int, int] = (
+    on_move.subscription.event, on_move.subscription.received, on_move_later.subscription.dropped
+)
+subscribed: net.Subscribed[[int, int], None] = on_move_of_some
+subscribed.subscription.unsubscribe()
+subscription: net.Subscription = on_move.subscription
+publishers: list[net.RemotePeer] = subscription.publishers()
+own.trigger_event("moved", 1, y=2)
+own.trigger_event(b"moved", 1)
+own.register_subscriber("moved", "127.0.0.1", 3010, "app.on_move")
+own.register_subscriber(b"moved", old_id, tag.encode())
+net.subscription_handler("moved", "127.0.0.1", 3010, "app.on_move", peer=handle, time_out=1.0)
+
+async def publish() -> None:
+    where: tuple[list[float], dict[str, Any]] = await moved_later(1.0)
+    await on_move_later(1, 2, "hand")
+    print(where)
+
+move("x")  # type: ignore[arg-type]
+on_move("x", 2)  # type: ignore[arg-type]
+net.subscribe("moved", when_full="wait")  # type: ignore[arg-type]
+
+# --- the rest ----------------------------------------------------------------------------------------------
+@net.flag("OTHER")
+def on_other(connection: str, peer: Any) -> None:
+    print(connection, peer)
+
+on_other("app.f", own)
+info: dict[str, Any] = net.info(peer=handle, time_out=1.0)
+print(net.connections(peer=handle), net.null(peer=handle), net.pass_through(1, 2, a=3, peer=handle))
+print(net.null_response("app.f", own), net.LOGGER.name, net.HOST_IP, net.DEV, net.GROUP, net.IS_HUB)
+numbers: int = net.THREAD_LIMIT + net.PORT_START + net.PORT_RANGE
+try:
+    multiply(5, peer=handle)
+except net.RemoteError as error:
+    print(error.kind, error.message, error.traceback, error.peer)
+except (net.Unreachable, net.Busy, net.Lost, net.TimedOut, net.Cancelled, net.Refused, net.BadValue) as failed:
+    print(failed)
+except net.NoSuchConnection:
+    net.invalid_connection("app.f", own)
+except net.Error:
+    raise
 """)
-    for what in (["--package", "net"], [str(program)]):
+    examples = HERE.parent.parent / "examples"
+    programs = [str(path) for path in (program, *examples.glob("*/python/*.py"))]
+    assert len(programs) > 6
+    for what in (["--package", "net"], programs):
         checked = subprocess.run(
             [sys.executable, "-m", "mypy", "--strict", *what], cwd=tmp_path, capture_output=True, text=True, check=False
         )

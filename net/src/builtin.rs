@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use net_proto::original::{Dialect, INVALID_CONNECTION};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::event::{self, subscription_handler};
 use crate::listen::user_name;
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
@@ -77,8 +79,10 @@ impl From<&Param> for DescribedParam {
     }
 }
 
-/// Registers the built-in functions.
+/// Registers the built-in functions and flags.
 pub(crate) fn register(registry: &Registry) {
+    registry.register_flag(NULL);
+    registry.register_flag(INVALID_CONNECTION);
     let add = |name: &str, doc: &str, run: fn(&Incoming) -> Answer| {
         registry.register(Connection {
             tag: format!("{MODULE}.{name}"),
@@ -102,6 +106,11 @@ pub(crate) fn register(registry: &Registry) {
     add("null", "Answers with the flag NULL.", |_| {
         Answer::Flag(NULL.into())
     });
+    add(
+        "subscription_handler",
+        "Has a function of a peer called with each event: (event, host, port, connection), or (event, peer id, connection).",
+        subscription_handler,
+    );
     add(
         "connections",
         "The functions of this peer by tag, each with name, module, doc and signature.",
@@ -134,12 +143,16 @@ fn info(peer: &Peer) -> Info {
         .iter()
         .map(|(tag, _)| tag.to_string())
         .collect();
+    let subscriptions = peer.subscribed_events();
+    let flags = peer.registry().flags();
     Info {
         tag: format!(
-            "<net.Peer h:{host} p:{} g:{group} c:{} s:0 f:2>",
+            "<net.Peer h:{host} p:{} g:{group} c:{} s:{} f:{}>",
             peer.port()
                 .map_or_else(|| "None".to_owned(), |port| port.to_string()),
             connections.len(),
+            subscriptions.len(),
+            flags.len(),
         ),
         instance: peer.id().to_string(),
         host,
@@ -153,8 +166,8 @@ fn info(peer: &Peer) -> Info {
             .to_string(),
         software: concat!("app-net/", env!("CARGO_PKG_VERSION")),
         connections,
-        subscriptions: Vec::new(),
-        flags: vec!["INVALID_CONNECTION".into(), NULL.into()],
+        subscriptions,
+        flags,
     }
 }
 
@@ -199,23 +212,40 @@ fn pass_through(call: &Incoming) -> Answer {
     }
 }
 
-/// [`info`] for an original peer, which reads `limit` bytes and no more: names of functions are left out from the end
-/// of the list until it fits, because without the rest it could not meet us at all.
-pub(crate) fn info_for_original(core: &Arc<Core>, limit: usize) -> Json {
+/// [`info`] for an original peer, which reads `limit` bytes and no more: names of flags, and then of functions, are left out from the
+/// end of their list until it fits, because without the rest it could not meet us at all.
+pub(crate) fn info_for_original(core: &Arc<Core>, dialect: Dialect, limit: usize) -> Json {
     let mut info = info(&core.peer());
-    // Ours first: every peer has the built-in ones.
-    info.connections
-        .sort_by_key(|tag| (tag.starts_with(MODULE), tag.clone()));
+    // Ours first: every peer has the built-in ones. But an original calls as a method what it subscribes by, so it has to read of it.
+    info.connections.sort_by_key(|tag| {
+        let subscribes = tag == event::SUBSCRIPTION_HANDLER;
+        (!subscribes, tag.starts_with(MODULE), tag.clone())
+    });
     let mut answer = json!(info);
-    // 0.3 writes base64, four bytes for three; the limit is taken for that dialect.
-    let fits = |answer: &Json| answer.to_string().len() <= limit * 3 / 4 - 16;
-    while !fits(&answer) {
-        match answer.get_mut("connections").and_then(Json::as_array_mut) {
-            Some(connections) if !connections.is_empty() => {
-                connections.pop();
-            }
-            _ => break,
+    let room = match dialect {
+        Dialect::V06 => limit,
+        // Base64: four bytes for three.
+        Dialect::V03 => limit * 3 / 4 - 16,
+    };
+    let mut size = ascii_size(&answer);
+    for list in ["flags", "subscriptions", "connections"] {
+        let names = answer.get_mut(list).and_then(Json::as_array_mut);
+        let Some(names) = names else { continue };
+        while size > room
+            && let Some(name) = names.pop()
+        {
+            // And the comma before it, which the first has none of.
+            size -= ascii_size(&name) + usize::from(!names.is_empty());
         }
     }
     answer
+}
+
+/// The bytes of JSON as an original is sent it: in ASCII, anything else as `\uXXXX`.
+fn ascii_size(json: &Json) -> usize {
+    let size = |c: char| match c.is_ascii() {
+        true => 1,
+        false => 6 * c.len_utf16(),
+    };
+    json.to_string().chars().map(size).sum()
 }

@@ -19,6 +19,7 @@ use tokio::time::Sleep;
 
 use crate::blocking;
 use crate::error::{CallError, RemoteError};
+use crate::flag::{self, Flag};
 use crate::link::{Finished, Link, Slot, Started};
 use crate::original;
 use crate::registry::Answer;
@@ -102,11 +103,14 @@ impl<T: DeserializeOwned> Future for Call<T> {
         if let Some(error) = self.unsendable.take() {
             return Poll::Ready(Err(error.into()));
         }
-        match ready!(Pin::new(&mut self.raw).poll(cx))? {
-            Answer::Value(bytes) => Poll::Ready(Ok(value::decode_result(&bytes)?)),
-            Answer::Flag(name) => Poll::Ready(Err(CallError::Flag { name })),
-            Answer::Error(body) => Poll::Ready(Err(self.raw.error(body))),
-        }
+        let answer = ready!(Pin::new(&mut self.raw).poll(cx));
+        let raw = &self.raw;
+        Poll::Ready(match answer {
+            Ok(Answer::Value(bytes)) => value::decode_result(&bytes).map_err(CallError::from),
+            Ok(Answer::Flag(name)) => Flag::from(name).handle(&raw.tag, &raw.remote),
+            Ok(Answer::Error(body)) => flag::instead_of(raw.error(body), &raw.tag, &raw.remote),
+            Err(error) => flag::instead_of(error, &raw.tag, &raw.remote),
+        })
     }
 }
 
@@ -174,7 +178,7 @@ impl RawCall {
             ErrorCode::NoSuchConnection => CallError::NoSuchConnection {
                 peer,
                 tag: self.tag.clone().into_owned(),
-                near: body.names,
+                connections: body.names,
             },
             ErrorCode::Busy => CallError::Busy {
                 peer,
@@ -257,7 +261,10 @@ impl RawCall {
             self.body = bytes.into();
         }
         match started {
-            Started::Sent(id) => Ok(CallState::Sent { link, id, slot }),
+            Started::Sent(id) => {
+                tracing::debug!(tag = %self.tag, peer = %self.remote, "call sent");
+                Ok(CallState::Sent { link, id, slot })
+            }
             Started::Blocked => Ok(CallState::Blocked),
             Started::Gone if self.redials < REDIALS => {
                 self.redials += 1;

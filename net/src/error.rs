@@ -51,15 +51,15 @@ pub enum CallError {
     /// The peer has no function under this tag.
     #[error(
         "Peer does not have the connection you are requesting.\n\tPeer: {peer}\n\tConnection Requested: {tag}{}",
-        near_text(.near)
+        registered(.connections)
     )]
     NoSuchConnection {
         /// The peer that was called.
         peer: String,
         /// The tag that was asked for.
         tag: String,
-        /// Tags registered there that come nearest.
-        near: Vec<String>,
+        /// Tags registered there, as far as it told: those that come near the one asked for first.
+        connections: Vec<String>,
     },
     /// The peer does not let this caller call this function.
     #[error("peer {peer} refused the call: {why}")]
@@ -72,11 +72,19 @@ pub enum CallError {
     /// The function ran and failed.
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    /// The function answered with a flag, a reserved response, instead of a value.
+    /// The function answered with a [`Flag`](crate::Flag), a reserved response, instead of a value, and nothing handles it here.
     #[error("the function answered with the flag {name}")]
     Flag {
         /// The flag's name.
         name: String,
+    },
+    /// The function answered with a flag, and the handler of that flag here failed.
+    #[error("the handler of the flag {name} failed: {source}")]
+    FlagHandler {
+        /// The flag's name.
+        name: String,
+        /// What the handler gave as its error.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An argument or a result cannot be sent, or is not what was asked for.
     #[error(transparent)]
@@ -106,11 +114,14 @@ impl CallError {
     }
 }
 
-fn near_text(near: &[String]) -> String {
-    if near.is_empty() {
+fn registered(connections: &[String]) -> String {
+    if connections.is_empty() {
         String::new()
     } else {
-        format!("\n\tRegistered Connections:\n\t\t{}", near.join("\n\t\t"))
+        format!(
+            "\n\tRegistered Connections:\n\t\t{}",
+            connections.join("\n\t\t")
+        )
     }
 }
 

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::os::fd::RawFd;
 
-use crate::peer::Peer;
+use crate::peer::{self, Peer};
 use crate::{link, runtime};
 
 thread_local! {
@@ -30,6 +30,7 @@ pub fn after_fork(of_parent: &[Peer]) {
             close(descriptor);
         }
     }
+    peer::after_fork();
     IS_LEFT.set(true);
     runtime::after_fork();
     link::watch::after_fork();

@@ -19,6 +19,20 @@
 //! }
 //! ```
 //!
+//! An [`event`] is a function whose result goes to whoever [subscribes](subscribe):
+//!
+//! ```no_run
+//! #[net::event("alarm")]
+//! fn alarm(level: u8) -> (u8, String) {
+//!     (level, format!("level {level}"))
+//! }
+//!
+//! #[net::subscribe("alarm")]
+//! fn on_alarm(level: u8, text: &str) {
+//!     println!("{level}: {text}");
+//! }
+//! ```
+//!
 //! The rooms: [`Peer`] is this process's side, [`Remote`] a handle to another, [`Call`] a call on its way,
 //! [`value`] how values travel, [`Registry`] what a peer offers. The protocol itself is in `net_proto`, which does no
 //! I/O; this crate is where sockets, tasks and clocks are.
@@ -28,7 +42,9 @@ mod call;
 mod config;
 mod ending;
 mod error;
+mod event;
 mod find;
+mod flag;
 #[cfg(unix)]
 mod fork;
 mod link;
@@ -41,6 +57,7 @@ mod registry;
 mod remote;
 mod runtime;
 mod trouble;
+mod which;
 
 pub mod blocking;
 #[doc(hidden)]
@@ -50,10 +67,13 @@ pub mod value;
 pub use call::{Call, RawCall, call};
 pub use config::{DEFAULT_PORT, DEFAULT_PORT_RANGE};
 pub use error::{CallError, RemoteError, StartError};
+pub use event::{Emit, EmitError, Emitted, Subscribe, Subscription, emit};
+pub use flag::Flag;
 #[cfg(unix)]
 pub use fork::after_fork;
-pub use net_macros::connect;
-pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits};
+pub use net_macros::{connect, event, flag, subscribe};
+pub use net_proto::original::{PeerId03, PeerIdError, Tag03};
+pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits, Policy};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
 pub use registry::{
     Answer, Caller, Connection, Handled, Handler, Incoming, Param, ParamKind, Registered, Registry,
@@ -61,6 +81,7 @@ pub use registry::{
 };
 pub use remote::{Remote, Speaks};
 pub use value::Value;
+pub use which::Which;
 
 /// Compiles the code in the README.
 #[cfg(doctest)]

@@ -6,12 +6,13 @@
 
 pub(crate) mod accept;
 pub(crate) mod dial;
+pub(crate) mod events;
 mod handshake;
 mod keeper;
 #[cfg(test)]
 mod memory;
 mod reader;
-mod serve;
+pub(crate) mod serve;
 mod slot;
 pub(crate) mod socket;
 mod strangers;
@@ -40,6 +41,7 @@ pub(crate) use slot::{Finished, Slot};
 use crate::peer::Core;
 use crate::registry::Caller;
 use crate::runtime;
+use events::Waits;
 use reader::Input;
 use socket::WriteHalf;
 
@@ -91,6 +93,8 @@ struct State {
     armed: Option<Instant>,
     /// Callers that wait for room on the link.
     waiting: Vec<Waker>,
+    /// Publishers that wait for room in the queue of an interest.
+    waiting_for_queue: Vec<Waits>,
 }
 
 /// What came of starting a call.
@@ -117,6 +121,11 @@ impl Link {
     /// The instance at the other end.
     pub(crate) fn id(&self) -> InstanceId {
         self.hello.id
+    }
+
+    /// The other side, as functions see it.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Whether new calls may go over it.
@@ -237,19 +246,22 @@ impl Link {
             return;
         }
         tracing::debug!(peer = %self.hello.name, address = %self.address, why, "link closed");
-        let (slots, waiting) = {
+        let (slots, waiting, publishing) = {
             let mut state = self.state();
-            (state.session.close(), std::mem::take(&mut state.waiting))
+            let waiting = std::mem::take(&mut state.waiting);
+            let publishing = std::mem::take(&mut state.waiting_for_queue);
+            (state.session.close(), waiting, publishing)
         };
         self.write.shutdown();
         // First of all: whoever hears that its call is lost is not to find the peer among those that are there.
         self.core.peers.lost(&self.core, self);
+        self.core.publisher.lost(self);
+        self.core.subscriber.lost(self);
         for slot in slots {
             slot.finish(Finished::Lost);
         }
-        for waker in waiting {
-            waker.wake();
-        }
+        waiting.into_iter().for_each(Waker::wake);
+        publishing.into_iter().for_each(Waits::wake);
         let running =
             std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
         for (_, task) in running {

@@ -26,6 +26,8 @@ use crate::value::{self, ValueError};
 
 /// How long an original may take to send its whole request: it sends it in one piece.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// How long an original may take to list its functions, for an error that would do without.
+const LISTING_TIME: Duration = Duration::from_millis(500);
 /// The longest request that is read. An original caller sends any length, though an original peer would read only the
 /// first 1,024 bytes of it.
 const REQUEST_MOST: usize = 1024 * 1024;
@@ -50,7 +52,11 @@ pub(crate) async fn serve<Leave>(
     };
     let answer = match request {
         Ok(Ok(request)) => match admit() {
-            Some(_leave) => match core.ending.within_grace(answer(core, &request)).await {
+            Some(_leave) => match core
+                .ending
+                .within_grace(answer(core, dialect, &request))
+                .await
+            {
                 Some(answer) => answer,
                 None => return,
             },
@@ -100,15 +106,25 @@ async fn read_request(
     }
 }
 
-async fn answer(core: &Arc<Core>, request: &Request) -> original::Answer {
+async fn answer(core: &Arc<Core>, dialect: Dialect, request: &Request) -> original::Answer {
     let failed = |kind: &str, message: &str| original::Answer::Error {
         traceback: format!("{kind}: {message}\n"),
     };
+    tracing::debug!(tag = %request.tag, "call received from an original peer");
+    if let Some(mailbox) = core.subscriber.mailbox(&request.tag) {
+        return match encode_request(request) {
+            Ok(body) => {
+                mailbox.put(core, body.into()).await;
+                original::Answer::Value(serde_json::Value::Null)
+            }
+            Err(error) => failed("ValueError", &error.to_string()),
+        };
+    }
     let Some(connection) = core.registry.find(&request.tag) else {
         return original::Answer::Flag(INVALID_CONNECTION.into());
     };
     if request.tag == builtin::INFO {
-        return original::Answer::Value(builtin::info_for_original(core, MESSAGE_LIMIT));
+        return original::Answer::Value(builtin::info_for_original(core, dialect, MESSAGE_LIMIT));
     }
     let body = match encode_request(request) {
         Ok(body) => body,
@@ -187,6 +203,7 @@ pub(crate) async fn ask(
         why: why.to_string(),
     };
     let bytes = dialect.build_request(&request).map_err(refused)?;
+    tracing::debug!(tag, peer = %remote, "call sent to an original peer");
     let answer = exchange(&address, &bytes)
         .await
         .map_err(|error| match error {
@@ -199,6 +216,12 @@ pub(crate) async fn ask(
             },
         })?;
     match dialect.parse_answer(&answer) {
+        // It answers with a flag of its own as with any text: only who knows the flag can tell.
+        Ok(original::Answer::Value(serde_json::Value::String(text)))
+            if remote.local().registry().has_flag(&text) =>
+        {
+            Ok(Answer::Flag(text))
+        }
         Ok(original::Answer::Value(json)) => {
             let mut bytes = Vec::new();
             value::from_json(&json, &mut bytes)?;
@@ -208,7 +231,7 @@ pub(crate) async fn ask(
             Err(CallError::NoSuchConnection {
                 peer: remote.to_string(),
                 tag: tag.to_owned(),
-                near: Vec::new(),
+                connections: connections(&address).await,
             })
         }
         Ok(original::Answer::Flag(name)) => Ok(Answer::Flag(name)),
@@ -267,25 +290,48 @@ async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> 
     }
 }
 
-/// Asks whoever listens at `address` for the original's information about itself. None: nobody that speaks a dialect.
-pub(crate) async fn probe(
-    address: &Address,
-    patience: Duration,
-) -> Option<(Dialect, serde_json::Value)> {
+/// The tags that an original says it has, where it does: what the error over one that it has not shows.
+async fn connections(address: &Address) -> Vec<String> {
+    let Probed::Answers(_, info) = probe(address, LISTING_TIME).await else {
+        return Vec::new();
+    };
+    let listed = info.get("connections");
+    let tags = listed.and_then(serde_json::Value::as_array);
+    tags.into_iter()
+        .flatten()
+        .filter_map(|tag| tag.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Who listens at an address, as far as asking in the old dialects tells.
+pub(crate) enum Probed {
+    /// Who speaks this dialect, and says this of itself: an original, or one of ours.
+    Answers(Dialect, serde_json::Value),
+    /// Somebody who speaks something else.
+    Foreign,
+    /// Somebody who says nothing.
+    Silent,
+}
+
+/// Asks whoever listens at `address` for the original's information about itself.
+pub(crate) async fn probe(address: &Address, patience: Duration) -> Probed {
     for dialect in [Dialect::V06, Dialect::V03] {
         let request = Request::new(builtin::INFO);
-        let bytes = dialect.build_request(&request).ok()?;
-        let answer = timeout(patience, exchange(address, &bytes))
-            .await
-            .ok()?
-            .ok()?;
+        let Ok(bytes) = dialect.build_request(&request) else {
+            continue;
+        };
+        let asked = timeout(patience, exchange(address, &bytes)).await;
+        let answer = match asked {
+            Ok(Ok(answer)) if !answer.is_empty() => answer,
+            _ => return Probed::Silent,
+        };
         if let Ok(original::Answer::Value(info)) = dialect.parse_answer(&answer)
             && info.get("port").is_some()
         {
-            return Some((dialect, info));
+            return Probed::Answers(dialect, info);
         }
     }
-    None
+    Probed::Foreign
 }
 
 async fn write_all(socket: &Socket, mut bytes: &[u8]) -> io::Result<()> {

@@ -13,7 +13,9 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::ending::Ending;
 use crate::error::{CallError, StartError};
+use crate::event::{Publisher, Subscriber};
 use crate::find::host::HostFinder;
+use crate::flag::Handlers;
 use crate::link::{Link, accept};
 use crate::listen::{self, Listeners};
 use crate::peers::Table;
@@ -21,10 +23,30 @@ use crate::place::Place;
 use crate::registry::Registry;
 use crate::remote::Remote;
 use crate::runtime::{self, Inline};
+use crate::which::Which;
 use crate::{builtin, private};
 
 /// How long calls in flight may go on when their peer shuts down.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+
+/// The peers of this process, in the order in which they were started.
+static STARTED: Mutex<Vec<Weak<Core>>> = Mutex::new(Vec::new());
+
+fn has_started(core: &Arc<Core>) {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    started.retain(|core| core.upgrade().is_some_and(|core| !core.is_stopped()));
+    started.push(Arc::downgrade(core));
+}
+
+/// Forgets the peers that a forked child has copies of: they run in its parent.
+#[cfg(unix)]
+pub(crate) fn after_fork() {
+    // Whoever held the lock is not here any more, and what it guarded is not dropped.
+    STARTED.clear_poison();
+    if let Ok(mut started) = STARTED.try_lock() {
+        std::mem::forget(std::mem::take(&mut *started));
+    }
+}
 
 /// What all parts of a running peer share.
 pub(crate) struct Core {
@@ -44,9 +66,12 @@ pub(crate) struct Core {
     #[cfg(unix)]
     listening: Vec<std::os::fd::RawFd>,
     pub(crate) runtime: Handle,
-    pub(crate) inline: Inline,
+    pub(crate) inline: Arc<Inline>,
     pub(crate) registry: Registry,
     pub(crate) peers: Table,
+    pub(crate) publisher: Publisher,
+    pub(crate) subscriber: Subscriber,
+    pub(crate) flags: Handlers,
     pub(crate) finder: Option<HostFinder>,
     links: Mutex<Vec<Weak<Link>>>,
     /// What listens and looks.
@@ -179,6 +204,14 @@ impl Peer {
         }
     }
 
+    /// This process's own peer: the first that was started and was not shut down.
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        let started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = started.iter().filter_map(Weak::upgrade);
+        running.find(|core| !core.is_stopped()).map(Self)
+    }
+
     /// This instance's identity: random, new with each start.
     #[must_use]
     pub fn id(&self) -> InstanceId {
@@ -259,11 +292,16 @@ impl Peer {
         ))
     }
 
-    /// The peers that are there now, itself and transient ones (a command line) left out.
+    /// The peers of its own group that are there now, itself and transient ones (a command line) left out.
     ///
     /// Answers from memory, at the cost of one look at the runtime directory's time; the first call after the start
     /// waits until the first look around has ended.
     pub async fn peers(&self) -> Vec<Remote> {
+        self.peers_where(&Which::new()).await
+    }
+
+    /// As [`peers`](Self::peers), of others than its own group.
+    pub async fn peers_where(&self, which: &Which) -> Vec<Remote> {
         if let Some(finder) = &self.0.finder
             && !finder.is_current(&self.0)
         {
@@ -276,11 +314,16 @@ impl Peer {
             });
             let _ = looking.await;
         }
-        self.present()
+        self.present(which)
     }
 
-    /// Looks around anew, then says which peers are there.
+    /// Looks around anew, then says which peers of its own group are there.
     pub async fn refresh(&self) -> Vec<Remote> {
+        self.refresh_where(&Which::new()).await
+    }
+
+    /// As [`refresh`](Self::refresh), of others than its own group.
+    pub async fn refresh_where(&self, which: &Which) -> Vec<Remote> {
         let core = Arc::clone(&self.0);
         let looking = self.0.runtime.spawn(async move {
             if let Some(finder) = &core.finder {
@@ -288,14 +331,15 @@ impl Peer {
             }
         });
         let _ = looking.await;
-        self.present()
+        self.present(which)
     }
 
-    fn present(&self) -> Vec<Remote> {
-        self.0
-            .peers
-            .present()
-            .into_iter()
+    fn present(&self, which: &Which) -> Vec<Remote> {
+        let peers = &self.0.peers;
+        let filter = which.filter(self.group());
+        let present = peers.present().into_iter();
+        present
+            .filter(|entry| filter.matches(&peers.who(&entry.of)))
             .map(|entry| Remote::new(self.clone(), entry))
             .collect()
     }
@@ -314,7 +358,9 @@ impl Peer {
             // Gone already if the directory was cleaned under us.
             let _ = std::fs::remove_file(socket);
         }
+        core.subscriber.withdraw_all(core);
         for link in core.open_links() {
+            core.publisher.end(&link);
             link.drain("shutting down");
         }
         let timer = {
@@ -329,7 +375,8 @@ impl Peer {
     }
 }
 
-/// Starts a peer as the environment says, with all functions of the program that carry `#[net::connect]`.
+/// Starts a peer as the environment says, with all functions of the program that carry `#[net::connect]`, `#[net::subscribe]` or
+/// `#[net::flag]`.
 ///
 /// # Errors
 ///
@@ -416,7 +463,8 @@ impl Builder {
         self.set(|config| config.limits = limits)
     }
 
-    /// Whether it offers the program's `#[net::connect]` functions; on unless turned off.
+    /// Whether the program's functions are its own: it offers those with `#[net::connect]`, subscribes those with
+    /// `#[net::subscribe]`, and handles flags by those with `#[net::flag]`. On unless turned off.
     #[must_use]
     pub fn functions(mut self, functions: bool) -> Self {
         self.functions = functions;
@@ -473,13 +521,18 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         runtime: runtime.clone(),
         registry: Registry::default(),
         peers: Table::new(id),
+        publisher: Publisher::default(),
+        subscriber: Subscriber::default(),
+        flags: Handlers::default(),
         links: Mutex::default(),
         tasks: AsyncMutex::default(),
         ending: Ending::default(),
     });
+    has_started(&core);
+    tracing::debug!(name = %core.name, addresses = ?core.addresses, "peer started");
     builtin::register(&core.registry);
     if functions {
-        private::register_all(&core.registry);
+        private::register_all(&core.peer());
     }
     let mut tasks = core.tasks.lock().await;
     for listener in listeners.tcp {

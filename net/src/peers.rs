@@ -7,6 +7,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use net_proto::interests::Who;
 use net_proto::links::{ANOTHER_LINK, Action, Known, Links, New, Original, Route, Target};
 use net_proto::original::Dialect;
 use net_proto::{Address, InstanceId};
@@ -66,6 +67,8 @@ struct State {
 struct Todo {
     actions: Vec<Action<Arc<Link>>>,
     told: Vec<(oneshot::Sender<Told>, Told)>,
+    /// Those that another link leads to now, or none.
+    led: Vec<Target>,
 }
 
 impl Table {
@@ -104,8 +107,35 @@ impl Table {
         self.lock().links.dialect(target)
     }
 
+    /// The link that leads to a target.
+    pub(crate) fn link(&self, target: &Target) -> Option<Arc<Link>> {
+        self.lock().links.link(target)
+    }
+
+    /// What a target is judged by, where not all peers are meant.
+    pub(crate) fn who(&self, target: &Target) -> Who {
+        let state = self.lock();
+        let known = state.links.known(target);
+        let mut addresses = known.addresses;
+        if let Some(id) = known.id {
+            addresses.extend(state.links.places(id).cloned());
+        }
+        let (group, hub) = match (known.hello, known.original) {
+            (Some(hello), _) => (hello.group, hello.hub),
+            (None, Some(original)) => (original.group, original.hub),
+            (None, None) => (None, false),
+        };
+        Who {
+            id: known.id,
+            on_host: addresses.iter().any(Address::is_here),
+            addresses,
+            group,
+            hub,
+        }
+    }
+
     pub(crate) fn is_linked(&self, target: &Target) -> bool {
-        self.lock().links.link(target).is_some()
+        self.link(target).is_some()
     }
 
     /// The way to a peer: there already, or once it was dialled. Many who ask make one link.
@@ -134,6 +164,7 @@ impl Table {
 
     /// Takes in a link on which both sides have said who they are, and of which nothing was read since.
     pub(crate) fn linked(&self, core: &Arc<Core>, link: &Arc<Link>) {
+        tracing::debug!(peer = %link.hello.name, address = %link.address, dialled = link.dialled, "link opened");
         self.change(core, |links| {
             links.linked(New {
                 link: Arc::clone(link),
@@ -197,6 +228,9 @@ impl Table {
             // Who gave up meanwhile does not wait any more.
             let _ = waiting.send(told);
         }
+        for target in todo.led {
+            core.subscriber.update(core, &target);
+        }
         for action in todo.actions {
             match action {
                 Action::Dial { target, address } => {
@@ -238,6 +272,7 @@ impl State {
                         let mut place = entry.link.write().unwrap_or_else(PoisonError::into_inner);
                         *place = link;
                     }
+                    todo.led.push(target);
                 }
                 Action::Routed { target, route } => {
                     let waiting = self.waiting.remove(&target).unwrap_or_default();

@@ -3,6 +3,7 @@
 mod names;
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
@@ -11,16 +12,21 @@ use bytes::Bytes;
 pub use inventory;
 use net_proto::ErrorCode;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::call::Call;
+use crate::event::{Emit, EmitError, Subscribe};
+pub use crate::flag::Instead;
+use crate::flag::{self, Flag};
+use crate::peer::Peer;
 pub use crate::registry::{Answer, Handled, Handler, Incoming};
-use crate::registry::{Connection, Param, ParamKind, Registry, Signature};
+use crate::registry::{Connection, Param, ParamKind, Signature};
 use crate::remote::Remote;
-use crate::value::ValueError;
+use crate::value::{self, ValueError};
 pub use crate::value::{Arguments, encode_arguments};
 pub use names::{tag_length, tag_str, tag_text};
 
-/// A function that carries `#[net::connect]`, as the macro wrote it down.
+/// A function that carries `#[net::connect]` or `#[net::subscribe]`, as the macro wrote it down.
 #[derive(Debug)]
 pub struct Registration {
     /// A tag of the program's own; none is `<module>.<name>`.
@@ -37,6 +43,8 @@ pub struct Registration {
     pub returns: &'static str,
     /// Makes what runs it.
     pub handler: fn() -> Arc<dyn Handler>,
+    /// The events that it is to be told of.
+    pub subscriptions: &'static [SubscriptionSpec],
 }
 
 /// One parameter of a [`Registration`].
@@ -50,10 +58,43 @@ pub struct ParamSpec {
     pub default: Option<&'static str>,
 }
 
-inventory::collect!(Registration);
+/// One event that the function of a [`Registration`] is to be told of.
+#[derive(Debug)]
+pub struct SubscriptionSpec {
+    /// The event's name.
+    pub event: &'static str,
+    /// Says whose events.
+    pub narrow: fn(Subscribe) -> Subscribe,
+}
 
-/// Registers every function of the program that carries `#[net::connect]`.
-pub(crate) fn register_all(registry: &Registry) {
+/// A function that carries `#[net::flag]`, as the macro wrote it down.
+#[derive(Debug)]
+pub struct FlagRegistration {
+    /// The flag's name.
+    pub name: &'static str,
+    /// The module that the function stands in, as Rust writes it.
+    pub module: &'static str,
+    /// The function's name.
+    pub function: &'static str,
+    /// What runs it.
+    pub handler: fn(&str, &Remote) -> Instead,
+}
+
+inventory::collect!(Registration);
+inventory::collect!(FlagRegistration);
+
+/// Makes the program's functions those of a peer.
+pub(crate) fn register_all(peer: &Peer) {
+    for flag in inventory::iter::<FlagRegistration> {
+        if peer.on_flag_raw(flag.name.into(), Arc::new(flag.handler)) {
+            let (flag, module, function) = (flag.name, flag.module, flag.function);
+            tracing::warn!(
+                flag,
+                "two functions handle this flag; {module}::{function} does"
+            );
+        }
+    }
+    let registry = peer.registry();
     for registration in inventory::iter::<Registration> {
         let param = |spec: &ParamSpec| Param {
             name: spec.name.into(),
@@ -85,6 +126,12 @@ pub(crate) fn register_all(registry: &Registry) {
                 registration.module,
                 registration.name,
             );
+        }
+        if let Some(function) = registry.find(&tag) {
+            for spec in registration.subscriptions {
+                let wish = (spec.narrow)(peer.subscribe(spec.event));
+                wish.begin_registered(Arc::clone(&function));
+            }
         }
     }
 }
@@ -122,6 +169,35 @@ where
     Arc::new(AsyncHandler(f))
 }
 
+/// What runs a function with the arguments of an event, taken as one tuple.
+pub fn event_handler<A: DeserializeOwned>(
+    f: impl Fn(A) + Send + Sync + 'static,
+) -> Arc<dyn Handler> {
+    sync_handler(move |call| match value::decode_arguments(&call.body) {
+        Ok(arguments) => answer_value(&f(arguments)),
+        Err(error) => answer_bad_arguments("the subscriber", error),
+    })
+}
+
+/// The same for a function that goes on in a future.
+pub fn async_event_handler<A: DeserializeOwned, Fut>(
+    f: impl Fn(A) -> Fut + Send + Sync + 'static,
+) -> Arc<dyn Handler>
+where
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let f = Arc::new(f);
+    async_handler(move |call| {
+        let begun = value::decode_arguments(&call.body).map(|arguments| f(arguments));
+        async move {
+            match begun {
+                Ok(running) => answer_value(&running.await),
+                Err(error) => answer_bad_arguments("the subscriber", error),
+            }
+        }
+    })
+}
+
 /// Results up to this size are encoded in a buffer that the thread keeps, so that each costs one allocation of its size.
 const SCRATCH: usize = 64 * 1024;
 
@@ -148,6 +224,68 @@ pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
 /// A function's error as its answer, of the type that [`std::any::type_name`] calls `type_name`.
 pub fn answer_error<E: Display + ?Sized>(type_name: &str, error: &E) -> Answer {
     Answer::failed(names::kind(type_name), error.to_string(), "")
+}
+
+/// An error that may be a flag: by its type, or by what is in its box.
+///
+/// Its `flag` is a method of the type itself for the errors that can be one, and of [`NoFlag`] for all others; the compiler prefers
+/// the former.
+#[derive(Debug)]
+pub struct Failure<'e, E: ?Sized>(pub &'e E);
+
+/// The errors that are no flags.
+pub trait NoFlag {
+    /// None.
+    fn flag(&self) -> Option<&Flag> {
+        None
+    }
+}
+
+impl<E: ?Sized> NoFlag for Failure<'_, E> {}
+
+impl Failure<'_, Flag> {
+    /// The flag.
+    #[must_use]
+    pub fn flag(&self) -> Option<&Flag> {
+        Some(self.0)
+    }
+}
+
+/// The boxes in which a flag is known.
+macro_rules! boxed {
+    ($($error:ty),*) => {$(
+        impl Failure<'_, Box<$error>> {
+            /// The flag, if it is one.
+            #[must_use]
+            pub fn flag(&self) -> Option<&Flag> {
+                self.0.downcast_ref()
+            }
+        }
+    )*};
+}
+boxed!(dyn Error, dyn Error + Send, dyn Error + Send + Sync);
+
+/// A flag as the answer.
+#[must_use]
+pub fn answer_flag(flag: &Flag) -> Answer {
+    Answer::Flag(flag.name().to_owned())
+}
+
+/// A value as what a flag's handler gives.
+///
+/// # Errors
+///
+/// The value cannot be sent.
+pub fn instead<T: Serialize + ?Sized>(value: &T) -> Instead {
+    flag::instead(value)
+}
+
+/// Publishes an event from a peer, if there is one.
+pub fn emit(peer: Option<&Peer>, event: &str, arguments: &(impl Serialize + ?Sized)) -> Emit {
+    match peer {
+        Some(peer) => peer.emit(event, arguments),
+        None => Emit::failed(EmitError::NoPeer),
+    }
 }
 
 /// The answer to a call whose arguments do not fit the function.

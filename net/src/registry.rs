@@ -1,6 +1,7 @@
-//! The functions that a peer offers: what is known of each, and how one is run. Nothing here knows links or sockets.
+//! The functions that a peer offers: what is known of each, and how one is run; and the flags that it knows. Nothing here knows
+//! links or sockets.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use net_proto::{ErrorBody, ErrorCode, InstanceId};
 use crate::peer::Peer;
 
 /// A function that other peers may call.
+#[derive(Clone)]
 pub struct Connection {
     /// The name that peers call it by: `<module>.<function>`, or a tag of the program's own.
     pub tag: String,
@@ -226,10 +228,11 @@ impl Answer {
     }
 }
 
-/// The functions of one peer, by tag.
+/// The functions of one peer, by tag, and the flags it knows.
 #[derive(Default)]
 pub struct Registry {
     connections: RwLock<HashMap<Arc<str>, Arc<Registered>>>,
+    flags: RwLock<BTreeSet<String>>,
     /// Counts changes, so that a link can keep what it looked up until there is one.
     version: AtomicU64,
 }
@@ -258,6 +261,22 @@ impl Registry {
         old
     }
 
+    /// Takes a function out, if it is the one under its tag.
+    pub(crate) fn unregister(&self, function: &Arc<Registered>) {
+        let mut connections = self
+            .connections
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let tag = function.tag.as_str();
+        if connections
+            .get(tag)
+            .is_some_and(|known| Arc::ptr_eq(known, function))
+        {
+            connections.remove(tag);
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
     /// The function under `tag`.
     #[must_use]
     pub fn find(&self, tag: &str) -> Option<Arc<Registered>> {
@@ -283,14 +302,47 @@ impl Registry {
         all
     }
 
+    /// Makes a flag known by its name. An original peer answers with a flag as with any text: only a name that is known is taken
+    /// for one. Says whether it was new.
+    pub fn register_flag(&self, name: impl Into<String>) -> bool {
+        let mut flags = self.flags.write().unwrap_or_else(PoisonError::into_inner);
+        flags.insert(name.into())
+    }
+
+    /// Whether a flag of this name is known.
+    #[must_use]
+    pub fn has_flag(&self, name: &str) -> bool {
+        let flags = self.flags.read().unwrap_or_else(PoisonError::into_inner);
+        flags.contains(name)
+    }
+
+    /// The names of all flags, sorted.
+    #[must_use]
+    pub fn flags(&self) -> Vec<String> {
+        let flags = self.flags.read().unwrap_or_else(PoisonError::into_inner);
+        flags.iter().cloned().collect()
+    }
+
     /// Grows with each change.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// The tags here that come nearest to one that is not: [`nearest_tags`].
-    pub(crate) fn near(&self, tag: &str, most: usize) -> Vec<String> {
-        nearest_tags(tag, self.all().iter().map(|(other, _)| &**other), most)
+    /// What whoever asked for `tag` in vain is told: the tags that come [near](nearest_tags) to it, then the others, those that every
+    /// peer has last; at most `most`.
+    pub(crate) fn instead_of(&self, tag: &str, most: usize) -> Vec<String> {
+        let all = self.all();
+        let mut told = nearest_tags(tag, all.iter().map(|(other, _)| &**other), most);
+        let (built_in, own): (Vec<_>, Vec<_>) = all
+            .iter()
+            .map(|(other, _)| other)
+            .partition(|other| is_built_in(other));
+        for other in own.into_iter().chain(built_in) {
+            if told.len() < most && !told.iter().any(|near| **near == **other) {
+                told.push(other.to_string());
+            }
+        }
+        told
     }
 }
 
@@ -312,7 +364,7 @@ pub fn nearest_tags<'a>(
     let own_name = last_part(tag);
     let mut scored: Vec<(usize, &str)> = tags
         .into_iter()
-        .filter(|other| !other.starts_with("net.defaults."))
+        .filter(|other| !is_built_in(other))
         .map(|other| {
             let by_name = distance(own_name, last_part(other));
             (by_name.min(distance(tag, other)), other)
@@ -326,6 +378,10 @@ pub fn nearest_tags<'a>(
         .take(most)
         .map(|(_, tag)| tag.to_owned())
         .collect()
+}
+
+fn is_built_in(tag: &str) -> bool {
+    tag.starts_with("net.defaults.")
 }
 
 fn last_part(tag: &str) -> &str {

@@ -63,6 +63,15 @@ impl Remote {
         }
     }
 
+    /// What names it, now and after a restart: what the handle stands for, and its TCP addresses.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        let addresses = self.known().addresses.into_iter();
+        let tcp = addresses.filter(|address| !matches!(address, Address::Unix(_)));
+        let mut targets = vec![self.entry.of.clone()];
+        targets.extend(tcp.map(Target::At).filter(|at| *at != self.entry.of));
+        targets
+    }
+
     /// What it calls itself, once known.
     #[must_use]
     pub fn name(&self) -> Option<String> {
@@ -85,6 +94,12 @@ impl Remote {
         let known = self.known();
         known.hello.is_some_and(|hello| hello.hub)
             || known.original.is_some_and(|original| original.hub)
+    }
+
+    /// Whether it runs on this host, as far as its addresses tell.
+    #[must_use]
+    pub fn on_host(&self) -> bool {
+        self.known().addresses.iter().any(Address::is_here)
     }
 
     /// Where it can be dialled, the best first.

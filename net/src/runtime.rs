@@ -2,9 +2,9 @@
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::runtime::{Builder, Handle, Id, Runtime, RuntimeFlavor};
 
 /// Threads of a runtime of our own: one to run a function that blocks, one to go on answering pings meanwhile.
 const THREADS: usize = 2;
@@ -61,11 +61,21 @@ pub(crate) fn after_fork() {
 #[derive(Debug)]
 pub(crate) struct Inline(AtomicUsize);
 
+/// That of each runtime with peers in it. They share its threads, so they share this too.
+static INLINE: Mutex<Vec<(Id, Weak<Inline>)>> = Mutex::new(Vec::new());
+
 impl Inline {
-    pub(crate) fn of(handle: &Handle) -> Self {
-        Self(AtomicUsize::new(
-            handle.metrics().num_workers().saturating_sub(1),
-        ))
+    pub(crate) fn of(handle: &Handle) -> Arc<Self> {
+        let mut all = INLINE.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(_, inline)| inline.strong_count() > 0);
+        let known = all.iter().find(|(id, _)| *id == handle.id());
+        if let Some(inline) = known.and_then(|(_, inline)| inline.upgrade()) {
+            return inline;
+        }
+        let threads = handle.metrics().num_workers();
+        let inline = Arc::new(Self(AtomicUsize::new(threads.saturating_sub(1))));
+        all.push((handle.id(), Arc::downgrade(&inline)));
+        inline
     }
 
     /// Leave to run a function here, if there is any left.
@@ -91,6 +101,22 @@ impl Drop for Permit<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn peers_in_one_runtime_share_its_threads() {
+        let (one, other) = (
+            Inline::of(&Handle::current()),
+            Inline::of(&Handle::current()),
+        );
+        let first = one.permit();
+        assert!(first.is_some() && other.permit().is_none());
+        let elsewhere = Builder::new_multi_thread()
+            .worker_threads(2)
+            .build()
+            .unwrap();
+        assert!(Inline::of(elsewhere.handle()).permit().is_some());
+        elsewhere.shutdown_background();
+    }
 
     #[test]
     fn one_thread_is_always_left() {

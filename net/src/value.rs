@@ -50,8 +50,8 @@ mod types;
 mod untyped;
 
 pub use arguments::{
-    ArgumentParts, Arguments, Keywords, encode_arguments, encode_array_head, encode_keywords,
-    encode_map_head, encode_tuple_head, split_arguments,
+    ArgumentParts, Arguments, Keywords, decode_arguments, encode_arguments, encode_array_head,
+    encode_keywords, encode_map_head, encode_tuple_head, split_arguments,
 };
 pub use check::{check, check_sequence};
 pub use error::{ForFunction, ValueError, ValueErrorKind};

@@ -132,13 +132,18 @@ async fn a_tag_that_is_not_there_names_near_ones() {
     let error = net::call(&remote, "calls.multipy", &(1, 2))
         .await
         .unwrap_err();
-    let CallError::NoSuchConnection { near, tag, .. } = &error else {
+    let CallError::NoSuchConnection {
+        connections, tag, ..
+    } = &error
+    else {
         panic!("{error}")
     };
     assert_eq!(
-        (near[0].as_str(), tag.as_str()),
+        (connections[0].as_str(), tag.as_str()),
         (multiply::TAG, "calls.multipy")
     );
+    let built_in = "net.defaults.handlers.subscription_handler";
+    assert_eq!(connections.last().map(String::as_str), Some(built_in));
     assert!(
         error
             .to_string()

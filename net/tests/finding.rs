@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Place, free_ports, until};
-use net::{Peer, Speaks};
+use net::{Peer, Speaks, Which};
 
 /// Ports after the first that a peer of these tests tries.
 const RANGE: u16 = 3;
@@ -87,7 +87,8 @@ async fn groups_and_hubs_are_known() {
         .start()
         .await
         .unwrap();
-    let peers = a.peers().await;
+    assert!(a.peers().await.is_empty(), "it is in another group");
+    let peers = a.peers_where(&Which::new().groups(["studio"])).await;
     assert_eq!(
         (
             peers[0].group().as_deref(),
@@ -121,7 +122,7 @@ async fn originals_in_the_port_range_come_and_go() {
     });
     let place = Place::new();
     let peer = on_ports(&place, first).await;
-    let found = peer.peers().await;
+    let found = peer.peers_where(&Which::new().groups(["old"])).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(
         (
@@ -136,5 +137,9 @@ async fn originals_in_the_port_range_come_and_go() {
     gone.store(true, Ordering::SeqCst);
     drop(std::net::TcpStream::connect(("127.0.0.1", port)).unwrap());
     serving.join().unwrap();
-    until("it has gone", async || peer.refresh().await.is_empty()).await;
+    let any = Which::new().any_group();
+    until("it has gone", async || {
+        peer.refresh_where(&any).await.is_empty()
+    })
+    .await;
 }

@@ -153,7 +153,7 @@ async fn info_fits_what_an_original_reads_however_much_there_is_to_tell() {
         .await
         .unwrap();
     let registration = |n: usize| net::Connection {
-        tag: format!("app.module.with.a.long.name.function_{n}"),
+        tag: format!("app.mödule.with.a.long.name.function_{n}"),
         name: format!("function_{n}"),
         module: "app.module.with.a.long.name".into(),
         doc: String::new(),
@@ -162,6 +162,8 @@ async fn info_fits_what_an_original_reads_however_much_there_is_to_tell() {
     };
     for n in 0..200 {
         peer.registry().register(registration(n));
+        peer.registry()
+            .register_flag(format!("FLAG_OF_THE_PROGRAM_{n}"));
     }
     let answer = ask(
         &peer,
@@ -176,7 +178,13 @@ async fn info_fits_what_an_original_reads_however_much_there_is_to_tell() {
         (info["host"].as_str(), info["port"].as_u64()),
         (Some(peer.host()), peer.port().map(u64::from))
     );
-    assert!(!info["connections"].as_array().unwrap().is_empty());
+    // What an original subscribes by is a method of its handle on this peer, for which it has to read of it.
+    let connections = info["connections"].as_array().unwrap();
+    assert_eq!(connections[0], "net.defaults.handlers.subscription_handler");
+    assert!(connections.len() > 1);
+    // The same of 0.3: {"connection": base64("net.defaults.handlers.info"), "args": [], "kwargs": {}}
+    let answer = ask(&peer, "eyJjb25uZWN0aW9uIjogImJtVjBMbVJsWm1GMWJIUnpMbWhoYm1Sc1pYSnpMbWx1Wm04PSIsICJhcmdzIjogW10sICJrd2FyZ3MiOiB7fX0=").await;
+    assert!(answer.len() <= 1024 && answer.len() > 900, "{answer}");
 }
 
 /// An original peer: answers each connection in turn with what it is given, and tells what it was asked.
@@ -207,6 +215,9 @@ async fn originals_of_0_6_are_called() {
         "50",
         r#""NULL""#,
         "INVALID_CONNECTION",
+        r#"{"port": 1, "connections": ["app.multiply"]}"#,
+        r#""LATER""#,
+        r#""LATER""#,
         r#"{"payload": "error", "traceback": "Traceback (most recent call last):\n  File \"x.py\", line 1, in f\nZeroDivisionError: division by zero\n"}"#,
         "",
     ]);
@@ -220,14 +231,20 @@ async fn originals_of_0_6_are_called() {
         Value::Int(50)
     );
     assert_eq!(remote.speaks(), Speaks::V06);
-    let error = net::call(&remote, "app.null", &()).await.unwrap_err();
-    assert!(
-        matches!(&error, CallError::Flag { name } if name == "NULL"),
-        "{error}"
-    );
+    let null = net::call(&remote, "app.null", &()).await.unwrap();
+    assert_eq!(null, Value::Text("NULL".into()));
     let error = net::call(&remote, "app.none", &()).await.unwrap_err();
     assert!(
-        matches!(error, CallError::NoSuchConnection { .. }),
+        matches!(&error, CallError::NoSuchConnection { connections, .. } if connections == &["app.multiply"]),
+        "{error}"
+    );
+    // A flag of the program's own is a text to who does not know it.
+    let text = net::call(&remote, "app.later", &()).await.unwrap();
+    assert_eq!(text, Value::Text("LATER".into()));
+    peer.registry().register_flag("LATER");
+    let error = net::call(&remote, "app.later", &()).await.unwrap_err();
+    assert!(
+        matches!(&error, CallError::Flag { name } if name == "LATER"),
         "{error}"
     );
     let CallError::Remote(error) = net::call(&remote, "app.fails", &()).await.unwrap_err() else {

@@ -52,6 +52,17 @@ def test_null(original: Actor, ours: Actor) -> None:
     assert original.ask("null", to=ours) == {"result": "NULL"}
 
 
+def test_a_flag_of_the_programs_own_is_handled_there(original: Actor, ours: Actor) -> None:
+    handled = {"result": ["done", "workshop.flagged", True]}
+    assert original.ask("flagged", to=ours) == handled
+    assert original.ask("workshop.flagged", to=ours, way="execute") == handled
+
+
+def test_info_names_its_flags(original: Actor, ours: Actor) -> None:
+    info = original.ask("net.defaults.handlers.info", to=ours, way="execute")["result"]
+    assert info["flags"] == ["DONE", "INVALID_CONNECTION", "NULL"]
+
+
 @pytest.mark.parametrize("value", [{"a": [1, None]}, ["x"], "word", "", None, True, False, 1.5, 7], ids=repr)
 def test_a_value_comes_back_as_it_went(original: Actor, ours: Actor, value: object) -> None:
     assert original.ask("pass_through", value, to=ours) == {"result": value}

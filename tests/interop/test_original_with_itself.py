@@ -42,6 +42,11 @@ def test_null_is_a_string(original: Actor, second_original: Actor) -> None:
     assert original.ask("null", to=second_original) == {"result": "NULL"}
 
 
+def test_a_flag_of_the_programs_own_is_handled_by_the_caller(original: Actor, second_original: Actor) -> None:
+    answer = original.ask("workshop.flagged", to=second_original, way="execute")
+    assert answer == {"result": ["done", "workshop.flagged", True]}
+
+
 def test_an_answer_is_cut_at_1024_bytes(original: Actor, second_original: Actor) -> None:
     whole = original.ask("workshop.text", 1022, to=second_original, way="execute")
     assert whole == {"result": "x" * 1022}

@@ -52,6 +52,13 @@ def test_a_missing_connection_says_so(ours: Actor, original: Actor) -> None:
     error = ours.ask("workshop.absent", to=original, way="execute")["error"]
     assert "Peer does not have the connection you are requesting" in error["text"]
     assert "workshop.absent" in error["text"]
+    assert str(original.port) in error["text"]
+    assert "workshop.multiply" in error["text"], "and what is registered there"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_flag_of_the_programs_own_is_handled_here(ours: Actor, original: Actor, way: str) -> None:
+    assert ours.ask("workshop.flagged", to=original, way=way) == {"result": ["done", "workshop.flagged", True]}
 
 
 def test_null(ours: Actor, original: Actor) -> None:

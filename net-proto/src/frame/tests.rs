@@ -11,7 +11,8 @@ use super::*;
 use crate::answer::ErrorCode;
 use crate::hello::preface;
 use crate::id::InstanceId;
-use crate::limits::{MIN_LINK_WINDOW, MIN_STREAM_WINDOW, VERSIONS};
+use crate::interest::Policy;
+use crate::limits::{MAX_EVENT, MAX_NUMBER, MIN_LINK_WINDOW, MIN_STREAM_WINDOW, VERSIONS};
 
 const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
 
@@ -50,6 +51,20 @@ fn examples() -> Vec<(&'static str, u64, Frame)> {
         bytes: Bytes::from_static(b"the end of it"),
         last: true,
     };
+    let interest = Interest {
+        event: "alarm".into(),
+        number: 3,
+        keep: 1024,
+        policy: Policy::DropOldest,
+        window: 256 * 1024,
+        after: 6,
+        turn: 8,
+    };
+    let event = |body| Frame::Event {
+        number: 7,
+        metadata: Bytes::new(),
+        body,
+    };
     vec![
         ("hello", 0, Frame::Hello(Box::new(hello))),
         ("call-full", 1, Frame::Call(first, arguments())),
@@ -64,6 +79,14 @@ fn examples() -> Vec<(&'static str, u64, Frame)> {
         ("flag", 3, Frame::Flag("NULL".into())),
         ("error", 3, Frame::Error(Box::new(error))),
         ("cancel", 1, Frame::Cancel),
+        ("interest", 9, Frame::Interest(interest)),
+        (
+            "event",
+            9,
+            event(Body::Whole(Bytes::from_static(b"\x81\x18\x2A"))),
+        ),
+        ("event-more", 9, event(Body::More(1 << 20))),
+        ("end", 9, Frame::End),
         ("chunk", 5, chunk),
         ("credit", 0, Frame::Credit(4 * 1024 * 1024)),
         ("ping", 0, Frame::Ping(1)),
@@ -79,14 +102,7 @@ fn later_examples() -> Vec<(&'static str, Vec<u8>)> {
         write_frame(&mut bytes, kind, 0, stream, payload);
         bytes
     };
-    let interest = b"\xA3\x00\x65alarm\x01\x19\x04\x00\x02\x00";
-    let event = b"\x07\0\0\0\0\0\0\0\x81\x18\x2A";
-    vec![
-        ("item", frame(Kind::Item, 7, b"\x01")),
-        ("end", frame(Kind::End, 7, b"")),
-        ("interest", frame(Kind::Interest, 9, interest)),
-        ("event", frame(Kind::Event, 9, event)),
-    ]
+    vec![("item", frame(Kind::Item, 7, b"\x01"))]
 }
 
 impl Frame {
@@ -121,6 +137,24 @@ impl Frame {
                 error.encode(&mut map);
                 write_frame(out, Kind::Error, 0, stream, &map);
             }
+            Self::Interest(interest) => {
+                let mut map = Vec::new();
+                interest.encode(&mut map);
+                write_frame(out, Kind::Interest, 0, stream, &map);
+            }
+            Self::Event {
+                number,
+                metadata,
+                body,
+            } => {
+                let body = match body {
+                    Body::Whole(bytes) => Body::Whole(&bytes[..]),
+                    Body::More(total) => Body::More(*total),
+                };
+                write_event(out, stream, *number, metadata, &body);
+                assert_eq!(out.len(), HEADER + event_length(metadata, &body));
+            }
+            Self::End => write_frame(out, Kind::End, 0, stream, &[]),
             Self::Cancel => write_frame(out, Kind::Cancel, 0, stream, &[]),
             Self::Credit(amount) => write_number(out, Kind::Credit, stream, *amount),
             Self::Chunk { bytes, last } => {
@@ -213,6 +247,10 @@ fn protocol_md_states_the_limits_as_they_are() {
             thousands(MAX_FLAG as u64)
         ),
         format!(
+            "name, a text of at most {} bytes; refused",
+            thousands(MAX_EVENT as u64)
+        ),
+        format!(
             "reason, a text of at most {} bytes",
             thousands(MAX_REASON as u64)
         ),
@@ -254,6 +292,17 @@ fn unknown_keys_of_a_hello_are_ignored() {
     map[0] = 0xAD;
     map.extend(b"\x18\x63\xA1\x01\x82\x02\x03\x19\x01\x00\x63new");
     assert_eq!(Hello::decode(&map), Ok(hello));
+}
+
+#[test]
+fn what_a_session_knows_is_named_however_many_features_a_program_names() {
+    let hello = Hello {
+        features: (0..100).map(|n| n.to_string()).collect(),
+        ..Hello::new(InstanceId([1; 16]))
+    };
+    let mut map = Vec::new();
+    hello.of_session(&crate::Limits::default()).encode(&mut map);
+    assert!(Hello::decode(&map).unwrap().has("events"));
 }
 
 #[test]
@@ -352,6 +401,41 @@ prop_compose! {
     }
 }
 
+#[test]
+fn an_interest_leaves_numbers_for_what_follows() {
+    let mut map = Vec::new();
+    let mut interest = Interest {
+        event: "e".into(),
+        number: 1,
+        keep: 1,
+        policy: Policy::Block,
+        window: MIN_STREAM_WINDOW,
+        after: MAX_NUMBER,
+        turn: 1,
+    };
+    interest.encode(&mut map);
+    assert_eq!(Interest::decode(&map).as_ref(), Ok(&interest));
+    interest.after += 1;
+    map.clear();
+    interest.encode(&mut map);
+    assert!(Interest::decode(&map).is_err());
+}
+
+prop_compose! {
+    fn interest()(
+        event in text(MAX_EVENT),
+        number: u64,
+        keep in 1..u32::MAX,
+        blocks: bool,
+        window in MIN_STREAM_WINDOW..,
+        after in 0..=MAX_NUMBER,
+        turn: u64,
+    ) -> Interest {
+        let policy = if blocks { Policy::Block } else { Policy::DropOldest };
+        Interest { event, number, keep, policy, window, after, turn }
+    }
+}
+
 fn frame() -> impl Strategy<Value = (u64, Frame)> {
     let of_link = prop_oneof![
         hello().prop_map(|hello| Frame::Hello(Box::new(hello))),
@@ -366,6 +450,13 @@ fn frame() -> impl Strategy<Value = (u64, Frame)> {
         text(MAX_FLAG).prop_map(Frame::Flag),
         error().prop_map(|error| Frame::Error(Box::new(error))),
         Just(Frame::Cancel),
+        Just(Frame::End),
+        interest().prop_map(Frame::Interest),
+        (any::<u64>(), bytes(200), body()).prop_map(|(number, metadata, body)| Frame::Event {
+            number,
+            metadata,
+            body,
+        }),
         any::<u64>().prop_map(Frame::Credit),
         (bytes(300), any::<bool>()).prop_map(|(bytes, last)| Frame::Chunk { bytes, last }),
     ];

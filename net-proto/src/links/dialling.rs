@@ -99,11 +99,21 @@ impl<L: Clone + PartialEq> Links<L> {
                 "an original app-net peer is there now, not {wanted}"
             )),
             (Target::At(address), Met::Original(dialect)) => {
-                let original = Original {
+                let known = self
+                    .places
+                    .get(address)
+                    .and_then(|place| place.original.clone());
+                let unknown = Original {
                     dialect,
                     group: None,
                     hub: false,
+                    described: false,
                     present: true,
+                };
+                let original = Original {
+                    dialect,
+                    present: true,
+                    ..known.unwrap_or(unknown)
                 };
                 self.met_original(address, original);
                 Ok(Route::Original(dialect))

@@ -9,6 +9,7 @@ use crate::error::Misbehaviour;
 use crate::frame::{Body, CallHead, Kind, call_length, write_call, write_frame};
 use crate::limits::{MAX_BODY, MAX_METADATA, MAX_TAG};
 use crate::session::chunks::{Arriving, Progress};
+use crate::session::credit::SendWindow;
 use crate::session::{
     CallId, CallRefused, Event, Outcome, Outgoing, Payload, PeerLimits, Session, WhyRefused,
 };
@@ -39,8 +40,10 @@ impl<C> OwnCall<C> {
 /// What the refused calls wait for: the least of each, so that whichever can go is told.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocked {
-    /// Bytes of the CALL frame.
+    /// Bytes of the frame.
     cost: u64,
+    /// Whether all are calls, of which the other side serves no more than so many.
+    is_call: bool,
     /// Bytes of the body in chunks.
     large: u64,
 }
@@ -96,13 +99,12 @@ impl<C> Session<C> {
             Body::Whole(call.body.as_slice())
         };
         let need = Blocked {
+            is_call: true,
             cost: call_length(&head, &body) as u64,
             large: if is_large { size as u64 } else { 0 },
         };
         if !self.has_room(peer, need) {
-            let least = self.blocked.get_or_insert(need);
-            least.cost = least.cost.min(need.cost);
-            least.large = least.large.min(need.large);
+            self.block(need);
             return Err(WhyRefused::Blocked);
         }
 
@@ -113,8 +115,8 @@ impl<C> Session<C> {
         write_call(&mut self.out, id, &head, &body);
         self.sent_tags.sent(call.tag, tag_use);
         if is_large {
-            self.leaving
-                .add(id, call.body.into_bytes(), peer.stream_window);
+            let window = SendWindow::new(peer.stream_window);
+            self.leaving.add(id, call.body.into_bytes(), window);
         }
         let due = call.time_left.and_then(|left| now.checked_add(left));
         if let Some(due) = due {
@@ -123,16 +125,33 @@ impl<C> Session<C> {
         Ok((id, due.is_some()))
     }
 
+    fn block(&mut self, need: Blocked) {
+        let least = self.blocked.get_or_insert(need);
+        least.cost = least.cost.min(need.cost);
+        least.large = least.large.min(need.large);
+        least.is_call &= need.is_call;
+    }
+
+    /// A small frame waits for room.
+    pub(super) fn block_on(&mut self, cost: u64) {
+        self.block(Blocked {
+            is_call: false,
+            cost,
+            large: 0,
+        });
+    }
+
     fn has_room(&self, peer: PeerLimits, need: Blocked) -> bool {
         // Answers go first: a call that overtook them could use up the credit that they wait for.
         self.unsent.is_empty()
             && self.send_window.available() >= need.cost
             && self.out.len() < self.limits.high_water
-            && self.own_calls.len() < peer.max_calls
+            && (!need.is_call || self.own_calls.len() < peer.max_calls)
             && self.has_room_for_body(need.large)
     }
 
-    fn has_room_for_body(&self, size: u64) -> bool {
+    /// Whether one more large body may leave. One of any size may where there is none.
+    pub(super) fn has_room_for_body(&self, size: u64) -> bool {
         let waiting = self.leaving.bytes();
         size == 0 || waiting == 0 || waiting.saturating_add(size) <= self.limits.max_leaving
     }
@@ -238,7 +257,7 @@ impl<C> Session<C> {
         Ok(())
     }
 
-    fn check_own(&self, kind: Kind, stream: u64) -> Result<(), Misbehaviour> {
+    pub(super) fn check_own(&self, kind: Kind, stream: u64) -> Result<(), Misbehaviour> {
         if self.side.owns(stream) && self.was_opened(stream) {
             Ok(())
         } else {
@@ -252,8 +271,14 @@ impl<C> Session<C> {
     }
 
     fn after_end(&mut self) {
-        self.offer_room();
+        self.body_is_gone();
         self.check_drained();
+    }
+
+    /// A large body may leave no more, which may be what others wait for.
+    pub(super) fn body_is_gone(&mut self) {
+        self.send_events();
+        self.offer_room();
     }
 
     fn send_cancel(&mut self, id: CallId) {
@@ -265,6 +290,7 @@ impl<C> Session<C> {
         let call = self.own_calls.remove(&id)?;
         if let Some(arriving) = &call.arriving {
             self.arriving -= arriving.total();
+            self.give_places();
         }
         self.leaving.remove(id);
         if call.is_timed {

@@ -31,13 +31,13 @@ struct LeavingBody {
 }
 
 impl Leaving {
-    /// Sends a body from now on. Its window holds a chunk at least.
-    pub(super) fn add(&mut self, id: CallId, body: Bytes, window: u64) {
+    /// Sends a body from now on, with credit for a chunk at least.
+    pub(super) fn add(&mut self, id: CallId, body: Bytes, window: SendWindow) {
         self.bytes += body.len() as u64;
         self.turns.push_back(id);
         let body = LeavingBody {
             rest: body,
-            window: SendWindow::new(window),
+            window,
             has_turn: true,
         };
         self.bodies.insert(id, body);
@@ -78,13 +78,13 @@ impl Leaving {
     }
 
     /// Moves chunks out, one a body in turn, until about `budget` bytes are out or nothing more may go. Calls `done`
-    /// for each body that is out whole.
+    /// for each body that is out whole, with what is left of its window.
     pub(super) fn transmit(
         &mut self,
         link: &mut SendWindow,
         budget: usize,
         out: &mut Transmit,
-        mut done: impl FnMut(CallId),
+        mut done: impl FnMut(CallId, SendWindow),
     ) {
         let mut moved = 0;
         while moved < budget && link_has_room(link) {
@@ -106,8 +106,8 @@ impl Leaving {
             let flags = if is_last { LAST } else { 0 };
             out.push_chunk(header(Kind::Chunk, flags, id, length), bytes);
             if is_last {
-                self.bodies.remove(&id);
-                done(id);
+                let window = self.bodies.remove(&id).map(|body| body.window);
+                done(id, window.expect("the body is here"));
             } else if body.has_credit() {
                 self.turns.push_back(id);
             } else {
@@ -127,30 +127,25 @@ impl LeavingBody {
     }
 }
 
-/// Whether the link has credit for a chunk. The last quarter of the window is left to small frames, so that
-/// large bodies never stop small calls.
+/// Whether the link has credit for a chunk.
 fn link_has_room(link: &SendWindow) -> bool {
-    link.available() >= link.size() / 4 + (HEADER + MAX_BODY) as u64
+    link.has_beside_calls((HEADER + MAX_BODY) as u64)
 }
 
-/// A large body that arrives.
+/// A large body that is put together.
 #[derive(Debug)]
-pub(super) struct Arriving {
+pub(super) struct Assembly {
     bytes: Vec<u8>,
     total: u64,
-    window: ReceiveWindow,
-    credit_is_due: bool,
 }
 
-impl Arriving {
+impl Assembly {
     /// `total` has been held against the limits.
-    pub(super) fn new(total: u64, window: u64) -> Self {
+    pub(super) fn new(total: u64) -> Self {
         Self {
             // Grows with what comes: no memory is taken on the word of the sender.
             bytes: Vec::new(),
             total,
-            window: ReceiveWindow::new(window),
-            credit_is_due: false,
         }
     }
 
@@ -158,14 +153,17 @@ impl Arriving {
         self.total
     }
 
-    /// Takes a chunk in.
+    pub(super) fn missing(&self) -> u64 {
+        self.total - self.bytes.len() as u64
+    }
+
+    /// Takes a chunk in; gives the body when that was the last.
     pub(super) fn add(
         &mut self,
         id: CallId,
         chunk: &[u8],
         last: bool,
-    ) -> Result<Progress, Misbehaviour> {
-        self.window.take(chunk.len() as u64)?;
+    ) -> Result<Option<Bytes>, Misbehaviour> {
         let length = (self.bytes.len() + chunk.len()) as u64;
         if chunk.is_empty() || length > self.total || last != (length == self.total) {
             return Err(Misbehaviour::BadChunk(id));
@@ -177,11 +175,45 @@ impl Arriving {
                 .reserve_exact(capacity as usize - self.bytes.len());
         }
         self.bytes.extend_from_slice(chunk);
-        if last {
-            return Ok(Progress::Whole(std::mem::take(&mut self.bytes).into()));
+        Ok(last.then(|| std::mem::take(&mut self.bytes).into()))
+    }
+}
+
+/// A large body of a call that arrives, with the credit of its stream.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    body: Assembly,
+    window: ReceiveWindow,
+    credit_is_due: bool,
+}
+
+impl Arriving {
+    /// `total` has been held against the limits.
+    pub(super) fn new(total: u64, window: u64) -> Self {
+        Self {
+            body: Assembly::new(total),
+            window: ReceiveWindow::new(window),
+            credit_is_due: false,
         }
-        let missing = self.total - length;
-        if !self.credit_is_due && self.window.is_due() && missing > self.window.available() {
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.body.total()
+    }
+
+    /// Takes a chunk in.
+    pub(super) fn add(
+        &mut self,
+        id: CallId,
+        chunk: &[u8],
+        last: bool,
+    ) -> Result<Progress, Misbehaviour> {
+        self.window.take(chunk.len() as u64)?;
+        if let Some(body) = self.body.add(id, chunk, last)? {
+            return Ok(Progress::Whole(body));
+        }
+        let is_short = self.body.missing() > self.window.available();
+        if !self.credit_is_due && self.window.is_due() && is_short {
             self.credit_is_due = true;
             return Ok(Progress::CreditDue);
         }

@@ -21,12 +21,19 @@ impl SendWindow {
         }
     }
 
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
     pub(super) fn available(&self) -> u64 {
         self.available
+    }
+
+    /// Whether there is credit for so much without touching the last quarter of the window. That is left to calls and
+    /// answers, so that neither large bodies nor events ever stop small calls.
+    pub(super) fn has_beside_calls(&self, bytes: u64) -> bool {
+        self.available >= self.size / 4 + bytes
+    }
+
+    /// Whether so much is free that a large event may begin.
+    pub(super) fn is_open_for_large(&self) -> bool {
+        is_open_for_large(self.size, self.available)
     }
 
     /// Uses credit, if there is enough.
@@ -75,6 +82,22 @@ impl ReceiveWindow {
         self.available
     }
 
+    /// Whether so much is free that a large event may begin.
+    pub(super) fn is_open_for_large(&self) -> bool {
+        is_open_for_large(self.size, self.available)
+    }
+
+    /// Bytes that were sent and not given back.
+    pub(super) fn used(&self) -> u64 {
+        self.size - self.available
+    }
+
+    /// Gives back a part of what is used.
+    pub(super) fn give_back(&mut self, bytes: u64) {
+        debug_assert!(bytes <= self.used());
+        self.available += bytes;
+    }
+
     /// The other side sent something.
     pub(super) fn take(&mut self, bytes: u64) -> Result<(), Misbehaviour> {
         self.available = self
@@ -88,15 +111,25 @@ impl ReceiveWindow {
     ///
     /// A quarter: rarely enough to cost nothing, often enough that the sender of a full stream never stops.
     pub(super) fn is_due(&self) -> bool {
-        self.size - self.available >= self.size / 4
+        self.is_worth_it(self.used())
+    }
+
+    /// Whether so many bytes are worth a frame to give them back.
+    pub(super) fn is_worth_it(&self, bytes: u64) -> bool {
+        bytes >= self.size / 4
     }
 
     /// Gives back all that is used.
     pub(super) fn give(&mut self) -> u64 {
-        let used = self.size - self.available;
+        let used = self.used();
         self.available = self.size;
         used
     }
+}
+
+/// More than three quarters: then no other large event is there that was not taken.
+fn is_open_for_large(size: u64, available: u64) -> bool {
+    available > size / 4 * 3
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ impl Drain {
 }
 
 impl<C> Session<C> {
-    /// Ends the link in order: no new calls are made by either side, calls under way finish, then
-    /// [`Event::Drained`] comes. The other side's session answers by itself. Said twice it does nothing.
+    /// Ends the link in order: no new calls are made by either side, calls under way finish, interests are ended or taken
+    /// back by whoever drives the two sides, then [`Event::Drained`] comes. The other side's session answers by itself. Said twice it does nothing.
     pub fn goodbye(&mut self, _now: Instant, reason: &str) {
         if self.drain.reason.is_none() {
             self.drain.reason = Some(head(reason, MAX_REASON).to_owned());
@@ -70,7 +70,9 @@ impl<C> Session<C> {
     /// Reports the end, once, when nothing is under way any more. After an answer it is the transmit that looks: the
     /// link has not ended while the answer is in here.
     pub(super) fn check_drained(&mut self) {
-        let is_done = self.own_calls.is_empty() && self.peer_calls.is_empty();
+        let calls_are_done = self.own_calls.is_empty() && self.peer_calls.is_empty();
+        let interests_are_done = self.own_interests.is_empty() && self.publishing.is_empty();
+        let is_done = calls_are_done && interests_are_done;
         if self.drain.said && self.drain.heard && is_done && !self.drain.drained {
             self.drain.drained = true;
             self.events.push_back(Event::Drained);

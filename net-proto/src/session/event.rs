@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use crate::answer::ErrorBody;
 use crate::hello::Hello;
-use crate::session::{CallId, Tag};
+use crate::interest::Interest;
+use crate::session::{Arrival, CallId, Tag};
 
 /// A body to be sent. A small one is copied into the buffer that goes to the socket; a large one is sent from where it
 /// lies if it is owned.
@@ -103,8 +104,28 @@ pub enum Event<C> {
     },
     /// The other side has answered a [`probe`](crate::Session::probe).
     Answered,
-    /// Calls refused as [`WhyRefused::Blocked`] may be tried again.
+    /// Calls and interests refused as [`WhyRefused::Blocked`] may be tried again.
     Room,
+    /// The other side wants to be told of an event: by [`publish`](crate::Session::publish), until it does not want it any more.
+    Interest {
+        /// By which it is published to.
+        id: CallId,
+        /// What it wants.
+        interest: Interest,
+    },
+    /// The other side has taken this interest back.
+    NotInterested(CallId),
+    /// There is room for an event of this interest, for which its publisher waited; or it has ended, and is not to be waited for.
+    QueueRoom(CallId),
+    /// An event of the other side, for an interest of ours.
+    Arrived(Arrival),
+    /// No more events will come for this interest of ours.
+    InterestEnded {
+        /// Which.
+        id: CallId,
+        /// Why, if it was refused.
+        error: Option<ErrorBody>,
+    },
     /// The other side means to end the link. Calls under way finish; no new ones can be made.
     Goodbye {
         /// Why.
@@ -153,6 +174,9 @@ pub enum WhyRefused {
     /// One side has said goodbye.
     #[error("this link is being closed")]
     Draining,
+    /// The other side does not know of events.
+    #[error("the peer does not know of events: it runs an older version")]
+    NotSupported,
     /// The other side has not introduced itself yet, or the session is closed.
     #[error("this link is not open")]
     NotConnected,
@@ -167,8 +191,8 @@ pub enum WhyRefused {
         /// Bytes that the other side takes.
         limit: u64,
     },
-    /// The tag is longer than a tag may be.
-    #[error("the tag has {length} bytes, over the {limit} allowed")]
+    /// The tag, or the event's name, is longer than it may be.
+    #[error("the name has {length} bytes, over the {limit} allowed")]
     TagTooLong {
         /// Bytes of the tag.
         length: usize,

@@ -85,7 +85,7 @@ impl<C> Session<C> {
                 self.receive_window.take((HEADER + header.length) as u64)?;
             }
             let frame = Frame::read(kind, &header, payload)?;
-            self.dispatch(now, kind, header.stream, frame)?;
+            self.dispatch(now, kind, &header, frame)?;
         }
         Ok(true)
     }
@@ -109,18 +109,32 @@ impl<C> Session<C> {
         &mut self,
         now: Instant,
         kind: Kind,
-        stream: u64,
+        header: &Header,
         frame: Frame,
     ) -> Result<(), ProtocolError> {
+        let stream = header.stream;
         match frame {
             Frame::Hello(hello) => self.on_hello(now, *hello)?,
             Frame::Call(head, body) => self.on_call(now, stream, head, body)?,
             Frame::Reply(body) => self.on_reply(stream, body)?,
             Frame::Flag(name) => self.on_answer(kind, stream, Outcome::Flag(name))?,
+            Frame::Error(error) if self.own_interests.contains_key(&stream) => {
+                self.on_interest_end(stream, Some(*error));
+            }
             Frame::Error(error) => self.on_answer(kind, stream, Outcome::Error(*error))?,
+            Frame::End => {
+                self.check_own(kind, stream)?;
+                self.on_interest_end(stream, None);
+            }
             Frame::Cancel => self.on_cancel(stream)?,
             Frame::Credit(amount) => self.on_credit(stream, amount)?,
             Frame::Chunk { bytes, last } => self.on_chunk(now, stream, &bytes, last)?,
+            Frame::Interest(interest) => self.on_interest(stream, interest)?,
+            Frame::Event {
+                number,
+                metadata,
+                body,
+            } => self.on_event(stream, number, metadata, body, header.length as u64)?,
             Frame::Ping(number) => self.ping_to_answer = Some(number),
             Frame::Pong(number) => self.on_pong(now, number),
             Frame::Goodbye(reason) => self.on_goodbye(reason),
@@ -132,11 +146,7 @@ impl<C> Session<C> {
         let Stage::AwaitingHello { version } = self.stage else {
             return Err(Misbehaviour::SecondHello);
         };
-        let peer = PeerLimits {
-            max_calls: hello.max_calls as usize,
-            max_value: hello.max_value,
-            stream_window: hello.stream_window,
-        };
+        let peer = PeerLimits::of(&hello);
         self.stage = Stage::Open { peer };
         self.send_window = SendWindow::new(hello.link_window);
         self.timers.set(Timer::Handshake, None);
@@ -158,9 +168,14 @@ impl<C> Session<C> {
         if stream == 0 {
             self.send_window.give(amount)?;
             self.send_unsent();
+            self.send_events();
             self.offer_room();
         } else if self.was_opened(stream) {
-            self.leaving.give(stream, amount)?;
+            if self.publishing.give(stream, amount)? {
+                self.send_events();
+            } else {
+                self.leaving.give(stream, amount)?;
+            }
         } else {
             return Err(Misbehaviour::WrongStream { kind, stream });
         }
@@ -179,10 +194,25 @@ impl<C> Session<C> {
             return Err(Misbehaviour::WrongStream { kind, stream });
         }
         if self.side.owns(stream) {
-            self.on_reply_chunk(stream, bytes, last)
+            match self.on_event_chunk(stream, bytes, last)? {
+                true => Ok(()),
+                false => self.on_reply_chunk(stream, bytes, last),
+            }
         } else {
             self.on_call_chunk(now, stream, bytes, last)
         }
+    }
+
+    /// Takes note of a stream that the other side opens.
+    pub(super) fn check_new(&mut self, kind: Kind, stream: CallId) -> Result<(), Misbehaviour> {
+        if self.side.owns(stream) || stream <= self.last_peer_id {
+            return Err(Misbehaviour::WrongStream { kind, stream });
+        }
+        if self.drain.was_heard() {
+            return Err(Misbehaviour::OpenedAfterGoodbye);
+        }
+        self.last_peer_id = stream;
+        Ok(())
     }
 
     /// Whether a stream is or was in use. A frame on one that is over is late and is ignored.

@@ -10,6 +10,7 @@ use crate::error::Misbehaviour;
 use crate::frame::{Body, CallHead, HEADER, Kind, MORE, write_frame};
 use crate::limits::{MAX_BODY, MAX_FLAG};
 use crate::session::chunks::{Arriving, Progress};
+use crate::session::credit::SendWindow;
 use crate::session::unsent::UnsentAnswer;
 use crate::session::{CallId, Event, Incoming, Payload, Session, Tag};
 
@@ -114,7 +115,7 @@ impl<C> Session<C> {
         }
     }
 
-    fn send_error(&mut self, id: CallId, error: &ErrorBody) {
+    pub(super) fn send_error(&mut self, id: CallId, error: &ErrorBody) {
         let mut map = Vec::new();
         error.encode(&mut map);
         self.send_answer(id, Kind::Error, &map, None);
@@ -151,7 +152,8 @@ impl<C> Session<C> {
             && let Some(peer) = self.peer()
         {
             self.put_back(id, Stage::Leaving);
-            self.leaving.add(id, body, peer.stream_window);
+            self.leaving
+                .add(id, body, SendWindow::new(peer.stream_window));
         }
     }
 
@@ -176,14 +178,7 @@ impl<C> Session<C> {
         head: CallHead<Arc<str>, Bytes>,
         body: Body<Bytes>,
     ) -> Result<(), Misbehaviour> {
-        if self.side.owns(stream) || stream <= self.last_peer_id {
-            let kind = Kind::Call;
-            return Err(Misbehaviour::WrongStream { kind, stream });
-        }
-        if self.drain.was_heard() {
-            return Err(Misbehaviour::CallAfterGoodbye);
-        }
-        self.last_peer_id = stream;
+        self.check_new(Kind::Call, stream)?;
         // Before anything can refuse the call: the tag is remembered even so.
         let tag = self.known_tags.resolve(head.tag_number, head.tag)?;
         if let Some(why) = self.why_not(&body)? {
@@ -229,14 +224,9 @@ impl<C> Session<C> {
         let max_calls = self.limits.max_calls;
         let serving = self.peer_calls.len() as u64;
         if serving >= u64::from(max_calls) {
-            // Twice as many: its count may differ from ours for a moment, but the refusals that wait here have to end.
-            return if serving < 2 * u64::from(max_calls) + 16 {
-                let text =
-                    format!("{max_calls} calls are under way, which is all that are allowed");
-                Ok(Some(ErrorBody::new(ErrorCode::Busy, text)))
-            } else {
-                Err(Misbehaviour::TooManyCalls(max_calls))
-            };
+            self.check_refusals()?;
+            let text = format!("{max_calls} calls are under way, which is all that are allowed");
+            return Ok(Some(ErrorBody::new(ErrorCode::Busy, text)));
         }
         if let Some(busy) = self.too_much_unsent() {
             return Ok(Some(busy));
@@ -258,6 +248,18 @@ impl<C> Session<C> {
             return Ok(Some(ErrorBody::new(ErrorCode::Busy, text)));
         }
         Ok(None)
+    }
+
+    /// The refusals that wait here have to end. Twice as many as there are calls: the other side's count may differ from ours for a
+    /// moment. And as many as there are interests: all of them may be refused.
+    pub(super) fn check_refusals(&self) -> Result<(), Misbehaviour> {
+        let (max_calls, interests) = (self.limits.max_calls, self.limits.max_interests);
+        let most = 2 * u64::from(max_calls) + u64::from(interests) + 16;
+        if (self.peer_calls.len() as u64) < most {
+            Ok(())
+        } else {
+            Err(Misbehaviour::TooManyCalls(max_calls))
+        }
     }
 
     /// The error for calls while the other side does not take its answers.
@@ -298,6 +300,7 @@ impl<C> Session<C> {
             && let Stage::Arriving(arrived) = std::mem::replace(&mut call.stage, Stage::Running)
         {
             self.arriving -= arrived.body.total();
+            self.give_places();
             self.events.push_back(Event::Call(Incoming {
                 id: stream,
                 tag: arrived.tag,
@@ -314,6 +317,7 @@ impl<C> Session<C> {
             let kind = Kind::Cancel;
             return Err(Misbehaviour::WrongStream { kind, stream });
         }
+        self.interest_cancelled(stream);
         self.give_up(stream);
         Ok(())
     }
@@ -334,7 +338,7 @@ impl<C> Session<C> {
             Stage::Unsent => self.unsent.remove(id),
             Stage::Arriving(_) | Stage::Leaving => {}
         }
-        self.offer_room();
+        self.body_is_gone();
         self.check_drained();
     }
 
@@ -343,6 +347,7 @@ impl<C> Session<C> {
         let mut call = self.peer_calls.remove(&id)?;
         if let Some(arriving) = call.arriving() {
             self.arriving -= arriving.total();
+            self.give_places();
         }
         if call.is_timed {
             self.end_deadline();

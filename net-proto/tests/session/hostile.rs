@@ -249,7 +249,7 @@ fn bad_frames_are_refused_by_name() {
         (
             "a call after goodbye",
             [frame(GOODBYE, 0, 0, b""), call(1, b"")].concat(),
-            Some(Misbehaviour::CallAfterGoodbye),
+            Some(Misbehaviour::OpenedAfterGoodbye),
         ),
         (
             "a long goodbye",

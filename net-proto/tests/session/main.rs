@@ -2,9 +2,11 @@
 
 mod calls;
 mod ends;
+mod events;
 mod extremes;
 mod hostile;
 mod large;
+mod large_events;
 mod life;
 mod pair;
 mod random;

@@ -103,6 +103,25 @@ impl Pair {
         }
     }
 
+    /// The dialer hears a HELLO in which no features are named.
+    pub(crate) fn connect_to_older(&mut self) {
+        let arrival = self.now;
+        self.acceptor
+            .write(self.now, arrival, &mut self.dialer.arriving);
+        let Some((_, mut hello)) = self.dialer.arriving.pop_front() else {
+            panic!("no HELLO");
+        };
+        // The last of the map: its key, then a list of one text.
+        let list = b"\x0b\x81\x66events";
+        let end = hello.strip_suffix(list).expect("it names events").len();
+        hello.truncate(end);
+        hello.extend(b"\x0b\x80");
+        hello[8] -= list.len() as u8 - 2;
+        self.dialer.receive(self.now, &hello);
+        let event = self.dialer.events.pop_front();
+        assert!(matches!(event, Some(Event::Connected { .. })), "{event:?}");
+    }
+
     /// Lets bytes flow until none are under way. Time passes only as they travel.
     pub(crate) fn flow(&mut self) {
         self.run(None);

@@ -1,9 +1,14 @@
-//! Anything that drivers may do, in any order: each call ends exactly once.
+//! Anything that drivers may do, in any order: each call ends exactly once, and events come in order, with a gap for each that was
+//! dropped.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use net_proto::{CallId, ErrorBody, ErrorCode, Event, Limits, Outgoing};
+use bytes::Bytes;
+use net_proto::{
+    Arrival, CallId, ErrorBody, ErrorCode, Event, Interest, Limits, Outgoing, Policy, Publication,
+    Published,
+};
 use proptest::prelude::*;
 
 use crate::pair::{End, Pair, outgoing, pattern};
@@ -23,6 +28,23 @@ enum Step {
         size: usize,
     },
     Error {
+        which: usize,
+    },
+    Subscribe {
+        keep: u32,
+        blocks: bool,
+    },
+    Publish {
+        which: usize,
+        size: usize,
+    },
+    Take {
+        which: usize,
+    },
+    LoseInterest {
+        which: usize,
+    },
+    EndInterest {
         which: usize,
     },
     Flow,
@@ -47,6 +69,12 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<usize>().prop_map(|which| Step::Cancel { which }),
         8 => (any::<usize>(), size()).prop_map(|(which, size)| Step::Reply { which, size }),
         1 => any::<usize>().prop_map(|which| Step::Error { which }),
+        2 => (1..20_u32, any::<bool>())
+            .prop_map(|(keep, blocks)| Step::Subscribe { keep, blocks }),
+        8 => (any::<usize>(), size()).prop_map(|(which, size)| Step::Publish { which, size }),
+        5 => any::<usize>().prop_map(|which| Step::Take { which }),
+        1 => any::<usize>().prop_map(|which| Step::LoseInterest { which }),
+        1 => any::<usize>().prop_map(|which| Step::EndInterest { which }),
         3 => Just(Step::Flow),
         3 => (0..300_u64).prop_map(|millis| Step::Pass { millis }),
         1 => Just(Step::Goodbye),
@@ -60,6 +88,11 @@ struct Driver {
     ended: HashMap<u32, u32>,
     own: Vec<CallId>,
     asked: Vec<CallId>,
+    /// Interests of this side, and the number of the last event of each.
+    interests: HashMap<CallId, u64>,
+    arrived: Vec<Arrival>,
+    /// Interests of the other side, and how many events were published to each.
+    wanted: HashMap<CallId, u64>,
     drained: bool,
 }
 
@@ -89,7 +122,25 @@ impl Driver {
                     assert!(!self.drained, "drained once");
                     self.drained = true;
                 }
-                Event::Room | Event::Goodbye { .. } => {}
+                Event::Interest { id, .. } => _ = self.wanted.insert(id, 0),
+                Event::NotInterested(id) => _ = self.wanted.remove(&id).expect("it was wanted"),
+                Event::Arrived(arrival) => {
+                    let last = self
+                        .interests
+                        .get_mut(&arrival.id)
+                        .expect("it was asked for");
+                    assert!(arrival.number > *last, "in order");
+                    *last = arrival.number;
+                    // Each body has the size that its number says.
+                    assert_eq!(arrival.metadata, arrival.number.to_le_bytes()[..]);
+                    assert_eq!(arrival.body, pattern(arrival.body.len()));
+                    self.arrived.push(arrival);
+                }
+                Event::InterestEnded { id, error } => {
+                    assert_eq!(error, None);
+                    self.interests.remove(&id).expect("it was asked for");
+                }
+                Event::QueueRoom(_) | Event::Room | Event::Goodbye { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -141,11 +192,67 @@ impl Driver {
                         .error(now, id, &ErrorBody::new(ErrorCode::Remote, "no"));
                 }
             }
+            Step::Subscribe { keep, blocks } => {
+                let policy = match blocks {
+                    true => Policy::Block,
+                    false => Policy::DropOldest,
+                };
+                let interest = Interest {
+                    event: "e".into(),
+                    number: 0,
+                    keep: *keep,
+                    policy,
+                    window: 0,
+                    after: 0,
+                    turn: 1,
+                };
+                if let Ok(id) = end.session.interest(now, &interest) {
+                    self.interests.insert(id, 0);
+                }
+            }
+            Step::Publish { which, size } => {
+                if let Some(id) = pick_key(&self.wanted, *which) {
+                    let count = self.wanted.get_mut(&id).expect("it is wanted");
+                    let event = Publication {
+                        metadata: Bytes::copy_from_slice(&(*count + 1).to_le_bytes()),
+                        body: pattern(*size).into(),
+                    };
+                    match end.session.publish(now, id, &event) {
+                        Published::Full => {}
+                        Published::Gone => panic!("{id} is wanted"),
+                        Published::Accepted { .. } | Published::TooLarge { .. } => *count += 1,
+                    }
+                }
+            }
+            Step::Take { which } => {
+                if !self.arrived.is_empty() {
+                    let arrival = self.arrived.swap_remove(which % self.arrived.len());
+                    end.session.taken(now, arrival.id, arrival.charge);
+                }
+            }
+            Step::LoseInterest { which } => {
+                if let Some(id) = pick_key(&self.interests, *which) {
+                    self.interests.remove(&id);
+                    end.session.lose_interest(now, id);
+                }
+            }
+            Step::EndInterest { which } => {
+                if let Some(id) = pick_key(&self.wanted, *which) {
+                    self.wanted.remove(&id);
+                    end.session.end_interest(now, id);
+                }
+            }
             Step::Goodbye => end.session.goodbye(now, "enough"),
             Step::Flow | Step::Pass { .. } => {}
         }
         end.poll(now);
     }
+}
+
+fn pick_key(map: &HashMap<CallId, u64>, which: usize) -> Option<CallId> {
+    let mut keys: Vec<_> = map.keys().copied().collect();
+    keys.sort_unstable();
+    keys.get(which % keys.len().max(1)).copied()
 }
 
 proptest! {
@@ -167,6 +274,7 @@ proptest! {
             max_arriving: 1_000_000,
             max_unsent: 500_000,
             max_leaving: 800_000,
+            max_queued: 1_000_000,
             high_water: 100_000,
             ..Limits::default()
         };
@@ -193,6 +301,15 @@ proptest! {
                 pair.flow();
                 drivers[0].take_events(&mut pair.dialer);
                 drivers[1].take_events(&mut pair.acceptor);
+                let sides = drivers.iter_mut().zip([&mut pair.dialer, &mut pair.acceptor]);
+                for (driver, end) in sides {
+                    for arrival in driver.arrived.drain(..) {
+                        end.session.taken(pair.now, arrival.id, arrival.charge);
+                    }
+                    for id in driver.wanted.drain().map(|(id, _)| id) {
+                        end.session.end_interest(pair.now, id);
+                    }
+                }
                 let answer = Step::Reply { which: 0, size: 10 };
                 while !(drivers[0].asked.is_empty() && drivers[1].asked.is_empty()) {
                     drivers[0].act(&mut pair, true, &answer);
@@ -202,6 +319,10 @@ proptest! {
             prop_assert_eq!((&pair.dialer.failed, &pair.acceptor.failed), (&None, &None));
             prop_assert_eq!(pair.dialer.session.in_flight() + pair.dialer.session.serving(), 0);
             prop_assert_eq!(pair.acceptor.session.in_flight() + pair.acceptor.session.serving(), 0);
+            for end in [&pair.dialer, &pair.acceptor] {
+                prop_assert_eq!(end.session.interests(), (0, 0));
+                prop_assert_eq!(end.session.usage().queued, 0);
+            }
             prop_assert!(drivers[0].drained && drivers[1].drained);
         }
         for (driver, end) in drivers.iter_mut().zip([&mut pair.dialer, &mut pair.acceptor]) {

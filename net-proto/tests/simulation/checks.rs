@@ -10,7 +10,7 @@ use crate::node::{Call, Conn, Node};
 use crate::world::World;
 
 /// So long after a fault its effects are excused: the time after which a silent peer is given up, and what its noticing leads to.
-const AFTERMATH: Time = 7_000 * MS;
+pub(crate) const AFTERMATH: Time = 7_000 * MS;
 /// A peer that is gone or cut off is known to be so within this time.
 const NOTICED: Time = 7_000 * MS;
 /// Everything has come to rest after being left in peace so long.
@@ -18,7 +18,7 @@ const PEACE: Time = 25_000 * MS;
 
 impl World {
     /// Whether what goes wrong between two peers, from `since` on, can be put down to a fault.
-    fn is_excused(&self, a: usize, b: usize, since: Time) -> bool {
+    pub(crate) fn is_excused(&self, a: usize, b: usize, since: Time) -> bool {
         let until = self.trouble[a][b];
         until > 0 && until + AFTERMATH >= since
     }
@@ -103,6 +103,9 @@ impl World {
             let small = limits.high_water + limits.link_window as usize + (4 * calls + 64) * 64;
             assert!(usage.small_frames <= small, "{conn:?}: {usage:?}");
             assert!(usage.arriving <= limits.max_arriving, "{conn:?}: {usage:?}");
+            // As much again where what waited on another link came here.
+            let queued = 2 * limits.max_queued + self.largest_event as u64;
+            assert!(usage.queued <= queued, "{conn:?}: {usage:?}");
             assert!(usage.may_send <= limits.link_window, "{conn:?}: {usage:?}");
             assert!(
                 usage.may_receive <= limits.link_window,
@@ -204,7 +207,11 @@ impl World {
             .iter()
             .map(|node| node.slow_until)
             .fold(calm, Time::max);
-        self.pass_until(calm.max(self.now) + PEACE);
+        self.pass_until(calm.max(self.now));
+        for node in &mut self.nodes {
+            node.events.hurry();
+        }
+        self.pass_until(self.now + PEACE);
         let first = self.calls.len();
         let peers = self.nodes.len();
         for (from, to) in (0..peers).flat_map(|from| (0..peers).map(move |to| (from, to))) {
@@ -257,5 +264,6 @@ impl World {
                 assert_eq!(held, (0, 0, 0, 0), "{conn:?}");
             }
         }
+        self.check_events_at_peace();
     }
 }

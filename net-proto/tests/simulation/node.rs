@@ -1,13 +1,14 @@
 //! One process: the links of a peer and their sessions, driven as the runtime drives them, and the calls of its program.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::IoSlice;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use net_proto::links::{Links, Target};
+use net_proto::links::{Action, Links, Target};
 use net_proto::{Address, CallId, Hello, InstanceId, Session, Side, Transmit};
 
+use crate::events::Events;
 use crate::network::Time;
 
 /// A connection and which end of it.
@@ -20,11 +21,14 @@ pub(crate) struct Node {
     pub(crate) id: InstanceId,
     pub(crate) state: State,
     pub(crate) links: Links<Conn>,
+    /// What they say is to be done, and is not yet.
+    pub(crate) actions: VecDeque<Action<Conn>>,
     pub(crate) ends: BTreeMap<Conn, End>,
     pub(crate) dials: Vec<Dial>,
     /// Who waits for a way to whom.
     pub(crate) waiting: HashMap<Target, Vec<Call>>,
     pub(crate) running: Vec<Running>,
+    pub(crate) events: Events,
     /// Its calls that have not ended.
     pub(crate) live: BTreeSet<Call>,
     /// When it looks for others next.
@@ -95,8 +99,19 @@ impl Node {
         address(self.index, unix)
     }
 
+    /// Each other one is in the same group.
+    pub(crate) fn group(&self) -> usize {
+        self.index % 2
+    }
+
+    pub(crate) fn is_hub(&self) -> bool {
+        self.index == 0
+    }
+
     pub(crate) fn hello(&self) -> Hello {
         Hello {
+            group: Some(self.group().to_string()),
+            hub: self.is_hub(),
             name: format!("peer {} ({})", self.index, self.incarnation),
             addresses: vec![
                 self.address(true).to_string(),

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use net_proto::Limits;
 
-use Step::{Call, Crash, Cut, Drop, Slow, Stall, Stop};
+use Step::{Call, Crash, Cut, Drop, Publish, Slow, Stall, Stop, Subscribe, Unsubscribe};
 
 /// One run. Times of steps are milliseconds; everything not said here follows from `seed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) struct Scenario {
     pub(crate) delay: (u32, u32),
     /// Bytes that the network holds for each direction of a connection.
     pub(crate) pipe: usize,
+    /// Whether links have no room for an interest now and then, as where they are full of calls, which is seldom at the right time.
+    pub(crate) jams: bool,
     pub(crate) steps: Vec<(u32, Step)>,
 }
 
@@ -34,6 +36,28 @@ pub(crate) enum Step {
         deadline: u32,
         /// Milliseconds after which the caller gives up; 0 for never.
         cancel: u32,
+    },
+    /// A program wishes for an event, has so many kept at each publisher, and takes one each `every` ms, the first after `sleep`
+    /// ms.
+    Subscribe {
+        peer: usize,
+        event: usize,
+        block: bool,
+        keep: u32,
+        from: From,
+        every: u32,
+        sleep: u32,
+    },
+    /// A program takes a wish back.
+    Unsubscribe { peer: usize, which: usize },
+    /// A program publishes one event each `every` ms, waiting for those who ask for it or not.
+    Publish {
+        from: usize,
+        event: usize,
+        count: u32,
+        size: usize,
+        every: u32,
+        waits: bool,
     },
     /// Nothing gets from one peer to another for so long; then it arrives, as TCP sees to.
     Cut { from: usize, to: usize, ms: u32 },
@@ -57,6 +81,18 @@ pub(crate) enum By {
     Tcp,
 }
 
+/// Whose events are wished for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    All,
+    Group(usize),
+    Hubs,
+    /// The process that is there at the time.
+    Process(usize),
+    /// Whoever is there, whenever.
+    Place(usize),
+}
+
 /// Steps are taken for so long.
 const ACTIVE: u32 = 20_000;
 
@@ -67,6 +103,10 @@ impl Scenario {
         let peers = rng.usize(2..=5);
         // Some are calm, so that what must hold without any fault is seen to hold.
         let faults = rng.u32(0..4) * 7;
+        // In some nothing happens but that processes take leave, and are to lose nothing by it.
+        let only_leave = rng.u32(0..5) == 0;
+        // Some programs only call, some mostly publish.
+        let events = rng.u32(0..4) * 30;
         let mut steps: Vec<_> = (0..rng.usize(5..80))
             .map(|_| {
                 let at = match rng.bool() {
@@ -74,9 +114,19 @@ impl Scenario {
                     true => rng.u32(0..10) * ACTIVE / 10,
                     false => rng.u32(0..ACTIVE),
                 };
-                (at, step(&mut rng, peers, faults))
+                let step = match (rng.u32(0..100) < faults, rng.u32(0..100) < events) {
+                    (true, _) if only_leave => leave(&mut rng, peers),
+                    (true, _) => fault(&mut rng, peers),
+                    (false, true) => event(&mut rng, peers),
+                    (false, false) => call(&mut rng, peers),
+                };
+                (at, step)
             })
             .collect();
+        if events > 0 {
+            let first = |_| (rng.u32(0..1_000), subscribe(&mut rng, peers));
+            steps.extend((0..3).map(first));
+        }
         steps.sort_by_key(|(at, _)| *at);
         let (least, more) = *pick(
             &mut rng,
@@ -90,6 +140,7 @@ impl Scenario {
             delay: (least, more),
             // Half a megabyte a second at the least: what is slower than that is slow on purpose.
             pipe: pipe.max((least + more) as usize / 2),
+            jams: rng.bool(),
             steps,
         }
     }
@@ -107,6 +158,8 @@ impl Scenario {
             max_arriving: 1_000_000,
             max_unsent: 500_000,
             max_leaving: 800_000,
+            max_queue: 20,
+            max_queued: 250_000,
             high_water: 100_000,
             ..Limits::default()
         }
@@ -117,37 +170,54 @@ fn pick<'a, T>(rng: &mut Rng, from: &'a [T]) -> &'a T {
     &from[rng.usize(0..from.len())]
 }
 
-fn step(rng: &mut Rng, peers: usize, faults: u32) -> Step {
+/// One, and another; now and then the same.
+fn two(rng: &mut Rng, peers: usize) -> (usize, usize) {
     let from = rng.usize(0..peers);
-    // Now and then itself.
     let to = match rng.u32(0..20) {
         0 => from,
         _ => (from + rng.usize(1..peers)) % peers,
     };
+    (from, to)
+}
+
+fn fault(rng: &mut Rng, peers: usize) -> Step {
+    let (from, to) = two(rng, peers);
     let ms = *pick(rng, &[1, 30, 400, 2_000, 3_000, 7_000, 12_000]);
-    if rng.u32(0..100) < faults {
-        return match rng.u32(0..9) {
-            0 | 1 => Cut { from, to, ms },
-            2 | 3 => Drop {
-                from,
-                to,
-                told: rng.bool(),
-            },
-            4 | 5 => Stall { peer: from, ms },
-            6 => Slow { peer: from, ms },
-            7 => Crash {
-                peer: from,
-                ms,
-                told: rng.bool(),
-            },
-            _ => Stop { peer: from, ms },
-        };
+    match rng.u32(0..9) {
+        0 | 1 => Cut { from, to, ms },
+        2 | 3 => Drop {
+            from,
+            to,
+            told: rng.bool(),
+        },
+        4 | 5 => Stall { peer: from, ms },
+        6 => Slow { peer: from, ms },
+        7 => Crash {
+            peer: from,
+            ms,
+            told: rng.bool(),
+        },
+        _ => leave(rng, peers),
     }
-    let size = |rng: &mut Rng| match rng.u32(0..10) {
+}
+
+fn leave(rng: &mut Rng, peers: usize) -> Step {
+    Stop {
+        peer: rng.usize(0..peers),
+        ms: *pick(rng, &[1, 400, 3_000]),
+    }
+}
+
+fn size(rng: &mut Rng) -> usize {
+    match rng.u32(0..10) {
         0..=6 => rng.usize(0..100),
         7 | 8 => rng.usize(50_000..70_000),
         _ => rng.usize(70_000..500_000),
-    };
+    }
+}
+
+fn call(rng: &mut Rng, peers: usize) -> Step {
+    let (from, to) = two(rng, peers);
     Call {
         from,
         to,
@@ -157,5 +227,54 @@ fn step(rng: &mut Rng, peers: usize, faults: u32) -> Step {
         takes: *pick(rng, &[0, 0, 1, 50, 1_000, 4_000]),
         deadline: *pick(rng, &[0, 0, 0, 1, 300, 3_000]),
         cancel: *pick(rng, &[0, 0, 0, 0, 1, 500]),
+    }
+}
+
+fn event(rng: &mut Rng, peers: usize) -> Step {
+    match rng.u32(0..10) {
+        0 => subscribe(rng, peers),
+        1 => Unsubscribe {
+            peer: rng.usize(0..peers),
+            which: rng.usize(0..8),
+        },
+        _ => publish(rng, peers),
+    }
+}
+
+fn subscribe(rng: &mut Rng, peers: usize) -> Step {
+    let other = rng.usize(0..peers);
+    let froms = [
+        From::All,
+        From::All,
+        From::Group(other % 2),
+        From::Hubs,
+        From::Process(other),
+        From::Place(other),
+    ];
+    Subscribe {
+        peer: rng.usize(0..peers),
+        event: rng.usize(0..2),
+        block: rng.bool(),
+        keep: *pick(rng, &[1, 3, 20, 1_000]),
+        from: *pick(rng, &froms),
+        every: *pick(rng, &[0, 0, 0, 1, 20]),
+        sleep: *pick(rng, &[0, 0, 0, 500, 5_000]),
+    }
+}
+
+fn publish(rng: &mut Rng, peers: usize) -> Step {
+    let (count, size) = match rng.u32(0..8) {
+        0..=4 => (rng.u32(1..100), rng.usize(0..100)),
+        5 | 6 => (rng.u32(1..10), rng.usize(50_000..70_000)),
+        // Sometimes larger than is taken.
+        _ => (rng.u32(1..3), rng.usize(70_000..650_000)),
+    };
+    Publish {
+        from: rng.usize(0..peers),
+        event: rng.usize(0..2),
+        count,
+        size,
+        every: *pick(rng, &[0, 0, 1, 10, 40]),
+        waits: rng.u32(0..4) > 0,
     }
 }

@@ -1,33 +1,22 @@
-//! The world: virtual time, processes, the network between them, and what befalls them. Everything that it does follows from the
-//! scenario. What must always hold is in `checks`.
+//! The world: virtual time, and the processes in it, each in its turn driven as the runtime drives a peer. Everything that it does follows
+//! from the scenario. What befalls it is in `steps`, what must always hold in `checks`.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use net_proto::links::{ANOTHER_LINK, Action, Carrier, Links, Met, New, REDIALS, Route, Target};
-use net_proto::{
-    CallRefused, ErrorCode, Event, InstanceId, Limits, Outcome, Outgoing, ProtocolError, Side,
-    WhyRefused,
-};
+use net_proto::links::{ANOTHER_LINK, Action, Links, Met, New, Route, Target};
+use net_proto::{Event, InstanceId, Limits, ProtocolError};
 
-use crate::calls::{self, Ending, Made, Stage};
-use crate::network::{MS, NEVER, Pipe, Time, Wire};
-use crate::node::{Call, Conn, Dial, End, Node, Running, State, at};
-use crate::scenario::{By, Scenario, Step};
+use crate::calls::{Ending, Made, Stage};
+use crate::ledger::{self, Between, Ledger};
+use crate::network::{MS, NEVER, Time, Wire};
+use crate::node::{Call, Conn, Dial, Node, State};
+use crate::scenario::Scenario;
+use crate::steps::GRACE;
 
-/// How long connecting may take, and when its packets are sent again.
-const CONNECT_TIME: Time = 3_000 * MS;
-const CONNECT_AGAIN: Time = 1_000 * MS;
 /// How often a process looks for others.
 const LOOK_EVERY: Time = 2_000 * MS;
-/// How long calls in flight may go on when their process ends.
-const GRACE: Time = 5_000 * MS;
-/// What a slow process reads of each connection in a millisecond.
-const SLOW_READ: usize = 300;
-/// The most that one read takes in.
-const READ: usize = 64 * 1024;
-/// Faults that are over so soon must not be noticed.
-const SHORT: u32 = 400;
 
 /// A defect put into the processes, to see that it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +31,26 @@ pub(crate) enum Sabotage {
     KeepsLostLinks,
     /// Never asks whether the other side is there.
     NeverPings,
+    /// Does not deliver every event that comes.
+    LosesEvents,
+    DeliversTwice,
+    LatestFirst,
+    /// Does not tell of gaps.
+    CountsNoGaps,
+    /// Goes on delivering after a wish was withdrawn.
+    KeepsWithdrawn,
+    /// Gives no credit back.
+    NeverTakes,
+    /// Does not move what waits to a subscriber's new link.
+    LosesBacklogs,
+    /// Does not go on when there is room.
+    ForgetsQueueRoom,
+    /// Drops what waits when it takes leave.
+    LeavesAtOnce,
+    /// Takes note of no interest's end.
+    IgnoresEnds,
+    /// Goes on publishing to those who are gone.
+    KeepsMembers,
 }
 
 pub(crate) struct World {
@@ -49,21 +58,27 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
     pub(crate) now: Time,
     start: Instant,
-    rng: Rng,
+    pub(crate) rng: Rng,
     pub(crate) sabotage: Sabotage,
     pub(crate) nodes: Vec<Node>,
     pub(crate) wires: Vec<Wire>,
     pub(crate) calls: Vec<Made>,
+    pub(crate) published: Vec<ledger::Made>,
+    pub(crate) ledgers: BTreeMap<Between, Ledger>,
+    /// The most bytes that an event has.
+    pub(crate) largest_event: usize,
     /// Until when nothing gets from one to another, and since when.
     pub(crate) cut: Vec<Vec<(Time, Time)>>,
     /// When connections between two peers failed last.
     pub(crate) dropped: Vec<Vec<Time>>,
     /// Until when two peers have trouble, or had.
     pub(crate) trouble: Vec<Vec<Time>>,
+    /// The same, but for that one of them took leave.
+    pub(crate) disturbed: Vec<Vec<Time>>,
     /// Processes that are gone, and since when.
     pub(crate) gone: Vec<(InstanceId, Time)>,
     /// Peers whose machine is off: nothing is answered there, not even with a refusal.
-    off: Vec<bool>,
+    pub(crate) off: Vec<bool>,
     trace: bool,
 }
 
@@ -83,9 +98,13 @@ impl World {
             nodes: Vec::new(),
             wires: Vec::new(),
             calls: Vec::new(),
+            published: Vec::new(),
+            ledgers: BTreeMap::new(),
+            largest_event: 0,
             cut: vec![vec![(0, 0); scenario.peers]; scenario.peers],
             dropped: vec![vec![0; scenario.peers]; scenario.peers],
             trouble: vec![vec![0; scenario.peers]; scenario.peers],
+            disturbed: vec![vec![0; scenario.peers]; scenario.peers],
             gone: Vec::new(),
             off: vec![false; scenario.peers],
             trace: std::env::var_os("SIM_TRACE").is_some(),
@@ -97,7 +116,7 @@ impl World {
         world
     }
 
-    fn process(&mut self, index: usize, incarnation: u64) -> Node {
+    pub(crate) fn process(&mut self, index: usize, incarnation: u64) -> Node {
         let mut id = [0; 16];
         self.rng.fill(&mut id);
         let id = InstanceId(id);
@@ -106,10 +125,12 @@ impl World {
             id,
             state: State::Up,
             links: Links::new(id),
+            actions: Default::default(),
             ends: Default::default(),
             dials: Vec::new(),
             waiting: Default::default(),
             running: Vec::new(),
+            events: Default::default(),
             live: Default::default(),
             looks: self.now + self.rng.u64(0..LOOK_EVERY),
             reads: 0,
@@ -125,7 +146,7 @@ impl World {
         self.start + Duration::from_micros(self.now)
     }
 
-    fn time(&self, instant: Instant) -> Time {
+    pub(crate) fn time(&self, instant: Instant) -> Time {
         let after = instant.saturating_duration_since(self.start);
         // Never earlier than it is due.
         after.as_nanos().div_ceil(1_000) as Time
@@ -174,156 +195,8 @@ impl World {
         }
     }
 
-    // --- what befalls them -------------------------------------------------------------------------------
-
-    fn step(&mut self, step: Step) {
-        let now = self.now;
-        let after = |ms: u32| now + Time::from(ms) * MS;
-        match step {
-            Step::Call {
-                from,
-                to,
-                by,
-                size,
-                reply,
-                takes,
-                deadline,
-                cancel,
-            } => {
-                let target = match by {
-                    By::Id => Target::Instance(self.nodes[to].id),
-                    By::Unix => Target::At(self.nodes[to].address(true)),
-                    By::Tcp => Target::At(self.nodes[to].address(false)),
-                };
-                if !self.nodes[from].is_up() || self.nodes[from].is_stalled(now) {
-                    return;
-                }
-                if by == By::Id {
-                    // As who reads the directory.
-                    let address = self.nodes[to].address(true);
-                    let id = self.nodes[to].id;
-                    self.nodes[from].links.found(id, address);
-                }
-                self.call(Made {
-                    from,
-                    to,
-                    target,
-                    size,
-                    reply,
-                    takes,
-                    at: now,
-                    deadline: (deadline > 0).then(|| after(deadline)),
-                    cancel: (cancel > 0).then(|| after(cancel)),
-                    redials: 0,
-                    stage: Stage::Unsent,
-                    runs: 0,
-                });
-            }
-            Step::Cut { from, to, ms } if from != to => {
-                let (until, since) = &mut self.cut[from][to];
-                if *until <= now {
-                    *since = now;
-                }
-                *until = (*until).max(after(ms));
-                if ms > SHORT {
-                    self.troubles(from, to, after(ms));
-                }
-            }
-            Step::Drop { from, to, told } => {
-                self.troubles(from, to, now);
-                (self.dropped[from][to], self.dropped[to][from]) = (now, now);
-                let conns: Vec<_> = self.nodes[from].ends.keys().copied().collect();
-                for conn in conns {
-                    if self.far(conn) == to {
-                        self.close(from, conn, told);
-                    }
-                }
-            }
-            Step::Stall { peer, ms } => {
-                let node = &mut self.nodes[peer];
-                node.stalled_until = node.stalled_until.max(after(ms));
-                node.unstalled_since = node.stalled_until;
-                if ms > SHORT {
-                    self.all_trouble(peer, after(ms));
-                }
-            }
-            Step::Slow { peer, ms } => self.nodes[peer].slow_until = after(ms),
-            Step::Crash { peer, ms, told } if self.nodes[peer].state == State::Up => {
-                self.all_trouble(peer, after(ms));
-                self.off[peer] = !told;
-                self.die(peer, after(ms), told);
-            }
-            Step::Stop { peer, ms } if self.nodes[peer].state == State::Up => {
-                self.all_trouble(peer, after(ms) + GRACE);
-                let instant = self.instant();
-                let node = &mut self.nodes[peer];
-                node.state = State::Leaving(now + GRACE, Time::from(ms) * MS);
-                for end in node.ends.values_mut() {
-                    end.session.goodbye(instant, "shutting down");
-                }
-                let routing: Vec<_> = node.waiting.drain().flat_map(|(_, calls)| calls).collect();
-                for call in routing {
-                    if self.calls[call as usize].stage == Stage::Unsent {
-                        self.end(call, Ending::Unreachable);
-                    }
-                }
-            }
-            Step::Cut { .. } | Step::Crash { .. } | Step::Stop { .. } => {}
-        }
-    }
-
-    fn troubles(&mut self, a: usize, b: usize, until: Time) {
-        for (a, b) in [(a, b), (b, a)] {
-            self.trouble[a][b] = self.trouble[a][b].max(until);
-        }
-    }
-
-    fn all_trouble(&mut self, peer: usize, until: Time) {
-        for other in 0..self.nodes.len() {
-            self.troubles(peer, other, until);
-        }
-    }
-
-    /// A process ends, at once.
-    fn die(&mut self, n: usize, until: Time, told: bool) {
-        let conns: Vec<_> = self.nodes[n].ends.keys().copied().collect();
-        for (wire, end) in conns {
-            self.let_go(wire, end, told);
-        }
-        let node = &mut self.nodes[n];
-        node.state = State::Down(until);
-        node.ends.clear();
-        node.dials.clear();
-        node.waiting.clear();
-        node.running.clear();
-        for call in std::mem::take(&mut node.live) {
-            self.calls[call as usize].stage = Stage::Ended(Ending::Gone);
-        }
-        let id = self.nodes[n].id;
-        self.gone.push((id, self.now));
-        // What was not accepted yet is closed by the kernel.
-        for index in 0..self.wires.len() {
-            if self.wires[index].nodes[1] == n && self.wires[index].held[1] {
-                self.let_go(index, 1, told);
-            }
-        }
-    }
-
-    fn let_go(&mut self, wire: usize, end: usize, told: bool) {
-        let arrival = self.arrival();
-        let wire = &mut self.wires[wire];
-        wire.held[end] = false;
-        wire.pipes[1 - end].discard();
-        match told {
-            true => wire.pipes[end].finish(arrival),
-            false => wire.pipes[end].cut_off(),
-        }
-    }
-
-    // --- one process's turn ------------------------------------------------------------------------------
-
     /// Whether there was anything to do.
-    fn turn(&mut self, n: usize) -> bool {
+    pub(crate) fn turn(&mut self, n: usize) -> bool {
         let now = self.now;
         match self.nodes[n].state {
             State::Down(until) if until <= now => {
@@ -338,6 +211,9 @@ impl World {
             }
             State::Down(_) => return false,
             State::Leaving(until, down) if until <= now || self.nodes[n].ends.is_empty() => {
+                if until > now {
+                    self.check_leave(n, until - GRACE);
+                }
                 let conns: Vec<_> = self.nodes[n].ends.keys().copied().collect();
                 for conn in conns {
                     self.close(n, conn, true);
@@ -359,59 +235,13 @@ impl World {
         }
         is_busy |= self.dials(n);
         is_busy |= self.functions(n);
+        is_busy |= self.programs(n);
         is_busy |= self.clocks(n);
         self.pump(n);
         is_busy | self.write_all(n)
     }
 
-    fn accept(&mut self, n: usize) -> bool {
-        let mut is_busy = false;
-        for wire in 0..self.wires.len() {
-            let is_new = self.wires[wire].nodes[1] == n && self.wires[wire].held[1];
-            if is_new && !self.nodes[n].ends.contains_key(&(wire, 1)) {
-                let instant = self.instant();
-                let node = &mut self.nodes[n];
-                let end = End::new(Side::Acceptor, node, self.limits.clone(), instant);
-                node.ends.insert((wire, 1), end);
-                is_busy = true;
-            }
-        }
-        is_busy
-    }
-
-    fn reads(&mut self, n: usize) -> bool {
-        let mut is_busy = false;
-        let conns: Vec<_> = self.nodes[n].ends.keys().copied().collect();
-        let is_slow = self.now < self.nodes[n].slow_until;
-        if self.now < self.nodes[n].reads {
-            return false;
-        }
-        for conn in conns {
-            let (wire, side) = conn;
-            while self.nodes[n].ends.contains_key(&conn) && self.readable(conn) <= self.now {
-                let most = match is_slow {
-                    true => SLOW_READ,
-                    false => self.rng.usize(1..=READ),
-                };
-                let pipe = &mut self.wires[wire].pipes[1 - side];
-                let Some(bytes) = pipe.read(self.now, most) else {
-                    break;
-                };
-                is_busy = true;
-                match bytes.is_empty() {
-                    true => self.close(n, conn, true),
-                    false => self.receive(n, conn, &bytes),
-                }
-                if is_slow {
-                    self.nodes[n].reads = self.now + MS;
-                    break;
-                }
-            }
-        }
-        is_busy
-    }
-
-    fn receive(&mut self, n: usize, conn: Conn, bytes: &[u8]) {
+    pub(crate) fn receive(&mut self, n: usize, conn: Conn, bytes: &[u8]) {
         let instant = self.instant();
         if let Some(end) = self.nodes[n].ends.get_mut(&conn) {
             end.input.extend_from_slice(bytes);
@@ -430,14 +260,14 @@ impl World {
     }
 
     /// A session cannot go on.
-    fn fail(&mut self, n: usize, conn: Conn, error: &ProtocolError) {
+    pub(crate) fn fail(&mut self, n: usize, conn: Conn, error: &ProtocolError) {
         self.say(|| format!("{n}: link {conn:?} fails: {error}"));
         self.check_failure(n, conn, error);
         self.write(n, conn);
         self.close(n, conn, true);
     }
 
-    fn timers(&mut self, n: usize) -> bool {
+    pub(crate) fn timers(&mut self, n: usize) -> bool {
         let instant = self.instant();
         let conns: Vec<_> = self.nodes[n].ends.keys().copied().collect();
         let mut is_busy = false;
@@ -454,83 +284,6 @@ impl World {
             }
         }
         is_busy
-    }
-
-    /// Dials that get an answer, or none.
-    fn dials(&mut self, n: usize) -> bool {
-        let now = self.now;
-        let due: Vec<_> = self.nodes[n]
-            .dials
-            .extract_if(.., |dial| dial.next <= now)
-            .collect();
-        let is_busy = !due.is_empty();
-        for mut dial in due {
-            let to = at(&dial.address);
-            let is_cut = self.cut[n][to].0 > now || self.cut[to][n].0 > now;
-            if is_cut || self.off[to] {
-                dial.next = now + CONNECT_AGAIN;
-                if dial.next - dial.since > CONNECT_TIME {
-                    let why = "it could not be connected to".to_owned();
-                    self.nodes[n].links.dialled(&dial.target, Err(why));
-                } else {
-                    self.nodes[n].dials.push(dial);
-                }
-            } else if !self.nodes[to].is_up() {
-                let why = "refused".to_owned();
-                self.nodes[n].links.dialled(&dial.target, Err(why));
-            } else {
-                self.connect(n, to, dial);
-            }
-            self.pump(n);
-        }
-        is_busy
-    }
-
-    fn connect(&mut self, n: usize, to: usize, dial: Dial) {
-        let carrier = match dial.address {
-            net_proto::Address::Unix(_) => Carrier::Unix,
-            _ => Carrier::Tcp,
-        };
-        let wire = self.wires.len();
-        self.wires.push(Wire {
-            nodes: [n, to],
-            carrier,
-            held: [true, true],
-            pipes: [Pipe::default(), Pipe::default()],
-        });
-        let instant = self.instant();
-        let node = &mut self.nodes[n];
-        let mut end = End::new(Side::Dialer, node, self.limits.clone(), instant);
-        end.dialled = Some((dial.target, dial.address));
-        node.ends.insert((wire, 0), end);
-    }
-
-    /// Functions that have come to their end.
-    fn functions(&mut self, n: usize) -> bool {
-        let now = self.now;
-        let done: Vec<_> = self.nodes[n]
-            .running
-            .extract_if(.., |running| running.until <= now)
-            .collect();
-        let is_busy = !done.is_empty();
-        for running in done {
-            self.answer(n, &running);
-        }
-        is_busy
-    }
-
-    fn answer(&mut self, n: usize, running: &Running) {
-        let (call, instant) = (running.call, self.instant());
-        let answered = match self.sabotage {
-            Sabotage::LosesAnswers if call % 5 == 1 => return,
-            Sabotage::SwapsAnswers if call > 0 => call - 1,
-            _ => call,
-        };
-        let body = calls::answer(answered, &self.calls[call as usize]);
-        if let Some(end) = self.nodes[n].ends.get_mut(&running.conn) {
-            end.session.reply(instant, running.id, body.into());
-            self.poll(n, running.conn);
-        }
     }
 
     /// What the program's own clocks say: callers that give up, calls that were not sent in time; and looking around.
@@ -576,9 +329,7 @@ impl World {
         is_busy
     }
 
-    // --- what a session says -----------------------------------------------------------------------------
-
-    fn poll(&mut self, n: usize, conn: Conn) {
+    pub(crate) fn poll(&mut self, n: usize, conn: Conn) {
         while let Some(end) = self.nodes[n].ends.get_mut(&conn)
             && let Some(event) = end.session.poll()
         {
@@ -587,7 +338,7 @@ impl World {
         self.pump(n);
     }
 
-    fn event(&mut self, n: usize, conn: Conn, event: Event<Call>) {
+    pub(crate) fn event(&mut self, n: usize, conn: Conn, event: Event<Call>) {
         let (wire, side) = conn;
         let peer = self.nodes[n].ends[&conn].peer;
         match event {
@@ -629,6 +380,7 @@ impl World {
                 for call in blocked.unwrap_or_default() {
                     self.route(call);
                 }
+                self.event_of_events(n, conn, event);
             }
             Event::Goodbye { reason } => {
                 self.say(|| format!("{n}: goodbye on {conn:?}: {reason}"));
@@ -640,138 +392,14 @@ impl World {
                 let end = self.nodes[n].ends.get_mut(&conn);
                 end.expect("it has just said so").drained = true;
             }
+            other => self.event_of_events(n, conn, other),
         }
     }
-
-    fn serve(&mut self, n: usize, conn: Conn, incoming: &net_proto::Incoming) {
-        let name = incoming.body.first_chunk().expect("a call's name");
-        let call = Call::from_le_bytes(*name);
-        self.check_served(n, call, incoming);
-        let runs = match self.sabotage {
-            Sabotage::RunsTwice if call % 5 == 1 => 2,
-            _ => 1,
-        };
-        let made = &mut self.calls[call as usize];
-        made.runs += runs;
-        let running = Running {
-            until: self.now + Time::from(made.takes) * MS,
-            conn,
-            id: incoming.id,
-            call,
-        };
-        match made.takes {
-            0 => self.answer(n, &running),
-            _ => self.nodes[n].running.push(running),
-        }
-    }
-
-    fn outcome(&mut self, call: Call, outcome: Outcome) {
-        let made = &self.calls[call as usize];
-        let ending = match outcome {
-            Outcome::Reply(bytes) => {
-                let expected = calls::answer(call, made);
-                assert!(bytes == expected, "call {call} got another one's answer");
-                Ending::Reply
-            }
-            Outcome::TimedOut => Ending::TimedOut,
-            Outcome::Error(error) if error.code == ErrorCode::TimedOut => Ending::TimedOut,
-            Outcome::TooLarge { .. } => Ending::Refused,
-            Outcome::Error(error) => {
-                assert!(
-                    matches!(error.code, ErrorCode::Busy | ErrorCode::TooLarge),
-                    "call {call}: {error:?}"
-                );
-                assert_eq!(made.runs, 0, "call {call} was refused and run");
-                Ending::Refused
-            }
-            Outcome::Flag(_) => panic!("nobody answers with flags here"),
-        };
-        self.end(call, ending);
-    }
-
-    // --- calls -------------------------------------------------------------------------------------------
-
-    pub(crate) fn call(&mut self, made: Made) {
-        let call = self.calls.len() as Call;
-        let from = made.from;
-        self.nodes[from].live.insert(call);
-        self.calls.push(made);
-        self.route(call);
-        self.pump(from);
-    }
-
-    /// Sends a call over the link there is, or waits for one.
-    fn route(&mut self, call: Call) {
-        let made = &self.calls[call as usize];
-        if made.stage != Stage::Unsent {
-            return;
-        }
-        let (n, target) = (made.from, made.target.clone());
-        let node = &mut self.nodes[n];
-        match node.links.link(&target) {
-            Some(conn) => self.send(call, conn),
-            None if !node.is_up() => self.end(call, Ending::Unreachable),
-            None => {
-                let waiting = node.waiting.entry(target.clone()).or_default();
-                waiting.push(call);
-                let route = node.links.want(&target);
-                assert_eq!(route, None, "there is no link");
-            }
-        }
-    }
-
-    fn send(&mut self, call: Call, conn: Conn) {
-        let (now, instant) = (self.now, self.instant());
-        let made = &self.calls[call as usize];
-        let n = made.from;
-        let body = calls::body(call, made);
-        let left = made
-            .deadline
-            .map(|at| Duration::from_micros(at.saturating_sub(now)));
-        if left.is_some_and(|left| left.is_zero()) {
-            return self.end(call, Ending::TimedOut);
-        }
-        let outgoing = Outgoing {
-            tag: ["a.b", "c.d", "e"][call as usize % 3],
-            time_left: left,
-            metadata: &[],
-            body: body.into(),
-        };
-        let end = self.nodes[n].ends.get_mut(&conn);
-        let end = end.expect("the link in use is there");
-        match end.session.call(instant, outgoing, call) {
-            Ok(id) => self.calls[call as usize].stage = Stage::Sent(conn, id),
-            Err(CallRefused { why, .. }) => match why {
-                WhyRefused::Blocked => end.blocked.push(call),
-                WhyRefused::TooLarge { .. } => self.end(call, Ending::Refused),
-                _ => {
-                    let made = &mut self.calls[call as usize];
-                    made.redials += 1;
-                    if made.redials > REDIALS || !self.nodes[n].is_up() {
-                        return self.end(call, Ending::Unreachable);
-                    }
-                    let peer = self.nodes[n].ends[&conn].peer.expect("a link has a peer");
-                    self.nodes[n].links.lost(peer, &conn);
-                    self.route(call);
-                }
-            },
-        }
-    }
-
-    pub(crate) fn end(&mut self, call: Call, ending: Ending) {
-        self.say(|| format!("call {call}: {ending:?}"));
-        self.check_end(call, ending);
-        let made = &mut self.calls[call as usize];
-        made.stage = Stage::Ended(ending);
-        self.nodes[made.from].live.remove(&call);
-    }
-
-    // --- links and sockets -------------------------------------------------------------------------------
 
     /// Does what the links say.
-    fn pump(&mut self, n: usize) {
+    pub(crate) fn pump(&mut self, n: usize) {
         let instant = self.instant();
-        while let Some(action) = self.nodes[n].links.poll() {
+        while let Some(action) = self.next_action(n) {
             match action {
                 Action::Dial { target, address } => {
                     let next = self.now + 2 * Time::from(self.scenario.delay.0);
@@ -813,112 +441,20 @@ impl World {
                         }
                     }
                 }
-                Action::Use { .. } => {}
+                Action::Use { target, .. } => self.used(n, &target),
             }
         }
     }
 
-    fn close(&mut self, n: usize, conn: Conn, told: bool) {
-        let Some(mut end) = self.nodes[n].ends.remove(&conn) else {
-            return;
-        };
-        self.say(|| format!("{n}: link {conn:?} is closed"));
-        let (wire, side) = conn;
-        self.let_go(wire, side, told);
-        self.nodes[n].running.retain(|running| running.conn != conn);
-        let tokens = end.session.close();
-        if self.sabotage != Sabotage::KeepsLostLinks
-            && let Some(peer) = end.peer
-        {
-            self.nodes[n].links.lost(peer, &conn);
+    /// What is to be done next for the links. A link that is used is told of before any is drained or dialled.
+    fn next_action(&mut self, n: usize) -> Option<Action<Conn>> {
+        let node = &mut self.nodes[n];
+        while let Some(action) = node.links.poll() {
+            node.actions.push_back(action);
         }
-        if let (None, Some((target, _))) = (end.peer, end.dialled) {
-            let why = "it closed before it said who it is".to_owned();
-            self.nodes[n].links.dialled(&target, Err(why));
-        }
-        for call in tokens {
-            let is_late = self.calls[call as usize]
-                .deadline
-                .is_some_and(|at| at <= self.now);
-            self.end(
-                call,
-                if is_late {
-                    Ending::TimedOut
-                } else {
-                    Ending::Lost
-                },
-            );
-        }
-        for call in end.blocked {
-            self.route(call);
-        }
-        self.pump(n);
-    }
-
-    fn write_all(&mut self, n: usize) -> bool {
-        let conns: Vec<_> = self.nodes[n].ends.keys().copied().collect();
-        let mut is_busy = false;
-        for conn in conns {
-            is_busy |= self.write(n, conn);
-        }
-        is_busy
-    }
-
-    fn write(&mut self, n: usize, conn: Conn) -> bool {
-        let (wire, side) = conn;
-        let mut is_busy = false;
-        loop {
-            let (instant, arrival) = (self.instant(), self.arrival());
-            let Some(end) = self.nodes[n].ends.get_mut(&conn) else {
-                return is_busy;
-            };
-            if end.out.is_empty() {
-                if !end.session.wants_write() {
-                    if end.drained && !end.finished {
-                        end.finished = true;
-                        self.wires[wire].pipes[side].finish(arrival);
-                    }
-                    return is_busy;
-                }
-                end.session.transmit(instant, &mut end.out);
-                self.poll(n, conn);
-                continue;
-            }
-            let Wire { pipes, held, .. } = &mut self.wires[wire];
-            let room = pipes[side].room(self.scenario.pipe);
-            if room == 0 {
-                return is_busy;
-            }
-            is_busy = true;
-            let bytes = end.take(room);
-            if held[1 - side] {
-                pipes[side].write(arrival, bytes);
-            }
-        }
-    }
-
-    /// When what is written now arrives.
-    fn arrival(&mut self) -> Time {
-        let (least, more) = self.scenario.delay;
-        let jitter = self.rng.u32(0..=more);
-        self.now + Time::from(least + jitter)
-    }
-
-    pub(crate) fn far(&self, (wire, side): Conn) -> usize {
-        self.wires[wire].nodes[1 - side]
-    }
-
-    /// When an end has something to read next.
-    fn readable(&self, (wire, side): Conn) -> Time {
-        let wire = &self.wires[wire];
-        let (from, to) = (wire.nodes[1 - side], wire.nodes[side]);
-        let next = wire.pipes[1 - side].next();
-        let (cut, _) = self.cut[from][to];
-        match next {
-            NEVER => NEVER,
-            next if cut > self.now => next.max(cut),
-            next => next,
-        }
+        let is_use = |action: &Action<Conn>| matches!(action, Action::Use { .. });
+        let first = node.actions.iter().position(is_use).unwrap_or(0);
+        node.actions.remove(first)
     }
 
     /// When anything happens next.
@@ -937,6 +473,7 @@ impl World {
             State::Up => node.looks,
         };
         let mut may = |time: Time| next = next.min(time);
+        may(node.events.next());
         node.dials.iter().for_each(|dial| may(dial.next));
         node.running.iter().for_each(|running| may(running.until));
         for (conn, end) in &node.ends {

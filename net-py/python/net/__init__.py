@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import _life, _net
-from ._builtins import connections, info, null, pass_through
+from . import peer as peer  # `net.peer._Peer` is there after `import net`
 from ._connect import connect
 from ._environment import DEV, GROUP, IS_HUB, LOGGER, PORT_RANGE, PORT_START, THREAD_LIMIT, host_ip
 from ._errors import (
@@ -30,9 +30,19 @@ from ._errors import (
     TimedOut,
     Unreachable,
 )
-from ._flags import flag, invalid_connection, null_response
+from ._events import Subscribed, Subscription, event, subscribe
+from ._flags import flag
 from ._peer import Peer
 from ._peers import Peers, RemoteFunction, RemotePeer, get_peers, peer_group, peers
+from .defaults import (
+    connections,
+    info,
+    invalid_connection,
+    null,
+    null_response,
+    pass_through,
+    subscription_handler,
+)
 
 __version__: str = _net.__version__
 
@@ -57,10 +67,13 @@ __all__ = [
     "RemoteError",
     "RemoteFunction",
     "RemotePeer",
+    "Subscribed",
+    "Subscription",
     "TimedOut",
     "Unreachable",
     "connect",
     "connections",
+    "event",
     "flag",
     "get_peers",
     "info",
@@ -70,6 +83,8 @@ __all__ = [
     "pass_through",
     "peer_group",
     "peers",
+    "subscribe",
+    "subscription_handler",
 ]
 
 HOST_IP: str

@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Any
 
 from . import _net
-from ._errors import FlagAnswer
-from ._flags import process_flags
+from ._errors import FlagAnswer, NoSuchConnection
+from ._flags import instead
 
 __all__ = ["Target", "await_on", "call_on", "submit_on"]
 
@@ -23,9 +23,9 @@ def call_on(peer: Target, tag: str, args: tuple[Any, ...], kwargs: dict[str, Any
     """Call and block until the answer is there."""
     try:
         return _net.call(peer, tag, args, kwargs, time_out)
-    except FlagAnswer as answer:
-        name = answer.name
-    return process_flags(name, tag, peer)
+    except (FlagAnswer, NoSuchConnection) as error:
+        raised = error
+    return instead(raised, tag, peer)
 
 
 async def await_on(
@@ -87,6 +87,6 @@ def submit_on(
 def _result(pending: _net.Pending, tag: str, peer: Target) -> Any:
     try:
         return pending.result()
-    except FlagAnswer as answer:
-        name = answer.name
-    return process_flags(name, tag, peer)
+    except (FlagAnswer, NoSuchConnection) as error:
+        raised = error
+    return instead(raised, tag, peer)

@@ -5,6 +5,7 @@ Not here: waiting for answers (see ``_call``), running the function for others (
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
@@ -13,18 +14,17 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from . import _net
 from ._call import Target, await_on, call_on, submit_on
-from ._environment import LOGGER
-from ._flags import process_flags
+from ._environment import DEV, LOGGER
+from ._flags import Flag, process_flags
+from ._tags import own_tag, tag_text
 
-__all__ = ["CONNECTIONS", "AsyncConnected", "Connected", "Connector", "connect", "register", "register_again"]
+__all__ = ["CONNECTIONS", "AsyncConnected", "Connected", "Connector", "connect", "register"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Every function that is connected here, by tag.
+#: Every function of this program that is connected, by tag: those that all of its peers have.
 CONNECTIONS: dict[str, Callable[..., Any]] = {}
-#: How each tag was registered.
-_offers: dict[str, Callable[[], None]] = {}
 
 
 class Connected(Protocol[P, R]):
@@ -112,35 +112,33 @@ def _connected(function: Callable[..., Any], tag: str | bytes | None) -> Any:
     if not hasattr(function, "__name__"):
         # A functools.partial, or an object with a __call__: it would have no tag that other peers could know.
         raise TypeError(f"net.connect takes a function with a name, not {function!r}: write a def around it")
-    own_tag = f"{function.__module__}.{function.__name__}"
-    custom_tag = tag.decode("ascii") if isinstance(tag, bytes) else tag
-    is_async = inspect.iscoroutinefunction(function)
-    register(function, own_tag, custom_tag or None, is_async)
-    return mask(function, custom_tag or own_tag, is_async)
+    return mask(function, register(None, CONNECTIONS, function, tag), inspect.iscoroutinefunction(function))
 
 
-def register(function: Callable[..., Any], own_tag: str, custom_tag: str | None, is_async: bool) -> None:
-    """Make ``function`` callable by other peers, under both of its tags."""
+def register(
+    of: _net.Local | None,
+    connections: dict[str, Callable[..., Any]],
+    function: Callable[..., Any],
+    tag: str | bytes | None,
+) -> str:
+    """Make ``function`` callable by other peers, under both of its tags, and return the one to call it by.
+
+    It is offered by one peer of this process, or by all, and noted in ``connections``.
+    """
+    custom_tag = tag_text(tag) if tag else None
     signature = _signature(function)
     parameters = [_parameter(parameter) for parameter in signature.parameters.values()] if signature else []
     returns = _annotation(signature.return_annotation) if signature else None
     doc = inspect.getdoc(function) or ""
-    for tag in filter(None, (own_tag, custom_tag)):
-        offer = functools.partial(
-            _net.register, function, tag, function.__name__, function.__module__, doc, parameters, returns, is_async
-        )
-        if CONNECTIONS.get(tag, function) is not function:
-            LOGGER.warning("The tag %r has a function already; %s replaces it.", tag, own_tag)
-        # First, so that what cannot be offered is not tried again in a forked child.
-        offer()
-        CONNECTIONS[tag] = function
-        _offers[tag] = offer
-
-
-def register_again() -> None:
-    """Register everything with the peer of a forked child."""
-    for offer in _offers.values():
-        offer()
+    name, module, is_async = function.__name__, function.__module__, inspect.iscoroutinefunction(function)
+    for each in filter(None, (own_tag(function), custom_tag)):
+        if connections.get(each, function) is not function:
+            LOGGER.warning("The tag %r has a function already; %s replaces it.", each, own_tag(function))
+        # Put last, so that of functions of one name the newest is the peer's attribute.
+        connections.pop(each, None)
+        _net.register(of, function, each, name, module, doc, parameters, returns, is_async)
+        connections[each] = function
+    return custom_tag or own_tag(function)
 
 
 def mask(function: Callable[..., Any], tag: str, is_async: bool = False) -> Any:
@@ -154,12 +152,15 @@ def mask(function: Callable[..., Any], tag: str, is_async: bool = False) -> Any:
             kwargs["peer"] = peer
         if time_out is not None and "time_out" in takes:
             kwargs["time_out"] = time_out
-        result = function(*args, **kwargs)
-        if not isinstance(result, str):
-            return result
-        from ._peer import Peer
-
-        return process_flags(result, tag, Peer())
+        if not is_async:
+            return _as_there(function(*args, **kwargs), tag)
+        if signature is not None:
+            # What does not fit is told at once, as by any ``async def``.
+            signature.bind(*args, **kwargs)
+        # Called in there and not here: dropped before it began, the coroutine inside would complain too.
+        coroutine: Any = _later(function, args, kwargs, tag)
+        coroutine.__name__, coroutine.__qualname__ = function.__name__, function.__qualname__
+        return coroutine
 
     @functools.wraps(function)
     def connected(*args: Any, peer: Target = None, time_out: float | None = None, **kwargs: Any) -> Any:
@@ -188,6 +189,23 @@ def mask(function: Callable[..., Any], tag: str, is_async: bool = False) -> Any:
     return connected
 
 
+def _as_there(result: Any, tag: str) -> Any:
+    """Return what a call on another peer would come to if the function there returned ``result``."""
+    if isinstance(result, Flag):
+        from ._peer import Peer
+
+        return process_flags(result, tag, Peer())
+    if DEV:
+        from ._trip import warn
+
+        warn(result, tag)
+    return result
+
+
+async def _later(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], tag: str) -> Any:
+    return _as_there(await function(*args, **kwargs), tag)
+
+
 def _submit_here(work: Callable[[], Any]) -> Future[Any]:
     """Run ``work`` on a thread of its own: here there is no other peer whose threads would run it."""
     import threading
@@ -208,7 +226,9 @@ def _submit_here(work: Callable[[], Any]) -> Future[Any]:
         else:
             future.set_result(result)
 
-    threading.Thread(target=run, name="net-submit", daemon=True).start()
+    # As in a task: it runs as the peer that it was begun on.
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name="net-submit", daemon=True).start()
     return future
 
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from . import _net
-from ._connect import register_again
+from ._log import wanted
 
 __all__ = ["begin", "end_child"]
 
@@ -35,6 +35,7 @@ class _EndsWithThread:
 
 def begin() -> None:
     """Start the peer, in the background, and see to its end and to children."""
+    _net.heed(wanted())
     _net.start()
     atexit.register(_net.stop, GRACE)
     if hasattr(os, "register_at_fork"):
@@ -71,4 +72,3 @@ def _child() -> None:
     if (loop := sys.modules.get("net._loop")) is not None:
         loop.forget()
     _net.start_in_child()
-    register_again()

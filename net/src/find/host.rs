@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::link::dial::dial;
 use crate::listen::loopback_hosts;
-use crate::original;
+use crate::original::{self, Probed};
 use crate::peer::Core;
 use crate::place::{Sockets, remove_stale};
 use crate::remote::Remote;
@@ -30,8 +30,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How long an address is left alone at which there is nobody to link to: some other program, or a peer of another version, which are
 /// not to be pestered.
 const LEFT_ALONE: Duration = Duration::from_secs(60);
-/// How long a peer is let be that has made its socket and not named it: that takes a moment, or a new try where its process stood
-/// still meanwhile.
+/// How long a peer may take to start that has made its socket and has not named it, or does not answer at it: that takes a moment, or
+/// a new try where its process stood still meanwhile.
 const STARTING: Duration = Duration::from_secs(3);
 /// How long the first question for peers waits for the first look.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -47,6 +47,8 @@ pub(crate) struct HostFinder {
     looking: AsyncMutex<()>,
     /// Since when which addresses are left alone.
     left_alone: Mutex<HashMap<Address, Instant>>,
+    /// Who listens and does not say who that is, and since when.
+    silent: Mutex<HashMap<Address, Instant>>,
     /// When the runtime directory had last changed before it was read; none if that was just then.
     read: Mutex<Option<SystemTime>>,
     unreadable: Said,
@@ -62,6 +64,7 @@ impl HostFinder {
             looked: watch::Sender::new(false),
             looking: AsyncMutex::new(()),
             left_alone: Mutex::default(),
+            silent: Mutex::default(),
             read: Mutex::default(),
             unreadable: Said::not_yet(),
             starting: Mutex::default(),
@@ -102,6 +105,8 @@ impl HostFinder {
         self.look_into_directory(core, &mut looks);
         self.look_at_ports(core, &mut looks).await;
         while looks.join_next().await.is_some() {}
+        core.subscriber.dial_wanted(core);
+        core.subscriber.ask_originals(core);
     }
 
     fn look_into_directory(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
@@ -203,6 +208,21 @@ impl HostFinder {
             .is_none_or(|since| since.elapsed() >= LEFT_ALONE)
     }
 
+    /// Leaves an address alone where somebody listens who does not say who that is, unless that may be an original which is starting:
+    /// it listens before it can answer.
+    fn is_silent(&self, address: &Address) {
+        let mut silent = self.silent();
+        let since = silent.entry(address.clone()).or_insert_with(Instant::now);
+        if since.elapsed() >= STARTING {
+            silent.remove(address);
+            self.leave_alone(address);
+        }
+    }
+
+    fn silent(&self) -> MutexGuard<'_, HashMap<Address, Instant>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn left_alone(&self) -> MutexGuard<'_, HashMap<Address, Instant>> {
         self.left_alone
             .lock()
@@ -241,12 +261,24 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
         }
         return;
     }
-    let Some((dialect, info)) = original::probe(&at, PATIENCE).await else {
-        if let Some(finder) = &core.finder {
+    let looked = Instant::now();
+    let Some(finder) = &core.finder else { return };
+    let (dialect, info) = match original::probe(&at, PATIENCE).await {
+        Probed::Answers(dialect, info) => (dialect, info),
+        Probed::Foreign => {
             finder.leave_alone(&at);
+            return;
         }
-        return;
+        Probed::Silent => {
+            let originals = core.peers.originals();
+            // One that was met is busy, or has just been started again.
+            if !originals.iter().any(|(known, _)| *known == at) {
+                finder.is_silent(&at);
+            }
+            return;
+        }
     };
+    finder.silent().remove(&at);
     if info.get("instance").is_some() {
         // One of ours that the directory does not show: another user's, or from another container.
         if let Err(error) = dial(core, &at).await {
@@ -259,6 +291,13 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
             .and_then(|value| value.as_str())
             .map(str::to_owned)
     };
+    let events = info.get("subscriptions").and_then(|list| list.as_array());
+    let events: Vec<&str> = events
+        .into_iter()
+        .flatten()
+        .filter_map(|event| event.as_str())
+        .collect();
+    core.subscriber.heard_of_original(&at, &events, looked);
     let original = Original {
         dialect,
         group: text("group").filter(|group| group != "None"),
@@ -266,6 +305,7 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
             .get("hub")
             .and_then(serde_json::Value::as_bool)
             .unwrap_or(false),
+        described: true,
         present: true,
     };
     core.peers.met_original(&at, original);

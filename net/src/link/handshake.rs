@@ -131,6 +131,7 @@ async fn greet(
             drained: false,
             armed: None,
             waiting: Vec::new(),
+            waiting_for_queue: Vec::new(),
         }),
         input: Mutex::new(Input::new(socket.read, read)),
         reader: AtomicU64::new(0),

@@ -155,7 +155,10 @@ impl Link {
                     drop(input);
                     woke |= matches!(
                         event,
-                        Event::Ended { .. } | Event::Room | Event::Cancelled(_)
+                        Event::Ended { .. }
+                            | Event::Room
+                            | Event::QueueRoom(_)
+                            | Event::Cancelled(_)
                     );
                     self.on_event(event);
                 }
@@ -222,7 +225,13 @@ impl Link {
                 for waker in waiting {
                     waker.wake();
                 }
+                self.core.subscriber.room(self);
             }
+            Event::Interest { id, interest } => self.core.publisher.joined(self, id, &interest),
+            Event::NotInterested(id) => self.core.publisher.left(self, id),
+            Event::QueueRoom(id) => self.queue_has_room(id),
+            Event::Arrived(arrival) => self.core.subscriber.arrived(self, arrival),
+            Event::InterestEnded { id, error } => self.core.subscriber.ended(self, id, error),
             Event::Goodbye { reason } => {
                 tracing::debug!(peer = %self.hello.name, reason, "the other side takes leave");
                 self.core.peers.lost(&self.core, self);

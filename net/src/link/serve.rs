@@ -8,14 +8,12 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use net_proto::limits::MAX_ERROR_NAMES;
 use net_proto::{CallId, ErrorBody, ErrorCode, Payload};
 
 use super::Link;
 use super::watch::Watched;
 use crate::registry::{Answer, Handled, Incoming, Registered};
-
-/// Near misses named to a caller that asks for what is not there.
-const NEAR: usize = 5;
 
 type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -34,12 +32,15 @@ impl Link {
             self.answer(
                 id,
                 missing(
-                    &self.core.registry.near(&call.tag.name, NEAR),
+                    self.core
+                        .registry
+                        .instead_of(&call.tag.name, MAX_ERROR_NAMES),
                     &call.tag.name,
                 ),
             );
             return false;
         };
+        tracing::debug!(tag = %call.tag.name, peer = %self.hello.name, "call received");
         let incoming = Incoming {
             body: call.body,
             peer: self.core.peer(),
@@ -140,13 +141,13 @@ impl Link {
 }
 
 /// The answer to a call of what is not registered.
-pub(crate) fn missing(near: &[String], tag: &str) -> Answer {
+pub(crate) fn missing(there: Vec<String>, tag: &str) -> Answer {
     Answer::Error(ErrorBody {
         code: ErrorCode::NoSuchConnection,
         kind: "NoSuchConnection".into(),
         message: format!("no function is registered here as {tag:?}"),
         traceback: String::new(),
-        names: near.to_vec(),
+        names: there,
     })
 }
 

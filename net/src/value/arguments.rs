@@ -179,6 +179,26 @@ pub fn split_arguments(body: &[u8]) -> Result<ArgumentParts<'_>, ValueError> {
     })
 }
 
+/// All arguments of a body as one tuple or list, for who takes none by name.
+///
+/// # Errors
+///
+/// When the body is not well-formed, its arguments are others than `T` asks for, or some are passed by name.
+pub fn decode_arguments<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, ValueError> {
+    /// An empty list, and the nothing that serde takes for `()`.
+    const NOTHING: &[u8] = &[0xF6];
+    let parts = split_arguments(body)?;
+    let by_name = parts.keywords.unwrap_or_default();
+    let (list, by_name) = body.split_at(body.len() - by_name.len());
+    if !matches!(by_name, [] | [0xA0]) {
+        return Err(ValueError::custom("no arguments are taken by name"));
+    }
+    match parts.count {
+        0 => super::decode(list).or_else(|_| super::decode(NOTHING)),
+        _ => super::decode(list),
+    }
+}
+
 fn array_head(reader: &mut Reader<'_>) -> Result<usize, ValueError> {
     match reader.next()? {
         Item::Array(Some(length)) => Ok(length),

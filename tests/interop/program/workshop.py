@@ -20,6 +20,16 @@ def called_otherwise_here(x):
     return ["tagged", x]
 
 
+@net.flag("DONE")
+def on_done(connection, peer):
+    return ["done", connection, bool(peer)]
+
+
+@net.connect()
+def flagged():
+    return net.Peer().get_flag("DONE")
+
+
 @net.connect()
 def fails(x):
     return x / 0

@@ -1,8 +1,9 @@
-//! The demo's Rust peer: three functions that any peer can call, and a loop that calls those of others.
+//! The demo's Rust peer: functions that any peer can call, an event, and a loop that calls what others have.
 //!
 //! A line of JSON in asks for one call and a line of JSON out is its answer, as in `driven.py` beside this crate.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use net::{CallError, Peer};
 use serde::Deserialize;
@@ -40,6 +41,28 @@ impl fmt::Display for DivisionByZero {
 
 impl std::error::Error for DivisionByZero {}
 
+/// Publishes an event; whoever subscribes to it is told.
+#[net::connect("publish")]
+async fn publish(text: String) {
+    if let Err(error) = net::emit("news", &(text,)).await {
+        eprintln!("error: {error}");
+    }
+}
+
+/// How many are told of the event.
+#[net::connect("audience")]
+fn audience() -> usize {
+    Peer::current().map_or(0, |here| here.subscribers("news"))
+}
+
+/// What this peer was told.
+#[net::connect("heard")]
+fn heard() -> Vec<String> {
+    HEARD.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// What the driver asks for: to call `tag` at `address`.
 #[derive(Deserialize)]
 struct Request {
@@ -51,6 +74,12 @@ struct Request {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let here = net::start().await?;
+    here.subscribe("news").run(|(text,): (String,)| {
+        HEARD
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(text);
+    });
     println!(
         "{}",
         json!({ "ready": { "host": here.host(), "port": here.port() } })

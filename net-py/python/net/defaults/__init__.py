@@ -1,0 +1,11 @@
+"""The functions that every peer answers and the flags that every peer knows, where the original has them.
+
+Not here: anything a program registers.
+"""
+
+from __future__ import annotations
+
+from .flags import invalid_connection, null_response
+from .handlers import connections, info, null, pass_through, subscription_handler
+
+__all__ = ["connections", "info", "invalid_connection", "null", "null_response", "pass_through", "subscription_handler"]
