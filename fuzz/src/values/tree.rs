@@ -100,7 +100,11 @@ fn value(source: &mut Source<'_>, left: &mut usize, depth: usize) -> Value {
         }),
         23 => {
             let tag = source.long() >> (source.byte() % 64);
-            let tag = if is_known(tag) { 60_000 } else { tag };
+            let tag = if tags::ALL.contains(&tag) {
+                60_000
+            } else {
+                tag
+            };
             Value::Tagged(tag, Box::new(value(source, left, depth + 1)))
         }
         24 => {
@@ -145,25 +149,4 @@ fn naive(source: &mut Source<'_>) -> Option<NaiveDateTime> {
 fn datetime(source: &mut Source<'_>) -> Option<DateTime> {
     let local = naive(source)?;
     local.at_offset(source.short() as i16).ok()
-}
-
-/// Whether a tag has a meaning, and so is never the tag of a value that is kept with it.
-fn is_known(tag: u64) -> bool {
-    [
-        tags::DATETIME,
-        tags::POSITIVE_BIGNUM,
-        tags::NEGATIVE_BIGNUM,
-        tags::DECIMAL,
-        tags::UUID,
-        tags::SET,
-        tags::TIMEDELTA,
-        tags::DATE,
-        tags::COMPLEX,
-        tags::TUPLE,
-        tags::FROZENSET,
-        tags::NAIVE_DATETIME,
-        tags::TIME,
-        tags::SPECIAL_DECIMAL,
-    ]
-    .contains(&tag)
 }

@@ -191,8 +191,8 @@ fn answers_without_credit_wait_in_order_and_go_before_calls() {
     ));
 }
 
-#[test]
-fn new_calls_are_turned_away_while_too_many_answers_wait() {
+/// A caller that takes much, and one who is called that keeps little: not two of the answers below.
+fn with_few_unsent() -> Pair {
     let callee = Limits {
         max_unsent: 100_000,
         ..Limits::default()
@@ -201,7 +201,12 @@ fn new_calls_are_turned_away_while_too_many_answers_wait() {
         link_window: 1 << 19,
         ..Limits::default()
     };
-    let mut pair = Pair::connected_with(caller, callee);
+    Pair::connected_with(caller, callee)
+}
+
+#[test]
+fn new_calls_are_turned_away_while_too_many_answers_wait() {
+    let mut pair = with_few_unsent();
     for token in 0..11 {
         pair.dialer.call(pair.now, "a.f", b"", token);
     }
@@ -234,15 +239,7 @@ fn new_calls_are_turned_away_while_too_many_answers_wait() {
 /// Many may be handed out before the first is answered, and then wait for a thread: their answers would all be made and kept.
 #[test]
 fn a_call_that_waited_for_its_turn_is_not_run_while_too_many_answers_wait() {
-    let callee = Limits {
-        max_unsent: 100_000,
-        ..Limits::default()
-    };
-    let caller = Limits {
-        link_window: 1 << 19,
-        ..Limits::default()
-    };
-    let mut pair = Pair::connected_with(caller, callee);
+    let mut pair = with_few_unsent();
     for token in 0..20 {
         pair.dialer.call(pair.now, "a.f", b"", token);
     }

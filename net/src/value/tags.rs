@@ -26,6 +26,9 @@ macro_rules! tags {
     ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
         $($(#[$doc])* pub const $name: u64 = $number;)*
 
+        /// All of them: a tag of another number has no meaning here, and is kept with its value.
+        pub const ALL: &[u64] = &[$($number),*];
+
         /// `$net:` and a tag's number: the newtype name that makes our serializer write the tag. Other serializers
         /// (JSON) see a plain newtype and write its content.
         pub(crate) mod marker {
