@@ -6,13 +6,13 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::attach::{self, attach};
 use crate::pending::Progress;
+use crate::signals;
 
 /// What the thread is to see to.
 pub(crate) enum Notice {
@@ -32,9 +32,7 @@ pub(crate) fn queue(_attached: Python<'_>) -> PyResult<Sender<Notice>> {
         return Ok(queue.clone());
     }
     let (sender, receiver) = channel();
-    thread::Builder::new()
-        .name("net-answers".into())
-        .spawn(move || run(&receiver))?;
+    signals::spawn("net-answers", move || run(&receiver))?;
     Ok(queue.insert(sender).clone())
 }
 

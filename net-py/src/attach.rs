@@ -14,6 +14,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::signals;
+
 /// Whether nobody gets in any more.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 /// How many threads are in, or about to be.
@@ -68,6 +70,7 @@ pub(crate) fn attach<R>(f: impl FnOnce(Python<'_>) -> R) -> Option<R> {
                 // back on drop.
                 unsafe { ffi::PyGILState_Ensure() };
                 kept.0.set(true);
+                signals::restore();
             }
             f(py)
         })

@@ -15,6 +15,7 @@ mod log;
 mod node;
 mod pending;
 mod remote;
+mod signals;
 mod wait;
 
 use pyo3::prelude::*;

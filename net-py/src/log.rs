@@ -18,6 +18,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::attach::{self, attach};
+use crate::signals;
 
 /// Messages that wait for Python. A burst is some dozens; what comes while more than this wait is dropped and counted.
 const ROOM: usize = 1024;
@@ -94,9 +95,7 @@ impl Queue {
                 .take();
             if let Some(receiver) = receiver {
                 // Without a thread nothing is handed over, which is all that can be done then.
-                let _ = thread::Builder::new()
-                    .name("net-log".into())
-                    .spawn(move || self.run(&receiver));
+                let _ = signals::spawn("net-log", move || self.run(&receiver));
             }
         }
     }

@@ -3,7 +3,6 @@
 //! Not here: which peers this process has, and what becomes of them in a forked child (see `local`).
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use net::{Connection, Peer};
 use pyo3::prelude::*;
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::event::Wanted;
 use crate::wait::wait;
-use crate::{attach, error};
+use crate::{attach, error, signals};
 
 /// What a peer is started with, where it is not what the environment says.
 #[derive(Clone, Default)]
@@ -84,16 +83,14 @@ impl Node {
             early: Mutex::new(early),
         });
         let starting = Arc::clone(&node);
-        thread::Builder::new()
-            .name("net-start".into())
-            .spawn(move || match settings.start() {
-                Ok(peer) => starting.run(peer),
-                Err(why) => {
-                    let why = format!("this process's peer could not be started: {why}");
-                    attach::attach(|py| error::log(py, &why));
-                    starting.stage.send_replace(Stage::Failed(why.into()));
-                }
-            })?;
+        signals::spawn("net-start", move || match settings.start() {
+            Ok(peer) => starting.run(peer),
+            Err(why) => {
+                let why = format!("this process's peer could not be started: {why}");
+                attach::attach(|py| error::log(py, &why));
+                starting.stage.send_replace(Stage::Failed(why.into()));
+            }
+        })?;
         Ok(node)
     }
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import net
@@ -71,6 +73,25 @@ def zeros(count: int) -> bytes:
 @net.connect
 def ping(text: str) -> str:
     return text
+
+
+@net.connect
+def blocked_in_threads() -> dict[str, int]:
+    """Return the signals that each thread has blocked, by its name and number, but for the main one and this."""
+    known = {str(os.getpid()), str(threading.get_native_id())}
+    tasks = [task for task in Path("/proc/self/task").iterdir() if task.name not in known]
+    return {f"{(task / 'comm').read_text().strip()} {task.name}": blocked(task / "status") for task in tasks}
+
+
+@net.connect
+def blocked_at_work() -> list[int]:
+    """Return the signals that this thread has blocked, and those that a program has that is started here."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as started:
+        return [blocked(Path("/proc/thread-self/status")), blocked(Path(f"/proc/{started.pid}/status"))]
+
+
+def blocked(status: Path) -> int:
+    return int(status.read_text().partition("SigBlk:")[2].split()[0], 16)
 
 
 @net.connect("Renamed")

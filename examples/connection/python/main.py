@@ -25,8 +25,8 @@ def divide(a: int, b: int) -> float:
 def main() -> None:
     others = net.get_peers()
     if not others:
-        print("nobody else is here: run this once more, in another terminal", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
+            print("nobody else is here: run this once more, in another terminal", flush=True)
             threading.Event().wait()
     for other in others:
         print(f"{other.friendly_id}:")

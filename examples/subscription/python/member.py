@@ -20,8 +20,8 @@ def on_weather(station: str, celsius: float, left: int) -> None:
 
 
 def main() -> None:
-    print("waiting for the hub of the group", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
+        print("waiting for the hub of the group", flush=True)
         _last.wait()
 
 

@@ -21,8 +21,8 @@ def price(item: str) -> int | None:
 def main() -> None:
     others = net.get_peers()
     if not others:
-        print("version 1 is open: run version 2 in another terminal", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
+            print("version 1 is open: run version 2 in another terminal", flush=True)
             threading.Event().wait()
     for other in others:
         print(f"tea costs {price('tea', peer=other)} cents there")

@@ -14,8 +14,8 @@ import net
 def main() -> None:
     others = net.get_peers()
     if not others:
-        print("version 2 is open: run version 1 in another terminal", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
+            print("version 2 is open: run version 1 in another terminal", flush=True)
             threading.Event().wait()
     for other in others:
         for item in ("tea", "coffee"):
