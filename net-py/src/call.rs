@@ -1,6 +1,9 @@
 //! A call on another peer: what goes into it, what comes out, and waiting for it. Not here: calls that go on beside (see `pending`).
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +12,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::wait::{stay_if_ending, wait};
+use crate::wait::{stay_if_ending, wait_with};
 use crate::{convert, error, local, remote};
 
 /// Room for the arguments of a usual call.
@@ -41,12 +44,18 @@ pub(crate) fn prepare(
 /// What came of a call: the bytes of a value, or the error that it is for its caller.
 pub(crate) type Outcome = Result<Bytes, CallError>;
 
-/// Makes the call.
-pub(crate) async fn outcome(mut call: RawCall) -> Outcome {
-    match (&mut call).await? {
-        Answer::Value(bytes) => Ok(bytes),
-        Answer::Flag(name) => Err(CallError::Flag { name }),
-        Answer::Error(body) => Err(call.error(body)),
+/// A call, as the future of its outcome.
+pub(crate) struct Made(pub(crate) RawCall);
+
+impl Future for Made {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx))? {
+            Answer::Value(bytes) => Ok(bytes),
+            Answer::Flag(name) => Err(CallError::Flag { name }),
+            Answer::Error(body) => Err(self.0.error(body)),
+        })
     }
 }
 
@@ -76,8 +85,10 @@ pub(crate) fn call<'py>(
     time_out: Option<f64>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = target.py();
-    let call = prepare(target, tag, args, kwargs, time_out)?;
-    let outcome = wait(py, outcome(call))?;
+    let mut call = prepare(target, tag, args, kwargs, time_out)?;
+    call.attend();
+    let call = Made(call);
+    let outcome = wait_with(py, call, |call, time| call.0.park(time))?;
     if outcome.is_err() {
         stay_if_ending(py);
     }

@@ -165,7 +165,7 @@ pub(crate) fn begin(
     let py = target.py();
     let call = call::prepare(target, tag, args, kwargs, time_out)?;
     let runtime = call.remote().local().runtime().clone();
-    let stage = Mutex::new(Stage::Waiting(Box::pin(call::outcome(call))));
+    let stage = Mutex::new(Stage::Waiting(Box::pin(call::Made(call))));
     let progress = Arc::new(Progress {
         stage,
         queue: answers::queue(py)?,

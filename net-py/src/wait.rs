@@ -45,27 +45,45 @@ where
     F: Future + Send,
     F::Output: Send,
 {
-    // See `net::blocking::block_on`.
-    let mut future = pin!(tokio::task::unconstrained(future));
+    wait_with(py, pin!(future), |_, time| match time {
+        Some(time) => thread::park_timeout(time),
+        None => thread::park(),
+    })
+}
+
+/// As [`wait`], for a future that knows how this thread is to `park` until there is something to do for it, at most for so long.
+///
+/// # Errors
+///
+/// As [`wait`].
+pub(crate) fn wait_with<F>(
+    py: Python<'_>,
+    mut future: F,
+    park: impl Fn(&mut F, Option<Duration>) + Sync,
+) -> PyResult<F::Output>
+where
+    F: Future + Send + Unpin,
+    F::Output: Send,
+{
     let is_main = is_main(py)?;
     let waker = net::blocking::waker();
     loop {
         let output = py.detach(|| {
             let mut cx = Context::from_waker(&waker);
-            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            if let Poll::Ready(output) = net::blocking::poll(&mut future, &mut cx) {
                 return Some(output);
             }
             net::blocking::apart(|| {
                 let asleep_since = Instant::now();
                 loop {
                     if !is_main {
-                        thread::park();
+                        park(&mut future, None);
                     } else if let Some(left) = SIGNALS.checked_sub(asleep_since.elapsed()) {
-                        thread::park_timeout(left);
+                        park(&mut future, Some(left));
                     } else {
                         return None;
                     }
-                    if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                    if let Poll::Ready(output) = net::blocking::poll(&mut future, &mut cx) {
                         return Some(output);
                     }
                 }

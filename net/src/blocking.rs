@@ -41,18 +41,29 @@ pub fn waker() -> Waker {
 ///
 /// A connected function that is no `async fn` may use it too. An async task should not: it would keep its thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    // On a thread of the runtime what a task may do at a stretch would be used up for good: it is given anew when the thread
-    // goes back to its tasks, and this one waits here.
-    let mut future = pin!(task::unconstrained(future));
+    block_on_with(pin!(future), |_| thread::park())
+}
+
+/// As [`block_on`], for a future that knows how this thread is to `park` until there is something to do for it.
+pub(crate) fn block_on_with<F: Future + Unpin>(mut future: F, park: impl Fn(&mut F)) -> F::Output {
     WAKER.with(|waker| {
         let mut cx = Context::from_waker(waker);
         loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            if let Poll::Ready(output) = poll(&mut future, &mut cx) {
                 return output;
             }
-            apart(thread::park);
+            apart(|| park(&mut future));
         }
     })
+}
+
+/// Polls a future on a thread that waits for it.
+///
+/// On a thread of the runtime what a task may do at a stretch would be used up for good: it is given anew when the thread
+/// goes back to its tasks, and this one waits here.
+#[doc(hidden)]
+pub fn poll<F: Future + Unpin>(future: &mut F, cx: &mut Context<'_>) -> Poll<F::Output> {
+    pin!(task::unconstrained(future)).poll(cx)
 }
 
 /// Does what may block, so that no task is kept from running by it.

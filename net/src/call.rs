@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,14 +21,22 @@ use tokio::time::Sleep;
 use crate::blocking;
 use crate::error::{CallError, RemoteError};
 use crate::flag::{self, Flag};
+#[cfg(target_os = "linux")]
+use crate::link::Attendance;
 use crate::link::{Finished, Link, Slot, Started};
 use crate::original;
 use crate::registry::Answer;
 use crate::remote::Remote;
+#[cfg(target_os = "linux")]
+use crate::runtime;
 use crate::value::{self, Keywords, Value, ValueError};
 
 /// Bodies from here on are handed to the link as they lie, not copied into its buffer.
 const LARGE: usize = 64 * 1024;
+
+/// The least that a thread waits for what a task does at a deadline that is over.
+#[cfg(target_os = "linux")]
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// Calls the function under `tag` on `peer`, untyped: with any arguments that serde can write (a tuple or a slice),
 /// for whatever it answers.
@@ -91,8 +100,9 @@ impl<T: DeserializeOwned> Call<T> {
     /// # Errors
     ///
     /// As awaiting it.
-    pub fn wait(self) -> Result<T, CallError> {
-        blocking::block_on(self)
+    pub fn wait(mut self) -> Result<T, CallError> {
+        self.raw.attend();
+        blocking::block_on_with(self, |call| call.raw.park(None))
     }
 }
 
@@ -127,6 +137,9 @@ pub struct RawCall {
     /// Ends a call that waits for room: one that was sent is timed by its session.
     blocked: Option<Pin<Box<Sleep>>>,
     state: CallState,
+    /// Dropped when the call is over.
+    #[cfg(target_os = "linux")]
+    attendance: Option<Attendance>,
 }
 
 enum CallState {
@@ -155,6 +168,8 @@ impl RawCall {
             redials: 0,
             blocked: None,
             state: CallState::New,
+            #[cfg(target_os = "linux")]
+            attendance: None,
         }
     }
 
@@ -203,6 +218,40 @@ impl RawCall {
                 traceback: body.traceback,
                 peer,
             }),
+        }
+    }
+
+    /// Says that this thread makes the call, and then does nothing but wait for it by [`park`](Self::park). To be said before it is
+    /// polled.
+    #[doc(hidden)]
+    pub fn attend(&mut self) {
+        #[cfg(target_os = "linux")]
+        if runtime::current().is_none() {
+            self.attendance = self.remote.link().and_then(|link| link.attend());
+        }
+    }
+
+    /// Blocks this thread while there is nothing to do for the call, at most for so long. May end early, as parking does.
+    #[doc(hidden)]
+    pub fn park(&mut self, time: Option<Duration>) {
+        #[cfg(target_os = "linux")]
+        if let Some(attendance) = &self.attendance {
+            if let CallState::Sent { link, slot, .. } = &self.state
+                && attendance.is_of(link)
+            {
+                // What ends a call at its deadline wakes a thread that is parked, not one that waits at a socket.
+                let left = self.time_left().map(|left| left.max(MOMENT));
+                if attendance.wait(slot, time.into_iter().chain(left).min()) {
+                    return;
+                }
+            }
+            // It is elsewhere, or waits for what a task has to read.
+            self.attendance = None;
+            return;
+        }
+        match time {
+            Some(time) => thread::park_timeout(time),
+            None => thread::park(),
         }
     }
 

@@ -5,6 +5,8 @@
 //! clock or for room to write ([`keeper`]). Which peer has which link is not known here ([`crate::peers`]).
 
 pub(crate) mod accept;
+#[cfg(target_os = "linux")]
+mod attend;
 pub(crate) mod dial;
 pub(crate) mod events;
 mod handshake;
@@ -16,10 +18,10 @@ pub(crate) mod serve;
 mod slot;
 pub(crate) mod socket;
 mod strangers;
+#[cfg(unix)]
+mod stream;
 #[cfg(test)]
 mod tests;
-#[cfg(unix)]
-mod unix;
 pub(crate) mod watch;
 
 use std::collections::HashMap;
@@ -35,6 +37,8 @@ use net_proto::{CallId, Hello, InstanceId, Outgoing, Payload, Session, Transmit,
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+#[cfg(target_os = "linux")]
+pub(crate) use attend::Attendance;
 pub(crate) use handshake::{LinkError, establish};
 pub(crate) use slot::{Finished, Slot};
 

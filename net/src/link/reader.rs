@@ -4,6 +4,7 @@
 //! another reader can take over at any point between two frames, and does when a function keeps this one ([`watch`](super::watch)).
 
 use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use net_proto::{Event, Incoming, ProtocolError, Tag};
 
+#[cfg(target_os = "linux")]
+use super::attend::Hands;
 use super::socket::ReadHalf;
 use super::{Finished, Link, Slot};
 use crate::registry::{Registered, Registry};
@@ -30,13 +33,18 @@ static BREACHED: AtomicBool = AtomicBool::new(false);
 
 /// What is read and not yet handled.
 pub(super) struct Input {
-    read: Box<dyn ReadHalf>,
-    buf: BytesMut,
+    pub(super) read: Box<dyn ReadHalf>,
+    pub(super) buf: BytesMut,
     /// A call that was taken out of the session and not yet run.
-    next: Option<Incoming>,
+    pub(super) next: Option<Incoming>,
     /// The functions behind the tag numbers of this link, as of `version` of the registry.
     connections: Vec<Option<Arc<Registered>>>,
     version: u64,
+    #[cfg(target_os = "linux")]
+    pub(super) hands: Hands,
+    /// Calls in a row, lately, that a thread waited for alone.
+    #[cfg(target_os = "linux")]
+    pub(super) alone: u32,
 }
 
 impl Input {
@@ -47,6 +55,18 @@ impl Input {
             next: None,
             connections: Vec::new(),
             version: 0,
+            #[cfg(target_os = "linux")]
+            hands: Hands::default(),
+            #[cfg(target_os = "linux")]
+            alone: 0,
+        }
+    }
+
+    /// Makes room for what one read can take in. Not each time: while an answer cut from the buffer is still held, that
+    /// would be a new buffer.
+    pub(super) fn reserve(&mut self) {
+        if self.buf.capacity() - self.buf.len() < READ_LEAST {
+            self.buf.reserve(READ_SIZE);
         }
     }
 
@@ -107,7 +127,7 @@ impl Link {
         }
     }
 
-    fn input(&self) -> MutexGuard<'_, Input> {
+    pub(super) fn input(&self) -> MutexGuard<'_, Input> {
         self.input.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -164,37 +184,42 @@ impl Link {
                 }
                 Ok(None) => {
                     woke |= self.flush();
+                    input.reserve();
                     let Input { read, buf, .. } = &mut *input;
-                    // Not each time: while an answer cut from the buffer is still held, that would be a new buffer.
-                    if buf.capacity() - buf.len() < READ_LEAST {
-                        buf.reserve(READ_SIZE);
-                    }
                     let read = match read.poll_read(cx, buf) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(read) => read,
                     };
                     drop(input);
-                    match read {
-                        Ok(0) => {
-                            self.close("the other side closed it");
-                            return Poll::Ready(());
-                        }
-                        Ok(_) => now = Instant::now(),
-                        Err(error) => {
-                            self.close(&error.to_string());
-                            return Poll::Ready(());
-                        }
+                    if !self.goes_on(read) {
+                        return Poll::Ready(());
                     }
+                    now = Instant::now();
                 }
                 Err(error) => {
                     drop(input);
-                    self.flush();
-                    self.log_breach(&error);
-                    self.close(&error.to_string());
+                    self.end_badly(&error);
                     return Poll::Ready(());
                 }
             }
         }
+    }
+
+    /// Closes the link if this was its last read.
+    pub(super) fn goes_on(self: &Arc<Self>, read: io::Result<usize>) -> bool {
+        match read {
+            Ok(0) => self.close("the other side closed it"),
+            Ok(_) => return true,
+            Err(error) => self.close(&error.to_string()),
+        }
+        false
+    }
+
+    /// Closes the link as the other side does not keep to the protocol.
+    pub(super) fn end_badly(self: &Arc<Self>, error: &ProtocolError) {
+        self.flush();
+        self.log_breach(error);
+        self.close(&error.to_string());
     }
 
     fn log_breach(&self, error: &ProtocolError) {

@@ -38,6 +38,12 @@ impl Slot {
         }
     }
 
+    /// Whether there is no more to wait for.
+    pub(crate) fn has_ended(&self) -> bool {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !matches!(*state, State::Waiting(_))
+    }
+
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Finished> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {

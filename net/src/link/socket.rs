@@ -2,18 +2,41 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
+#[cfg(not(unix))]
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use net_proto::links::Carrier;
+#[cfg(not(unix))]
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpStream, tcp};
+use tokio::net::TcpStream;
+#[cfg(not(unix))]
+use tokio::net::tcp;
 
 /// The half that reads. One reader at a time, by `&mut`.
 pub(crate) trait ReadHalf: Send + Sync {
     /// Reads what is there into the free space of `buf` (which the caller reserves). 0 is the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>>;
+
+    /// As [`poll_read`](Self::poll_read), for a thread: [`io::ErrorKind::WouldBlock`] where nothing is there.
+    #[cfg(target_os = "linux")]
+    fn try_read(&mut self, _buf: &mut BytesMut) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// No task is told any more of what arrives: threads wait for it, at this descriptor. None, and nothing changes, where they cannot.
+    #[cfg(target_os = "linux")]
+    fn to_threads(&mut self) -> Option<std::sync::Arc<std::os::fd::OwnedFd>> {
+        None
+    }
+
+    /// Tasks are told again. To be called within the runtime.
+    #[cfg(target_os = "linux")]
+    fn to_tasks(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The half that writes, from whichever thread has something to say.
@@ -50,6 +73,9 @@ impl Socket {
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let peer = stream.peer_addr()?.to_string();
+        #[cfg(unix)]
+        let (read, write) = super::stream::split(stream.into_std()?.into())?;
+        #[cfg(not(unix))]
         let (read, write) = stream.into_split();
         Ok(Self {
             read: Box::new(read),
@@ -62,7 +88,7 @@ impl Socket {
     /// A Unix stream, known by the path that it was dialled at or accepted on.
     #[cfg(unix)]
     pub(crate) fn unix(stream: tokio::net::UnixStream, peer: String) -> io::Result<Self> {
-        let (read, write) = super::unix::split(stream)?;
+        let (read, write) = super::stream::split(stream.into_std()?.into())?;
         Ok(Self {
             read: Box::new(read),
             write: Box::new(write),
@@ -74,12 +100,14 @@ impl Socket {
 
 // tokio's own `poll_read` (under `read_buf`) is used and not `try_read`: it knows that a read which did not fill its
 // buffer has emptied the socket, and so saves the second system call that would only say "would block".
+#[cfg(not(unix))]
 impl ReadHalf for tcp::OwnedReadHalf {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
         pin!(self.read_buf(buf)).poll(cx)
     }
 }
 
+#[cfg(not(unix))]
 impl WriteHalf for tcp::OwnedWriteHalf {
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match slices {
@@ -99,10 +127,5 @@ impl WriteHalf for tcp::OwnedWriteHalf {
 
     fn shutdown(&self) {
         let _ = socket2::SockRef::from(self.as_ref()).shutdown(std::net::Shutdown::Both);
-    }
-
-    #[cfg(unix)]
-    fn descriptor(&self) -> Option<std::os::fd::RawFd> {
-        Some(std::os::fd::AsRawFd::as_raw_fd(self.as_ref()))
     }
 }
