@@ -131,19 +131,19 @@ impl End {
         self.poll();
     }
 
-    pub(crate) fn reply(&mut self, now: Instant, id: CallId, body: Vec<u8>) {
-        self.session.reply(now, id, body.into());
+    pub(crate) fn reply(&mut self, id: CallId, body: Vec<u8>) {
+        self.session.reply(id, body.into());
         self.poll();
     }
 
-    pub(crate) fn flag(&mut self, now: Instant, id: CallId, name: &str) {
-        self.session.flag(now, id, name);
+    pub(crate) fn flag(&mut self, id: CallId, name: &str) {
+        self.session.flag(id, name);
         self.poll();
     }
 
-    pub(crate) fn error(&mut self, now: Instant, id: CallId, message: String) {
+    pub(crate) fn error(&mut self, id: CallId, message: String) {
         let error = ErrorBody::new(ErrorCode::Remote, message);
-        self.session.error(now, id, &error);
+        self.session.error(id, &error);
         self.poll();
     }
 
@@ -155,8 +155,8 @@ impl End {
         self.poll();
     }
 
-    pub(crate) fn goodbye(&mut self, now: Instant, reason: &str) {
-        self.session.goodbye(now, reason);
+    pub(crate) fn goodbye(&mut self, reason: &str) {
+        self.session.goodbye(reason);
         self.poll();
     }
 
@@ -166,10 +166,10 @@ impl End {
     }
 
     /// Writes up to `room` bytes.
-    pub(crate) fn write(&mut self, now: Instant, room: usize, wire: &mut Vec<u8>) {
+    pub(crate) fn write(&mut self, room: usize, wire: &mut Vec<u8>) {
         let end = wire.len() + room;
         while wire.len() < end && self.wants_write() {
-            self.session.transmit(now, &mut self.transmit);
+            self.session.transmit(&mut self.transmit);
             self.poll();
             let mut slices = [IoSlice::new(&[]); 3];
             let used = self.transmit.slices(&mut slices);

@@ -248,9 +248,8 @@ impl World {
             return;
         }
         let taken = self.inbox.remove(which % self.inbox.len());
-        let now = self.now;
         if let Some(end) = self.subscriber(taken.link) {
-            end.take_arrival(now, &taken.arrival);
+            end.take_arrival(&taken.arrival);
         }
         self.look();
     }
@@ -275,7 +274,7 @@ impl World {
             {
                 continue;
             }
-            let published = end.publish_as(self.now, member.id, &publication);
+            let published = end.publish_as(member.id, &publication);
             let mut wishes = self.wishes.iter_mut();
             let Some(wished) = wishes.find(|wished| wished.number == member.number) else {
                 continue;
@@ -296,11 +295,10 @@ impl World {
     }
 
     fn write(&mut self, index: usize, side: usize, room: usize) {
-        let now = self.now;
         if let Some(link) = self.links.get_mut(index)
             && let Some(end) = &mut link.ends[side]
         {
-            end.write(now, room, &mut link.wires[side]);
+            end.write(room, &mut link.wires[side]);
         }
         self.look();
     }
@@ -338,7 +336,7 @@ impl World {
         }
         for link in &mut self.links {
             if let Some(end) = link.end(PUBLISHER) {
-                end.check_waiting(self.now);
+                end.check_waiting();
             }
         }
     }
@@ -385,21 +383,19 @@ impl World {
         if side == SUBSCRIBER {
             self.leave(number);
         }
-        let now = self.now;
         if let Some(end) = self.links[index].end(side) {
-            end.goodbye(now, "there is another link between us");
+            end.goodbye("there is another link between us");
         }
         self.look();
     }
 
     /// The publisher ends all that is on a link.
     fn end_all(&mut self, index: usize) {
-        let now = self.now;
         if let Some(link) = self.links.get_mut(index)
             && let Some(end) = link.end(PUBLISHER)
         {
             while !end.streams.wanted.is_empty() {
-                end.end_interest(now, 0);
+                end.end_interest(0);
                 for wished in &mut self.wishes {
                     wished.is_disturbed = true;
                 }

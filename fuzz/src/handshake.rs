@@ -166,7 +166,7 @@ fn introduced(source: &mut Source<'_>) {
     let (said, limits) = (hello(source), limits(source));
     let mut end = End::new(Side::Dialer, said.clone(), limits, now);
     let mut wire = Vec::new();
-    end.write(now, usize::MAX / 2, &mut wire);
+    end.write(usize::MAX / 2, &mut wire);
     let mut other = End::plain(Side::Acceptor, Limits::default(), now);
     other.read(now, &wire);
     assert_eq!(other.failed, None, "what a session says is understood");
@@ -211,7 +211,7 @@ fn disturbed(source: &mut Source<'_>) {
     });
     let mut wires = [Vec::new(), Vec::new()];
     for (end, wire) in ends.iter_mut().zip(&mut wires) {
-        end.write(now, usize::MAX / 2, wire);
+        end.write(usize::MAX / 2, wire);
     }
     let mut is_changed = [false; 2];
     while !source.is_empty() {

@@ -94,8 +94,8 @@ impl Link {
             2 => end.cancel(number.into()),
             3..=5 => self.answer(from, what, how, number),
             6 => end.probe(now),
-            7 => end.goodbye(now, "enough"),
-            8 => end.write(now, usize::from(number) * 8, &mut self.wires[from]),
+            7 => end.goodbye("enough"),
+            8 => end.write(usize::from(number) * 8, &mut self.wires[from]),
             9 => self.deliver(from, usize::from(number) * 8),
             10 => self.pass(millis(number % 2000)),
             11 => self.flow(),
@@ -109,26 +109,26 @@ impl Link {
                     after: u64::from(how >> 6),
                     turn: 1,
                 };
-                let _ = end.subscribe(now, &interest);
+                let _ = end.subscribe(&interest);
             }
-            14 | 15 => end.publish(now, extra.into(), size(how, number)),
+            14 | 15 => end.publish(extra.into(), size(how, number)),
             // An event for all.
             16 => {
                 for which in 0..end.streams.wanted.len() {
-                    end.publish(now, which, size(how, number));
+                    end.publish(which, size(how, number));
                 }
             }
             // One that goes on publishing.
             17 => {
                 for _ in 0..how % 64 {
-                    end.publish(now, extra.into(), number.into());
+                    end.publish(extra.into(), number.into());
                 }
             }
-            18 => end.take_one(now, number.into()),
-            19 => end.take_all(now),
-            20 => end.lose(now, number.into()),
-            21 => end.end_interest(now, number.into()),
-            22 => end.refuse(now, number.into()),
+            18 => end.take_one(number.into()),
+            19 => end.take_all(),
+            20 => end.lose(number.into()),
+            21 => end.end_interest(number.into()),
+            22 => end.refuse(number.into()),
             // Whoever does as many calls as it can.
             _ => {
                 for _ in 0..how % 32 {
@@ -158,9 +158,9 @@ impl Link {
         let token = u32::from_le_bytes(call.metadata[..].try_into().expect("a token comes along"));
         assert!(is_filled(token, &call.body), "a body arrives as it was");
         match what {
-            3 => end.reply(self.now, call.id, filled(token, size(how, number))),
-            4 => end.flag(self.now, call.id, &token.to_string()),
-            _ => end.error(self.now, call.id, token.to_string()),
+            3 => end.reply(call.id, filled(token, size(how, number))),
+            4 => end.flag(call.id, &token.to_string()),
+            _ => end.error(call.id, token.to_string()),
         }
     }
 
@@ -185,15 +185,13 @@ impl Link {
         loop {
             let mut moved = 0;
             for from in [0, 1] {
-                self.ends[from].write(self.now, usize::MAX / 2, &mut self.wires[from]);
+                self.ends[from].write(usize::MAX / 2, &mut self.wires[from]);
                 moved += self.wires[from].len();
                 self.deliver(from, usize::MAX);
             }
             self.look();
             if moved == 0 {
-                self.ends
-                    .iter_mut()
-                    .for_each(|end| end.check_waiting(self.now));
+                self.ends.iter_mut().for_each(|end| end.check_waiting());
                 return;
             }
         }
@@ -249,7 +247,7 @@ impl Link {
                 self.answer(0, 3, 0, 0);
                 self.answer(1, 3, 0, 0);
             }
-            self.ends.iter_mut().for_each(|end| end.take_all(self.now));
+            self.ends.iter_mut().for_each(|end| end.take_all());
         }
         for _ in 0..10 {
             self.pass(millis(1000));
@@ -263,7 +261,7 @@ impl Link {
             assert!(wanted.all(|wanted| wanted.waits.is_none()));
         }
         self.end_interests();
-        self.ends[0].goodbye(self.now, "done");
+        self.ends[0].goodbye("done");
         self.flow();
         assert!(
             self.ends.iter().all(|end| end.is_drained),
@@ -277,7 +275,7 @@ impl Link {
     fn end_interests(&mut self) {
         for from in [0, 1] {
             while !self.ends[from].streams.wanted.is_empty() {
-                self.ends[from].end_interest(self.now, 0);
+                self.ends[from].end_interest(0);
             }
         }
         self.flow();

@@ -117,12 +117,10 @@ impl Hostile {
         }
         while let Some(call) = self.end.asked.pop_front() {
             match habit >> 1 & 3 {
-                0 => self.end.reply(self.now, call.id, call.body.into()),
-                1 => self
-                    .end
-                    .reply(self.now, call.id, vec![3; usize::from(habit) * 1000]),
-                2 => self.end.flag(self.now, call.id, "NULL"),
-                _ => self.end.error(self.now, call.id, "no".repeat(20_000)),
+                0 => self.end.reply(call.id, call.body.into()),
+                1 => self.end.reply(call.id, vec![3; usize::from(habit) * 1000]),
+                2 => self.end.flag(call.id, "NULL"),
+                _ => self.end.error(call.id, "no".repeat(20_000)),
             }
             self.end.check();
         }
@@ -139,7 +137,7 @@ impl Hostile {
             after: u64::from(how >> 6),
             turn: 1,
         };
-        let _ = self.end.subscribe(self.now, &interest);
+        let _ = self.end.subscribe(&interest);
         self.end.check();
     }
 
@@ -147,7 +145,7 @@ impl Hostile {
     pub(crate) fn publish(&mut self, times: u8, size: usize) {
         for _ in 0..times {
             for which in 0..self.end.streams.wanted.len() {
-                self.end.publish(self.now, which, size);
+                self.end.publish(which, size);
             }
             self.end.check();
         }
@@ -157,25 +155,25 @@ impl Hostile {
     /// The program takes one of the events that came, or all.
     pub(crate) fn take(&mut self, which: Option<usize>) {
         match which {
-            Some(which) => self.end.take_one(self.now, which),
-            None => self.end.take_all(self.now),
+            Some(which) => self.end.take_one(which),
+            None => self.end.take_all(),
         }
         self.end.check();
     }
 
     pub(crate) fn lose(&mut self, which: usize) {
         self.deeds += 1;
-        self.end.lose(self.now, which);
+        self.end.lose(which);
         self.end.check();
     }
 
     pub(crate) fn end_interest(&mut self, which: usize) {
-        self.end.end_interest(self.now, which);
+        self.end.end_interest(which);
         self.end.check();
     }
 
     pub(crate) fn refuse(&mut self, which: usize) {
-        self.end.refuse(self.now, which);
+        self.end.refuse(which);
         self.end.check();
     }
 
@@ -209,12 +207,12 @@ impl Hostile {
     }
 
     pub(crate) fn goodbye(&mut self) {
-        self.end.goodbye(self.now, "enough");
+        self.end.goodbye("enough");
     }
 
     /// Takes what the session has to say.
     pub(crate) fn listen(&mut self) {
-        self.end.write(self.now, usize::MAX / 2, &mut self.heard);
+        self.end.write(usize::MAX / 2, &mut self.heard);
         self.heard.clear();
         self.end.check();
     }

@@ -30,10 +30,10 @@
 //! use net_proto::{Event, Hello, InstanceId, Limits, Outcome, Outgoing, Session, Side, Transmit};
 //!
 //! /// Moves what `from` has to write into the input of the other side.
-//! fn carry<C>(from: &mut Session<C>, now: Instant, input: &mut BytesMut) {
+//! fn carry<C>(from: &mut Session<C>, input: &mut BytesMut) {
 //!     let mut transmit = Transmit::default();
 //!     while from.wants_write() {
-//!         from.transmit(now, &mut transmit);
+//!         from.transmit(&mut transmit);
 //!         while !transmit.is_empty() {
 //!             let mut slices = [IoSlice::new(&[]); 8];
 //!             let used = transmit.slices(&mut slices);
@@ -50,7 +50,7 @@
 //! let mut callee = Session::<()>::new(Side::Acceptor, hello(2), Limits::default(), now);
 //! let (mut to_caller, mut to_callee) = (BytesMut::new(), BytesMut::new());
 //!
-//! carry(&mut callee, now, &mut to_caller);
+//! carry(&mut callee, &mut to_caller);
 //! let Some(Event::Connected { hello, .. }) = caller.receive(now, &mut to_caller)? else {
 //!     panic!("not connected");
 //! };
@@ -59,15 +59,15 @@
 //! let call = Outgoing { tag: "app.double", time_left: None, metadata: &[], body: vec![21].into() };
 //! caller.call(now, call, "my call").expect("there is room");
 //!
-//! carry(&mut caller, now, &mut to_callee);
+//! carry(&mut caller, &mut to_callee);
 //! while let Some(event) = callee.receive(now, &mut to_callee)? {
 //!     if let Event::Call(call) = event {
 //!         assert_eq!(&*call.tag.name, "app.double");
-//!         callee.reply(now, call.id, vec![2 * call.body[0]].into());
+//!         callee.reply(call.id, vec![2 * call.body[0]].into());
 //!     }
 //! }
 //!
-//! carry(&mut callee, now, &mut to_caller);
+//! carry(&mut callee, &mut to_caller);
 //! let Some(Event::Ended { token, outcome }) = caller.receive(now, &mut to_caller)? else {
 //!     panic!("no answer");
 //! };

@@ -311,7 +311,7 @@ impl<C> Session<C> {
     ///
     /// `out` must be empty; otherwise nothing happens. It can be empty after. [`poll`](Session::poll) then: room may have
     /// come of it.
-    pub fn transmit(&mut self, _now: Instant, out: &mut Transmit) {
+    pub fn transmit(&mut self, out: &mut Transmit) {
         if !out.is_empty() {
             return;
         }

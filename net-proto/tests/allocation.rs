@@ -55,8 +55,8 @@ impl End {
         }
     }
 
-    fn write(&mut self, now: Instant, to: &mut BytesMut) {
-        self.session.transmit(now, &mut self.transmit);
+    fn write(&mut self, to: &mut BytesMut) {
+        self.session.transmit(&mut self.transmit);
         let mut slices = [IoSlice::new(&[]); 4];
         let used = self.transmit.slices(&mut slices);
         slices[..used]
@@ -70,7 +70,7 @@ impl End {
 fn small_calls_take_no_memory() {
     let now = Instant::now();
     let (mut caller, mut callee) = (End::new(Side::Dialer, now), End::new(Side::Acceptor, now));
-    callee.write(now, &mut caller.input);
+    callee.write(&mut caller.input);
     let connected = caller.session.receive(now, &mut caller.input);
     assert!(matches!(connected, Ok(Some(Event::Connected { .. }))));
 
@@ -89,14 +89,14 @@ fn small_calls_take_no_memory() {
             .session
             .call(now, call, round)
             .expect("there is room");
-        caller.write(now, &mut callee.input);
+        caller.write(&mut callee.input);
         while let Some(event) = callee.session.receive(now, &mut callee.input).unwrap() {
             if let Event::Call(call) = event {
                 let body = Payload::Borrowed(&[0x18, 50]);
-                callee.session.reply(now, call.id, body);
+                callee.session.reply(call.id, body);
             }
         }
-        callee.write(now, &mut caller.input);
+        callee.write(&mut caller.input);
         while caller
             .session
             .receive(now, &mut caller.input)

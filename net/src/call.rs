@@ -446,6 +446,11 @@ impl Future for RawCall {
                 CallState::Ended => return Poll::Pending,
             };
             match next {
+                // Its waker is in the slot, where it was before the answer could be.
+                Ok(sent @ CallState::Sent { .. }) => {
+                    self.state = sent;
+                    return Poll::Pending;
+                }
                 Ok(state) => self.state = state,
                 Err(error) => {
                     self.state = CallState::Ended;

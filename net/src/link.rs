@@ -240,7 +240,7 @@ impl Link {
 
     /// Takes no more calls, lets those in flight end, then closes. The other side is told why.
     pub(crate) fn drain(self: &Arc<Self>, reason: &str) {
-        self.state().session.goodbye(Instant::now(), reason);
+        self.state().session.goodbye(reason);
         self.flush();
     }
 
@@ -294,7 +294,7 @@ impl Link {
                     return false;
                 }
                 let State { session, out, .. } = &mut *state;
-                session.transmit(Instant::now(), out);
+                session.transmit(out);
             }
             let mut out = std::mem::take(&mut state.out);
             // Without the lock: others go on adding calls while this thread is in the kernel.

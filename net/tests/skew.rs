@@ -74,7 +74,7 @@ async fn serve(
             if let Event::Call(call) = event {
                 // After the head of an array of one.
                 let first = call.body.slice(1..);
-                session.reply(Instant::now(), call.id, first.into());
+                session.reply(call.id, first.into());
             }
         }
         let bytes = written(&mut session);
@@ -89,7 +89,7 @@ async fn serve(
 fn written(session: &mut Session<()>) -> Vec<u8> {
     let (mut out, mut bytes) = (Transmit::default(), Vec::new());
     while session.wants_write() {
-        session.transmit(Instant::now(), &mut out);
+        session.transmit(&mut out);
         while !out.is_empty() {
             let mut slices = [IoSlice::new(&[])];
             out.slices(&mut slices);

@@ -103,7 +103,7 @@ const SCENES: [Scene; 11] = [
     }),
     ("goodbye", |link| {
         link.call(1, None, Answered::Reply(1));
-        link.ends[0].goodbye(link.now, "shutting down");
+        link.ends[0].goodbye("shutting down");
         link.flow();
     }),
 ];
@@ -165,8 +165,8 @@ impl Link {
         self.flow();
         let id = self.asked.pop().expect("it is called");
         match answered {
-            Answered::Reply(size) => self.ends[1].reply(self.now, id, vec![5; size].into()),
-            Answered::Flag => self.ends[1].flag(self.now, id, NULL),
+            Answered::Reply(size) => self.ends[1].reply(id, vec![5; size].into()),
+            Answered::Flag => self.ends[1].flag(id, NULL),
             Answered::Error => {
                 let error = ErrorBody {
                     kind: "ValueError".into(),
@@ -174,7 +174,7 @@ impl Link {
                     names: vec!["app.divide".into()],
                     ..ErrorBody::new(ErrorCode::Remote, "no such colour")
                 };
-                self.ends[1].error(self.now, id, &error);
+                self.ends[1].error(id, &error);
             }
             Answered::Never => {}
         }
@@ -185,7 +185,7 @@ impl Link {
         let mut transmit = Transmit::default();
         while self.ends.iter().any(Session::wants_write) {
             for from in [0, 1] {
-                self.ends[from].transmit(self.now, &mut transmit);
+                self.ends[from].transmit(&mut transmit);
                 let mut slices = [std::io::IoSlice::new(&[]); 64];
                 let used = transmit.slices(&mut slices);
                 for slice in &slices[..used] {

@@ -1,8 +1,6 @@
 //! What a side's driver knows of events: its own interests and what came for them, those of the other side and what it
 //! published to them. What must hold of it is checked here.
 
-use std::time::Instant;
-
 use net_proto::limits::{MAX_EVENT, MAX_METADATA, MIN_STREAM_WINDOW};
 use net_proto::{
     Arrival, Backlog, CallId, ErrorBody, ErrorCode, Interest, Policy, Publication, Published,
@@ -67,17 +65,13 @@ fn size(arrival: &Arrival) -> u64 {
 
 impl End {
     /// Asks for an event.
-    pub(crate) fn subscribe(
-        &mut self,
-        now: Instant,
-        interest: &Interest,
-    ) -> Result<CallId, WhyRefused> {
+    pub(crate) fn subscribe(&mut self, interest: &Interest) -> Result<CallId, WhyRefused> {
         let is_open = self.session.is_connected() && !self.session.is_draining();
         let knows = self
             .hello
             .as_ref()
             .is_some_and(|hello| hello.features.iter().any(|named| named == "events"));
-        let asked = self.session.interest(now, interest);
+        let asked = self.session.interest(interest);
         match asked {
             Ok(id) => {
                 assert!(is_open && knows);
@@ -100,40 +94,40 @@ impl End {
     }
 
     /// Takes an interest back.
-    pub(crate) fn lose(&mut self, now: Instant, which: usize) {
+    pub(crate) fn lose(&mut self, which: usize) {
         let own = &mut self.streams.own;
         if own.is_empty() {
             return;
         }
         let lost = own.remove(which % own.len());
-        self.session.lose_interest(now, lost.id);
+        self.session.lose_interest(lost.id);
         self.poll();
     }
 
     /// The program takes one of what came, whichever.
-    pub(crate) fn take_one(&mut self, now: Instant, which: usize) {
+    pub(crate) fn take_one(&mut self, which: usize) {
         self.look_at_arrivals(|_| {});
         let untaken = &mut self.streams.untaken;
         if untaken.is_empty() {
             return;
         }
         let arrival = untaken.remove(which % untaken.len());
-        self.session.taken(now, arrival.id, arrival.charge);
+        self.session.taken(arrival.id, arrival.charge);
         self.poll();
     }
 
     /// The program takes this one.
-    pub(crate) fn take_arrival(&mut self, now: Instant, arrival: &Arrival) {
+    pub(crate) fn take_arrival(&mut self, arrival: &Arrival) {
         let untaken = &mut self.streams.untaken;
         let which = untaken.iter().position(|one| one == arrival);
-        self.take_one(now, which.expect("it came and was not taken"));
+        self.take_one(which.expect("it came and was not taken"));
     }
 
     /// The program takes all that came.
-    pub(crate) fn take_all(&mut self, now: Instant) {
+    pub(crate) fn take_all(&mut self) {
         self.look_at_arrivals(|_| {});
         for arrival in std::mem::take(&mut self.streams.untaken) {
-            self.session.taken(now, arrival.id, arrival.charge);
+            self.session.taken(arrival.id, arrival.charge);
         }
         self.poll();
     }
@@ -146,7 +140,7 @@ impl End {
     }
 
     /// Publishes a body that shows its number to one interest of the other side.
-    pub(crate) fn publish(&mut self, now: Instant, which: usize, size: usize) {
+    pub(crate) fn publish(&mut self, which: usize, size: usize) {
         let count = self.streams.wanted.len().max(1);
         let Some(wanted) = self.streams.wanted.get(which % count) else {
             return;
@@ -156,20 +150,15 @@ impl End {
             metadata: number.to_le_bytes().to_vec().into(),
             body: filled(number as u32, size).into(),
         };
-        let _ = self.publish_as(now, wanted.id, &event);
+        let _ = self.publish_as(wanted.id, &event);
     }
 
     /// Publishes an event to one interest of the other side, which has not ended.
-    pub(crate) fn publish_as(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        event: &Publication,
-    ) -> Published {
+    pub(crate) fn publish_as(&mut self, id: CallId, event: &Publication) -> Published {
         let most = self.hello.as_ref().map_or(0, |hello| hello.max_value);
         let is_up = self.failed.is_none();
         let size = event.body.len();
-        let published = self.session.publish(now, id, event);
+        let published = self.session.publish(id, event);
         let wanted = self.streams.wanted.iter_mut().find(|own| own.id == id);
         let wanted = wanted.expect("it is wanted");
         match published {
@@ -195,14 +184,14 @@ impl End {
     }
 
     /// Tries again what was refused, of those that were not told of room: there is none.
-    pub(crate) fn check_waiting(&mut self, now: Instant) {
+    pub(crate) fn check_waiting(&mut self) {
         for wanted in &self.streams.wanted {
             if let Some(size) = wanted.waits {
                 let event = Publication {
                     metadata: [0; 8].to_vec().into(),
                     body: vec![0; size].into(),
                 };
-                let published = self.session.publish(now, wanted.id, &event);
+                let published = self.session.publish(wanted.id, &event);
                 assert_eq!(
                     published,
                     Published::Full,
@@ -212,21 +201,21 @@ impl End {
         }
     }
 
-    pub(crate) fn end_interest(&mut self, now: Instant, which: usize) {
+    pub(crate) fn end_interest(&mut self, which: usize) {
         if let Some(wanted) = self.unwanted(which) {
-            self.session.end_interest(now, wanted.id);
+            self.session.end_interest(wanted.id);
             let event = Publication::default();
-            let published = self.session.publish(now, wanted.id, &event);
+            let published = self.session.publish(wanted.id, &event);
             assert_eq!(published, Published::Gone);
             self.streams.over.push(wanted);
             self.poll();
         }
     }
 
-    pub(crate) fn refuse(&mut self, now: Instant, which: usize) {
+    pub(crate) fn refuse(&mut self, which: usize) {
         if let Some(wanted) = self.unwanted(which) {
             let why = ErrorBody::new(ErrorCode::Refused, "not for you");
-            self.session.refuse_interest(now, wanted.id, &why);
+            self.session.refuse_interest(wanted.id, &why);
             self.poll();
         }
     }
@@ -237,9 +226,9 @@ impl End {
     }
 
     /// Takes out what waits for an interest that goes on elsewhere.
-    pub(crate) fn move_away(&mut self, now: Instant, id: CallId) -> Option<(Wanted, Backlog, u64)> {
+    pub(crate) fn move_away(&mut self, id: CallId) -> Option<(Wanted, Backlog, u64)> {
         let before = self.session.usage().queued;
-        let backlog = self.session.move_interest(now, id);
+        let backlog = self.session.move_interest(id);
         let wanted = &mut self.streams.wanted;
         let index = wanted.iter().position(|wanted| wanted.id == id);
         let wanted = match index {
@@ -257,10 +246,10 @@ impl End {
     }
 
     /// Goes on with what was taken out elsewhere.
-    pub(crate) fn resume(&mut self, now: Instant, id: CallId, moved: (Wanted, Backlog, u64)) {
+    pub(crate) fn resume(&mut self, id: CallId, moved: (Wanted, Backlog, u64)) {
         let (old, backlog, bytes) = moved;
         self.streams.brought += bytes;
-        self.session.resume_interest(now, id, backlog);
+        self.session.resume_interest(id, backlog);
         if let Some(new) = self.streams.wanted.iter_mut().find(|new| new.id == id) {
             (new.last, new.count) = (old.last.max(new.last), old.count);
             new.had_large = old.had_large;

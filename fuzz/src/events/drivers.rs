@@ -20,7 +20,6 @@ impl World {
     }
 
     fn look_as_publisher(&mut self, index: usize) {
-        let now = self.now;
         let number = self.links[index].number;
         let Some(end) = self.links[index].end(PUBLISHER) else {
             return;
@@ -46,16 +45,16 @@ impl World {
                     if let Some(end) = self.links[index].end(PUBLISHER) {
                         let mut wanted = end.streams.wanted.iter();
                         let which = wanted.position(|wanted| wanted.id == id);
-                        end.end_interest(now, which.expect("it has just come"));
+                        end.end_interest(which.expect("it has just come"));
                     }
                     continue;
                 }
             };
             let older = self.link(old.link).and_then(|link| link.end(PUBLISHER));
-            if let Some(moved) = older.and_then(|end| end.move_away(now, old.id))
+            if let Some(moved) = older.and_then(|end| end.move_away(old.id))
                 && let Some(end) = self.links[index].end(PUBLISHER)
             {
-                end.resume(now, id, moved);
+                end.resume(id, moved);
             }
         }
         for id in left {
@@ -67,11 +66,10 @@ impl World {
         for wished in &mut self.wishes {
             wished.is_disturbed = true;
         }
-        let now = self.now;
         if let Some(end) = self.links[index].end(PUBLISHER) {
             let which = end.streams.wanted.iter().position(|wanted| wanted.id == id);
             if let Some(which) = which {
-                end.refuse(now, which);
+                end.refuse(which);
             }
         }
     }
@@ -107,7 +105,6 @@ impl World {
     }
 
     pub(super) fn carry_out(&mut self) {
-        let now = self.now;
         while let Some(action) = self.interests.poll() {
             match action {
                 Action::Open { link, interest, .. } => self.open(link, interest),
@@ -115,7 +112,7 @@ impl World {
                     let end = self.subscriber(link).expect("a link that is lost has none");
                     let mut own = end.streams.own.iter();
                     let which = own.position(|own| own.id == id);
-                    end.lose(now, which.expect("what has ended is not taken back"));
+                    end.lose(which.expect("what has ended is not taken back"));
                 }
                 Action::Deliver(delivery) => self.delivered(delivery),
             }
@@ -123,9 +120,9 @@ impl World {
     }
 
     fn open(&mut self, link: u32, interest: Interest) {
-        let (now, peer, number) = (self.now, PEERS[PUBLISHER], interest.number);
+        let (peer, number) = (PEERS[PUBLISHER], interest.number);
         let end = self.subscriber(link);
-        match end.map(|end| end.subscribe(now, &interest)) {
+        match end.map(|end| end.subscribe(&interest)) {
             Some(Ok(id)) => self.interests.opened(peer, number, &link, id),
             Some(Err(WhyRefused::Blocked)) => self.blocked.push((link, interest)),
             _ => self.interests.not_opened(peer, number, &link),

@@ -1,7 +1,5 @@
 //! The orderly end of a link: goodbye from both sides, calls under way finish, then it is drained.
 
-use std::time::Instant;
-
 use crate::answer::head;
 use crate::frame::{Kind, write_frame};
 use crate::limits::MAX_REASON;
@@ -29,7 +27,7 @@ impl Drain {
 impl<C> Session<C> {
     /// Ends the link in order: no new calls are made by either side, calls under way finish, interests are ended or taken
     /// back by whoever drives the two sides, then [`Event::Drained`] comes. The other side's session answers by itself. Said twice it does nothing.
-    pub fn goodbye(&mut self, _now: Instant, reason: &str) {
+    pub fn goodbye(&mut self, reason: &str) {
         if self.drain.reason.is_none() {
             self.drain.reason = Some(head(reason, MAX_REASON).to_owned());
             // Before the goodbye: that may be the end, after which nothing comes.

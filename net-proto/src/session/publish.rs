@@ -1,7 +1,6 @@
 //! The interests of the other side: what is published to each, what waits for it, and the end. Our own are in `subscribe`.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -249,7 +248,7 @@ impl<C> Session<C> {
     /// Publishes an event to one subscriber: writes it where there is credit and nothing waits before it, else lets it wait.
     ///
     /// Each event has a number on its stream; one that is dropped uses up its own, which is how the subscriber sees it.
-    pub fn publish(&mut self, _now: Instant, id: CallId, event: &Publication) -> Published {
+    pub fn publish(&mut self, id: CallId, event: &Publication) -> Published {
         let Some(peer) = self.peer() else {
             return Published::Gone;
         };
@@ -315,7 +314,7 @@ impl<C> Session<C> {
     }
 
     /// Ends an interest of the other side, after all that was published to it: it hears that no more will come.
-    pub fn end_interest(&mut self, _now: Instant, id: CallId) {
+    pub fn end_interest(&mut self, id: CallId) {
         if let Some(interest) = self.publishing.interests.get_mut(&id) {
             interest.is_ending = true;
             self.publishing.wake(id);
@@ -324,7 +323,7 @@ impl<C> Session<C> {
     }
 
     /// Refuses an interest. What was published to it and has not left does not leave.
-    pub fn refuse_interest(&mut self, _now: Instant, id: CallId, why: &ErrorBody) {
+    pub fn refuse_interest(&mut self, id: CallId, why: &ErrorBody) {
         if self.forget_interest(id).is_some() {
             self.send_error(id, why);
             self.body_is_gone();
@@ -335,20 +334,20 @@ impl<C> Session<C> {
 
     /// Takes out what waits for a subscriber, which now has the same interest on another link: there it
     /// goes on, by [`resume_interest`](Session::resume_interest), and here it ends.
-    pub fn move_interest(&mut self, now: Instant, id: CallId) -> Option<Backlog> {
+    pub fn move_interest(&mut self, id: CallId) -> Option<Backlog> {
         let interest = self.publishing.interests.get_mut(&id)?;
         let backlog = Backlog {
             queue: std::mem::take(&mut interest.queue),
             last: interest.last,
         };
         self.publishing.bytes -= bytes_of(&backlog.queue);
-        self.end_interest(now, id);
+        self.end_interest(id);
         self.offer_queue_room();
         Some(backlog)
     }
 
     /// Goes on, on a new interest, where an older one on another link was.
-    pub fn resume_interest(&mut self, _now: Instant, id: CallId, mut backlog: Backlog) {
+    pub fn resume_interest(&mut self, id: CallId, mut backlog: Backlog) {
         if let Some(interest) = self.publishing.interests.get_mut(&id) {
             backlog.go_on_after(interest.last);
             self.publishing.bytes += bytes_of(&backlog.queue);

@@ -63,7 +63,7 @@ impl<C> Session<C> {
     /// Answers a call of the other side with a value. A value that is larger than it takes becomes an error.
     ///
     /// Nothing happens if the call is over: answered, cancelled or out of time.
-    pub fn reply(&mut self, _now: Instant, id: CallId, body: Payload<'_>) {
+    pub fn reply(&mut self, id: CallId, body: Payload<'_>) {
         let Some(peer) = self.peer() else { return };
         let size = body.as_slice().len();
         if size as u64 > peer.max_value {
@@ -81,7 +81,7 @@ impl<C> Session<C> {
     }
 
     /// Answers a call of the other side with a flag. Nothing happens if the call is over.
-    pub fn flag(&mut self, _now: Instant, id: CallId, name: &str) {
+    pub fn flag(&mut self, id: CallId, name: &str) {
         if name.len() > MAX_FLAG {
             let text = format!("the flag's name has {} bytes, over {MAX_FLAG}", name.len());
             self.answer_error(id, &ErrorBody::new(ErrorCode::BadValue, text));
@@ -91,7 +91,7 @@ impl<C> Session<C> {
     }
 
     /// Answers a call of the other side with an error. Nothing happens if the call is over.
-    pub fn error(&mut self, _now: Instant, id: CallId, error: &ErrorBody) {
+    pub fn error(&mut self, id: CallId, error: &ErrorBody) {
         self.answer_error(id, error);
     }
 
@@ -102,7 +102,7 @@ impl<C> Session<C> {
 
     /// Whether a call that was handed out a while ago is still to be run. It is not if it [is not wanted](Self::is_wanted) any
     /// more; and if so many bytes of other answers wait by now that it would not have been handed out, it is answered Busy.
-    pub fn may_run(&mut self, _now: Instant, id: CallId) -> bool {
+    pub fn may_run(&mut self, id: CallId) -> bool {
         if let Some(busy) = self.too_much_unsent() {
             self.answer_error(id, &busy);
         }

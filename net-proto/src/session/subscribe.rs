@@ -1,8 +1,6 @@
 //! Our interests in events of the other side: asking, what comes, giving credit back as it is taken, the end. Those of the other side
 //! are in `publish`.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 
 use crate::answer::ErrorBody;
@@ -114,7 +112,7 @@ impl<C> Session<C> {
     ///
     /// # Errors
     /// Nothing was sent.
-    pub fn interest(&mut self, _now: Instant, interest: &Interest) -> Result<CallId, WhyRefused> {
+    pub fn interest(&mut self, interest: &Interest) -> Result<CallId, WhyRefused> {
         let peer = self.peer().ok_or(WhyRefused::NotConnected)?;
         if !peer.events {
             return Err(WhyRefused::NotSupported);
@@ -146,7 +144,7 @@ impl<C> Session<C> {
     }
 
     /// Takes an interest back. Events that are under way will be ignored.
-    pub fn lose_interest(&mut self, _now: Instant, id: CallId) {
+    pub fn lose_interest(&mut self, id: CallId) {
         if self.end_own_interest(id) {
             write_frame(&mut self.out, Kind::Cancel, 0, id, &[]);
             self.check_drained();
@@ -154,7 +152,7 @@ impl<C> Session<C> {
     }
 
     /// The program has taken an event: the other side may send as much again.
-    pub fn taken(&mut self, _now: Instant, id: CallId, charge: u64) {
+    pub fn taken(&mut self, id: CallId, charge: u64) {
         if let Some(interest) = self.own_interests.get_mut(&id) {
             interest.held = interest.held.saturating_sub(charge);
             self.owe_credit(id);

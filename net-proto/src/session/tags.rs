@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::error::Misbehaviour;
 use crate::limits::{MAX_TAG_TEXT, MAX_TAGS};
 
@@ -40,7 +42,7 @@ impl Used {
 /// The tags that we have sent.
 #[derive(Debug, Default)]
 pub(super) struct SentTags {
-    numbers: HashMap<Box<str>, u32>,
+    numbers: HashMap<Box<str>, u32, RandomState>,
     used: Used,
 }
 

@@ -45,10 +45,8 @@ fn either_side_calls_the_other() {
         (1, 1)
     );
 
-    pair.acceptor
-        .session
-        .reply(pair.now, down.id, b"DOWN"[..].into());
-    pair.dialer.session.reply(pair.now, up.id, b"UP"[..].into());
+    pair.acceptor.session.reply(down.id, b"DOWN"[..].into());
+    pair.dialer.session.reply(up.id, b"UP"[..].into());
     pair.flow();
     assert_eq!(
         pair.dialer.expect_end(1),
@@ -99,12 +97,8 @@ fn answers_may_come_in_any_order() {
     pair.dialer.call(pair.now, "a.f", b"", 2);
     pair.flow();
     let (first, second) = (pair.acceptor.expect_call(), pair.acceptor.expect_call());
-    pair.acceptor
-        .session
-        .reply(pair.now, second.id, b"2"[..].into());
-    pair.acceptor
-        .session
-        .reply(pair.now, first.id, b"1"[..].into());
+    pair.acceptor.session.reply(second.id, b"2"[..].into());
+    pair.acceptor.session.reply(first.id, b"1"[..].into());
     pair.flow();
     assert_eq!(pair.dialer.expect_end(2), Outcome::Reply(b"2"[..].into()));
     assert_eq!(pair.dialer.expect_end(1), Outcome::Reply(b"1"[..].into()));
@@ -161,7 +155,7 @@ fn a_call_can_end_in_a_flag() {
     pair.dialer.call(pair.now, "a.f", b"", 1);
     pair.flow();
     let call = pair.acceptor.expect_call();
-    pair.acceptor.session.flag(pair.now, call.id, "NULL");
+    pair.acceptor.session.flag(call.id, "NULL");
     pair.flow();
     assert_eq!(pair.dialer.expect_end(1), Outcome::Flag("NULL".into()));
 }
@@ -179,7 +173,7 @@ fn a_call_can_end_in_an_error_with_all_its_parts() {
         names: vec!["a.g".into()],
     };
     let call = pair.acceptor.expect_call();
-    pair.acceptor.session.error(pair.now, call.id, &error);
+    pair.acceptor.session.error(call.id, &error);
     pair.flow();
     assert_eq!(pair.dialer.expect_end(1), Outcome::Error(error));
 }
@@ -197,7 +191,7 @@ fn an_error_that_is_too_long_is_cut_and_keeps_what_matters() {
         names: vec!["n".repeat(200); 1000],
     };
     let call = pair.acceptor.expect_call();
-    pair.acceptor.session.error(pair.now, call.id, &error);
+    pair.acceptor.session.error(call.id, &error);
     pair.flow();
     let Outcome::Error(seen) = pair.dialer.expect_end(1) else {
         panic!("no error");
@@ -213,14 +207,10 @@ fn only_the_first_answer_counts() {
     pair.dialer.call(pair.now, "a.f", b"", 1);
     pair.flow();
     let call = pair.acceptor.expect_call();
-    pair.acceptor
-        .session
-        .reply(pair.now, call.id, b"1"[..].into());
-    pair.acceptor
-        .session
-        .reply(pair.now, call.id, b"2"[..].into());
-    pair.acceptor.session.flag(pair.now, call.id, "NULL");
-    pair.acceptor.session.reply(pair.now, 4711, b"3"[..].into());
+    pair.acceptor.session.reply(call.id, b"1"[..].into());
+    pair.acceptor.session.reply(call.id, b"2"[..].into());
+    pair.acceptor.session.flag(call.id, "NULL");
+    pair.acceptor.session.reply(4711, b"3"[..].into());
     pair.flow();
     assert_eq!(pair.dialer.expect_end(1), Outcome::Reply(b"1"[..].into()));
     assert!(pair.dialer.events.is_empty() && pair.dialer.failed.is_none());
@@ -283,9 +273,7 @@ fn ten_thousand_calls_are_in_flight_at_once() {
     for token in 0..10_000_u32 {
         let call = pair.acceptor.expect_call();
         assert_eq!(&call.body[..], token.to_le_bytes());
-        pair.acceptor
-            .session
-            .reply(pair.now, call.id, call.body.into());
+        pair.acceptor.session.reply(call.id, call.body.into());
     }
     pair.flow();
     for token in 0..10_000_u32 {
@@ -311,9 +299,7 @@ fn a_call_over_the_number_allowed_waits_for_room() {
     assert!(pair.dialer.events.is_empty(), "no room yet");
 
     let call = pair.acceptor.expect_call();
-    pair.acceptor
-        .session
-        .reply(pair.now, call.id, b""[..].into());
+    pair.acceptor.session.reply(call.id, b""[..].into());
     pair.flow();
     pair.dialer.expect_end(1);
     assert!(matches!(pair.dialer.events.pop_front(), Some(Event::Room)));
@@ -321,7 +307,7 @@ fn a_call_over_the_number_allowed_waits_for_room() {
 
     pair.dialer.try_call(pair.now, "a.f", b"", 4).unwrap_err();
     assert_eq!(pair.dialer.session.cancel(second), Some(2));
-    pair.dialer.poll(pair.now);
+    pair.dialer.poll();
     assert!(matches!(pair.dialer.events.pop_front(), Some(Event::Room)));
     assert!(pair.dialer.events.is_empty(), "told once");
     pair.flow();

@@ -29,9 +29,7 @@ fn a_cancelled_call_is_cancelled_there() {
     let event = pair.acceptor.events.pop_front();
     assert!(matches!(event, Some(Event::Cancelled(cancelled)) if cancelled == call.id));
 
-    pair.acceptor
-        .session
-        .reply(pair.now, call.id, b"late"[..].into());
+    pair.acceptor.session.reply(call.id, b"late"[..].into());
     assert!(
         !pair.acceptor.session.wants_write(),
         "nobody waits for the answer"
@@ -44,9 +42,7 @@ fn an_answer_that_crosses_the_cancel_is_ignored() {
     let id = pair.dialer.call(pair.now, "a.f", b"", 1);
     pair.flow();
     let call = pair.acceptor.expect_call();
-    pair.acceptor
-        .session
-        .reply(pair.now, call.id, b"late"[..].into());
+    pair.acceptor.session.reply(call.id, b"late"[..].into());
     pair.dialer.session.cancel(id);
     pair.flow();
     assert!(pair.dialer.events.is_empty() && pair.dialer.failed.is_none());
@@ -164,8 +160,8 @@ fn goodbye_lets_calls_finish_and_no_new_ones_begin() {
     pair.dialer.call(pair.now, "a.f", b"", 1);
     pair.acceptor.call(pair.now, "b.g", b"", 2);
     pair.flow();
-    pair.acceptor.session.goodbye(pair.now, "shutting down");
-    pair.acceptor.session.goodbye(pair.now, "once more");
+    pair.acceptor.session.goodbye("shutting down");
+    pair.acceptor.session.goodbye("once more");
     assert!(pair.acceptor.session.is_draining());
     let refused = pair.acceptor.try_call(pair.now, "b.g", b"", 3).unwrap_err();
     assert_eq!(refused.why, WhyRefused::Draining);
@@ -180,11 +176,11 @@ fn goodbye_lets_calls_finish_and_no_new_ones_begin() {
 
     pair.acceptor
         .session
-        .reply(pair.now, down.id, pattern(1 << 20).into());
+        .reply(down.id, pattern(1 << 20).into());
     pair.flow();
     assert!(matches!(pair.dialer.expect_end(1), Outcome::Reply(_)));
     assert!(pair.dialer.events.is_empty(), "one call is still under way");
-    pair.dialer.session.reply(pair.now, up.id, b""[..].into());
+    pair.dialer.session.reply(up.id, b""[..].into());
     pair.flow();
     assert!(matches!(
         pair.dialer.events.pop_front(),
@@ -206,7 +202,7 @@ fn a_call_that_crosses_the_goodbye_is_served() {
     let mut pair = Pair::connected();
     pair.acceptor.echoes = true;
     pair.dialer.call(pair.now, "a.f", b"", 1);
-    pair.acceptor.session.goodbye(pair.now, "");
+    pair.acceptor.session.goodbye("");
     pair.flow();
     assert!(matches!(
         pair.dialer.events.pop_front(),
@@ -228,7 +224,7 @@ fn who_waits_for_room_learns_of_the_goodbye() {
     let mut pair = Pair::connected_with(Limits::default(), one);
     pair.dialer.call(pair.now, "a.f", b"", 1);
     pair.dialer.try_call(pair.now, "a.f", b"", 2).unwrap_err();
-    pair.acceptor.session.goodbye(pair.now, "");
+    pair.acceptor.session.goodbye("");
     pair.flow();
     assert!(matches!(
         pair.dialer.events.pop_front(),
@@ -242,7 +238,7 @@ fn who_waits_for_room_learns_of_the_goodbye() {
 #[test]
 fn goodbye_can_be_said_before_hello() {
     let mut pair = Pair::new(Limits::default(), Limits::default());
-    pair.dialer.session.goodbye(pair.now, "a second link");
+    pair.dialer.session.goodbye("a second link");
     pair.connect();
     let event = pair.acceptor.events.pop_front();
     assert!(matches!(event, Some(Event::Goodbye { reason }) if reason == "a second link"));
@@ -260,9 +256,7 @@ fn closing_gives_every_open_call_back() {
     }
     pair.flow();
     let call = pair.acceptor.expect_call();
-    pair.acceptor
-        .session
-        .reply(pair.now, call.id, b""[..].into());
+    pair.acceptor.session.reply(call.id, b""[..].into());
     pair.flow();
     pair.dialer.expect_end(0);
     let mut tokens = pair.dialer.session.close();
@@ -360,7 +354,7 @@ fn only_the_answer_to_the_last_ping_is_measured() {
 fn a_slow_peer_that_trickles_one_frame_is_not_dead() {
     let mut pair = Pair::connected();
     pair.acceptor.call(pair.now, "a.f", &[7; 20], 1);
-    let bytes = pair.acceptor.write_once(pair.now);
+    let bytes = pair.acceptor.write_once();
     for byte in &bytes {
         pair.now += seconds(1.0);
         pair.dialer.receive(pair.now, &[*byte]);
@@ -445,7 +439,7 @@ fn who_waits_for_room_is_told_before_the_end() {
         } else {
             &mut pair.acceptor
         };
-        end.session.goodbye(pair.now, "enough");
+        end.session.goodbye("enough");
         pair.flow();
         let events: Vec<_> = pair.dialer.events.drain(..).collect();
         let is_room = |event: &Event<u32>| matches!(event, Event::Room);

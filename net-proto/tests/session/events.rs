@@ -36,7 +36,7 @@ pub(crate) fn publication(size: usize) -> Publication {
 
 /// The dialer subscribes to the acceptor: the stream's id.
 pub(crate) fn subscribed(pair: &mut Pair, interest: &Interest) -> CallId {
-    let asked = pair.dialer.session.interest(pair.now, interest);
+    let asked = pair.dialer.session.interest(interest);
     let id = asked.expect("there is room for an interest");
     pair.flow();
     match pair.acceptor.events.pop_front() {
@@ -50,8 +50,7 @@ pub(crate) fn subscribed(pair: &mut Pair, interest: &Interest) -> CallId {
 }
 
 pub(crate) fn publish(pair: &mut Pair, id: CallId, size: usize) -> Published {
-    let now = pair.now;
-    pair.acceptor.session.publish(now, id, &publication(size))
+    pair.acceptor.session.publish(id, &publication(size))
 }
 
 pub(crate) fn arrivals(end: &mut End) -> Vec<Arrival> {
@@ -68,9 +67,7 @@ pub(crate) fn numbers(arrivals: &[Arrival]) -> Vec<u64> {
 
 pub(crate) fn take_all(pair: &mut Pair, arrivals: &[Arrival]) {
     for arrival in arrivals {
-        pair.dialer
-            .session
-            .taken(pair.now, arrival.id, arrival.charge);
+        pair.dialer.session.taken(arrival.id, arrival.charge);
     }
 }
 
@@ -84,10 +81,7 @@ fn events_come_in_order_and_as_they_were_published() {
         metadata: Bytes::from_static(b"traceparent: 00"),
         body: Bytes::from_static(b"\x80"),
     };
-    assert_eq!(
-        pair.acceptor.session.publish(pair.now, id, &event),
-        ACCEPTED
-    );
+    assert_eq!(pair.acceptor.session.publish(id, &event), ACCEPTED);
     for size in [0, 1, 65_536, 65_537, 200_000, 5] {
         assert_eq!(publish(&mut pair, id, size), ACCEPTED);
     }
@@ -186,7 +180,7 @@ fn has_queue_room(end: &mut End, id: CallId) -> bool {
 fn who_waits_for_an_interest_that_is_taken_back_is_told() {
     let mut pair = Pair::connected();
     let id = full(&mut pair);
-    pair.dialer.session.lose_interest(pair.now, id);
+    pair.dialer.session.lose_interest(id);
     pair.flow();
     assert!(has_queue_room(&mut pair.acceptor, id));
     assert_eq!(publish(&mut pair, id, 1), Published::Gone);
@@ -196,7 +190,7 @@ fn who_waits_for_an_interest_that_is_taken_back_is_told() {
 fn who_waits_for_an_interest_that_is_ended_is_told() {
     let mut pair = Pair::connected();
     let id = full(&mut pair);
-    pair.acceptor.session.end_interest(pair.now, id);
+    pair.acceptor.session.end_interest(id);
     let is_end = |event| match event {
         Event::Arrived(arrival) => Some(arrival),
         _ => None,
@@ -275,7 +269,7 @@ fn events_leave_room_for_calls() {
     // Nothing is read any more: the link's credit is used up as far as events may.
     for _ in 0..2000 {
         let _ = publish(&mut pair, id, 60_000);
-        pair.acceptor.write_once(pair.now);
+        pair.acceptor.write_once();
     }
     let usage = pair.acceptor.session.usage();
     assert!(
@@ -294,7 +288,7 @@ fn an_interest_that_is_taken_back_ends_at_once() {
     for _ in 0..10 {
         let _ = publish(&mut pair, id, 60_000);
     }
-    pair.dialer.session.lose_interest(pair.now, id);
+    pair.dialer.session.lose_interest(id);
     pair.flow();
     assert!(pair.dialer.events.is_empty(), "{:?}", pair.dialer.events);
     assert!(
@@ -313,7 +307,7 @@ fn the_end_comes_after_all_that_was_published() {
     for size in [60_000, 60_000, 100_000, 10] {
         assert_eq!(publish(&mut pair, id, size), ACCEPTED);
     }
-    pair.acceptor.session.end_interest(pair.now, id);
+    pair.acceptor.session.end_interest(id);
     assert_eq!(publish(&mut pair, id, 1), Published::Gone);
     let mut seen = Vec::new();
     let mut ended = false;
@@ -324,7 +318,7 @@ fn the_end_comes_after_all_that_was_published() {
             match event {
                 Event::Arrived(arrival) => {
                     seen.push(arrival.number);
-                    pair.dialer.session.taken(pair.now, id, arrival.charge);
+                    pair.dialer.session.taken(id, arrival.charge);
                 }
                 Event::InterestEnded {
                     id: of,
@@ -342,7 +336,7 @@ fn a_refusal_ends_an_interest_with_its_reason() {
     let mut pair = Pair::connected();
     let id = subscribed(&mut pair, &interest(10, Policy::Block));
     let why = ErrorBody::new(ErrorCode::Refused, "not for your group");
-    pair.acceptor.session.refuse_interest(pair.now, id, &why);
+    pair.acceptor.session.refuse_interest(id, &why);
     pair.flow();
     match pair.dialer.events.pop_front() {
         Some(Event::InterestEnded { error, .. }) => assert_eq!(error, Some(why)),
@@ -358,7 +352,7 @@ fn a_refusal_stops_a_large_event_on_its_way() {
     let id = subscribed(&mut pair, &interest(10, Policy::Block));
     assert_eq!(publish(&mut pair, id, 1_000_000), ACCEPTED);
     let why = ErrorBody::new(ErrorCode::Refused, "not for your group");
-    pair.acceptor.session.refuse_interest(pair.now, id, &why);
+    pair.acceptor.session.refuse_interest(id, &why);
     pair.flow();
     assert_eq!(pair.acceptor.session.usage().leaving, 0);
 }
@@ -383,12 +377,12 @@ fn refusals_that_are_not_taken_have_an_end() {
     while pair.acceptor.failed.is_none() {
         asked += 1;
         assert!(asked < 200, "{:?}", pair.acceptor.session.usage());
-        pair.dialer.session.interest(pair.now, &wanted).unwrap();
-        let bytes = pair.dialer.write_once(pair.now);
+        pair.dialer.session.interest(&wanted).unwrap();
+        let bytes = pair.dialer.write_once();
         pair.acceptor.receive(pair.now, &bytes);
         for event in std::mem::take(&mut pair.acceptor.events) {
             if let Event::Interest { id, .. } = event {
-                pair.acceptor.session.refuse_interest(pair.now, id, &why);
+                pair.acceptor.session.refuse_interest(id, &why);
             }
         }
     }
@@ -407,7 +401,7 @@ fn interests_beyond_the_limit_are_answered_busy() {
         subscribed(&mut pair, &interest(1, Policy::Block));
     }
     let third = interest(1, Policy::Block);
-    pair.dialer.session.interest(pair.now, &third).unwrap();
+    pair.dialer.session.interest(&third).unwrap();
     pair.flow();
     match pair.dialer.events.pop_front() {
         Some(Event::InterestEnded {
@@ -424,22 +418,19 @@ fn interests_beyond_the_limit_are_answered_busy() {
 fn a_link_with_interests_is_drained_when_they_have_ended() {
     let mut pair = Pair::connected();
     let id = subscribed(&mut pair, &interest(10, Policy::Block));
-    pair.acceptor.session.goodbye(pair.now, "enough");
+    pair.acceptor.session.goodbye("enough");
     pair.flow();
     let is_drained = |end: &mut End| end.events.drain(..).any(|e| matches!(e, Event::Drained));
     assert!(!is_drained(&mut pair.dialer) && !is_drained(&mut pair.acceptor));
-    let refused = pair
-        .dialer
-        .session
-        .interest(pair.now, &interest(1, Policy::Block));
+    let refused = pair.dialer.session.interest(&interest(1, Policy::Block));
     assert_eq!(refused, Err(WhyRefused::Draining));
     assert_eq!(
         publish(&mut pair, id, 1),
         ACCEPTED,
         "until it is ended, it goes on"
     );
-    pair.acceptor.session.end_interest(pair.now, id);
-    pair.acceptor.poll(pair.now);
+    pair.acceptor.session.end_interest(id);
+    pair.acceptor.poll();
     pair.flow();
     assert!(is_drained(&mut pair.dialer) && is_drained(&mut pair.acceptor));
 }
@@ -458,7 +449,7 @@ fn numbers_go_on_from_the_greatest_that_may_be_said() {
             Published::Accepted { .. }
         ));
     }
-    pair.acceptor.write_once(pair.now);
+    pair.acceptor.write_once();
     assert_eq!(pair.acceptor.session.interests(), (0, 1));
 }
 
@@ -472,10 +463,8 @@ fn what_waits_goes_on_over_another_link_with_its_numbers() {
         let _ = publish(&mut old, before, 60_000);
     }
     let after = subscribed(&mut new, &wanted);
-    let backlog = old.acceptor.session.move_interest(old.now, before).unwrap();
-    new.acceptor
-        .session
-        .resume_interest(new.now, after, backlog);
+    let backlog = old.acceptor.session.move_interest(before).unwrap();
+    new.acceptor.session.resume_interest(after, backlog);
     assert_eq!(publish(&mut old, before, 1), Published::Gone);
     assert_eq!(
         publish(&mut new, after, 1),
@@ -510,9 +499,9 @@ fn what_goes_on_over_another_link_is_numbered_after_what_the_subscriber_had() {
         ..interest(10, Policy::Block)
     };
     let after = subscribed(&mut new, &ahead);
-    let backlog = old.acceptor.session.move_interest(old.now, before).unwrap();
+    let backlog = old.acceptor.session.move_interest(before).unwrap();
     let session = &mut new.acceptor.session;
-    session.resume_interest(new.now, after, backlog);
+    session.resume_interest(after, backlog);
     assert_eq!(publish(&mut new, after, 1), ACCEPTED);
     assert_eq!(numbers(&take_what_comes(&mut new)), [10, 11, 12]);
 }
@@ -530,7 +519,7 @@ fn an_interest_that_waits_for_room_is_told_of_it_whatever_calls_there_are() {
         event: "e".repeat(1024),
         ..interest(1, Policy::Block)
     };
-    let mut ask = || pair.dialer.session.interest(pair.now, &wanted);
+    let mut ask = || pair.dialer.session.interest(&wanted);
     let refused = std::iter::repeat_with(&mut ask).find_map(Result::err);
     assert_eq!(refused, Some(WhyRefused::Blocked));
     pair.flow();
@@ -567,9 +556,6 @@ fn large_events_that_leave_are_bounded_whoever_they_are_for() {
 fn a_peer_that_does_not_know_events_is_not_asked() {
     let mut pair = Pair::new(Limits::default(), Limits::default());
     pair.connect_to_older();
-    let refused = pair
-        .dialer
-        .session
-        .interest(pair.now, &interest(1, Policy::Block));
+    let refused = pair.dialer.session.interest(&interest(1, Policy::Block));
     assert_eq!(refused, Err(WhyRefused::NotSupported));
 }

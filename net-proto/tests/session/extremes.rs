@@ -121,11 +121,8 @@ fn a_side_whose_limits_are_of_nothing_still_calls_what_takes_no_value() {
         (&first.body[..], second.body.len()),
         (&b"argument"[..], 200_000)
     );
-    let now = pair.now;
-    pair.acceptor
-        .session
-        .reply(now, first.id, b"value"[..].into());
-    pair.acceptor.session.reply(now, second.id, b""[..].into());
+    pair.acceptor.session.reply(first.id, b"value"[..].into());
+    pair.acceptor.session.reply(second.id, b""[..].into());
     pair.flow();
     let Outcome::Error(error) = pair.dialer.expect_end(1) else {
         panic!("it was taken");
@@ -151,7 +148,7 @@ fn a_peer_that_serves_no_calls_is_not_waited_for() {
     pair.flow();
     assert_eq!(pair.acceptor.expect_end(2), Outcome::Reply(b"x"[..].into()));
     pair.acceptor.receive(pair.now, &call(1));
-    pair.acceptor.write_once(pair.now);
+    pair.acceptor.write_once();
     assert_eq!(
         (&pair.acceptor.failed, pair.acceptor.count(ERROR)),
         (&None, 1)
@@ -183,7 +180,7 @@ fn declared_sizes_that_pass_the_largest_number_together_are_counted_right() {
     }
     assert_eq!(pair.acceptor.failed, None);
     assert_eq!(pair.acceptor.session.usage().arriving, 2 * largest);
-    pair.acceptor.write_once(pair.now);
+    pair.acceptor.write_once();
     assert_eq!(pair.acceptor.count(ERROR), 2);
     for stream in [1, 3] {
         let bytes = frame(CANCEL, 0, stream, b"");
@@ -253,9 +250,7 @@ fn the_last_stream_there_is_can_be_called_on_and_none_after_it() {
     pair.acceptor.receive(pair.now, &call(u64::MAX));
     let seen = pair.acceptor.expect_call();
     assert_eq!(seen.id, u64::MAX);
-    pair.acceptor
-        .session
-        .reply(pair.now, seen.id, b""[..].into());
+    pair.acceptor.session.reply(seen.id, b""[..].into());
     // Every stream of its counts as used now, so nothing but a call can fail on one.
     pair.acceptor.receive(pair.now, &frame(CANCEL, 0, 1, b""));
     assert_eq!(pair.acceptor.failed, None);
@@ -272,8 +267,8 @@ fn before_hello_there_is_nothing_but_a_preface_and_a_hello() {
     let session = &mut pair.dialer.session;
     let why = session.call(now, outgoing("a.f", b""), 1).unwrap_err().why;
     assert_eq!(why, WhyRefused::NotConnected);
-    touch_everything(&mut pair.dialer.session, now);
-    pair.dialer.write_once(now);
+    touch_everything(&mut pair.dialer.session);
+    pair.dialer.write_once();
     assert_eq!(pair.dialer.sent.len(), 1);
     assert_eq!(pair.dialer.count(HELLO), 1);
     assert!(!pair.dialer.session.wants_write());
@@ -281,15 +276,15 @@ fn before_hello_there_is_nothing_but_a_preface_and_a_hello() {
 }
 
 /// Speaks of calls that there never were.
-fn touch_everything(session: &mut net_proto::Session<u32>, now: Instant) {
+fn touch_everything(session: &mut net_proto::Session<u32>) {
     for id in [0, 1, 2, 3, u64::MAX - 1, u64::MAX] {
         assert_eq!(session.cancel(id), None);
         assert!(!session.is_wanted(id));
-        session.reply(now, id, b"x"[..].into());
-        session.reply(now, id, vec![0; 200_000].into());
-        session.flag(now, id, "F");
-        session.flag(now, id, &"F".repeat(2000));
-        session.error(now, id, &ErrorBody::new(ErrorCode::Remote, "x"));
+        session.reply(id, b"x"[..].into());
+        session.reply(id, vec![0; 200_000].into());
+        session.flag(id, "F");
+        session.flag(id, &"F".repeat(2000));
+        session.error(id, &ErrorBody::new(ErrorCode::Remote, "x"));
     }
 }
 
@@ -298,10 +293,10 @@ fn nothing_is_added_to_what_is_being_written() {
     let mut pair = Pair::connected();
     let mut out = net_proto::Transmit::default();
     pair.dialer.call(pair.now, "a.f", b"first", 1);
-    pair.dialer.session.transmit(pair.now, &mut out);
+    pair.dialer.session.transmit(&mut out);
     let length = out.len();
     pair.dialer.call(pair.now, "a.f", b"second", 2);
-    pair.dialer.session.transmit(pair.now, &mut out);
+    pair.dialer.session.transmit(&mut out);
     assert_eq!(out.len(), length);
     assert!(pair.dialer.session.wants_write());
 }
@@ -309,7 +304,7 @@ fn nothing_is_added_to_what_is_being_written() {
 #[test]
 fn answers_to_and_cancels_of_calls_that_never_were_do_nothing() {
     let mut pair = Pair::connected();
-    touch_everything(&mut pair.acceptor.session, pair.now);
+    touch_everything(&mut pair.acceptor.session);
     assert!(!pair.acceptor.session.wants_write());
     pair.flow();
     assert_eq!(pair.dialer.failed, None);
@@ -352,15 +347,15 @@ fn a_closed_session_holds_nothing_and_wants_nothing() {
     );
 
     // Whatever it is told after, it says and wants nothing.
-    touch_everything(&mut pair.dialer.session, now);
-    pair.dialer.session.goodbye(now, "late");
+    touch_everything(&mut pair.dialer.session);
+    pair.dialer.session.goodbye("late");
     pair.dialer.session.probe(now);
     let later = now + Duration::from_secs(3600);
     assert_eq!(pair.dialer.session.handle_timeout(later), Ok(()));
     pair.dialer
         .receive(later, &[call(4), frame(GOODBYE, 0, 0, b"bye")].concat());
     assert!(!pair.dialer.session.wants_write());
-    assert_eq!(pair.dialer.write_once(later), b"");
+    assert_eq!(pair.dialer.write_once(), b"");
     assert_eq!(pair.dialer.session.timeout(), None);
     assert!(pair.dialer.session.poll().is_none() && pair.dialer.events.is_empty());
     assert_eq!(

@@ -299,7 +299,7 @@ fn what_is_said_twice_or_too_late_is_ignored() {
 
 fn hello() -> Vec<u8> {
     let mut pair = Pair::new(Limits::default(), Limits::default());
-    pair.dialer.write_once(pair.now)[24..].to_vec()
+    pair.dialer.write_once()[24..].to_vec()
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn calls_over_the_number_allowed_are_answered_busy() {
         (pair.acceptor.events.len(), pair.acceptor.session.serving()),
         (2, 2)
     );
-    pair.acceptor.write_once(pair.now);
+    pair.acceptor.write_once();
     assert_eq!(pair.acceptor.count(ERROR), 1);
     assert_eq!(pair.acceptor.sent.last().unwrap().stream, 5);
 }
@@ -365,11 +365,9 @@ fn a_caller_that_takes_no_answers_cannot_fill_our_memory() {
     while pair.acceptor.failed.is_none() {
         pair.acceptor.receive(pair.now, &call(stream, b""));
         while let Some(Event::Call(call)) = pair.acceptor.events.pop_front() {
-            pair.acceptor
-                .session
-                .reply(pair.now, call.id, vec![0; 1000].into());
+            pair.acceptor.session.reply(call.id, vec![0; 1000].into());
         }
-        pair.acceptor.write_once(pair.now);
+        pair.acceptor.write_once();
         stream += 2;
         assert!(stream < 10_000, "it was let go on");
     }
@@ -387,7 +385,7 @@ fn a_caller_that_reads_nothing_has_no_credit_to_give_back() {
         pair.acceptor.echoes = true;
         pair.acceptor.receive(pair.now, &call(1, &[0; 100]));
         if is_read {
-            pair.acceptor.write_once(pair.now);
+            pair.acceptor.write_once();
         }
         // Were it taken, the answers to a window of small calls could be as large as they like.
         pair.acceptor.receive(pair.now, &credit);
@@ -404,7 +402,7 @@ fn pings_do_not_pile_up_answers() {
         pair.acceptor
             .receive(pair.now, &frame(PING, 0, 0, &number.to_le_bytes()));
     }
-    let bytes = pair.acceptor.write_once(pair.now);
+    let bytes = pair.acceptor.write_once();
     assert_eq!(bytes, frame(0x0E, 0, 0, &999_u64.to_le_bytes()));
 }
 
@@ -414,7 +412,7 @@ fn a_body_that_claims_too_much_is_refused_without_waiting_for_it() {
     pair.acceptor.receive(pair.now, &large_call(1, u64::MAX));
     pair.acceptor
         .receive(pair.now, &frame(CHUNK, 0, 1, b"and so it begins"));
-    let bytes = pair.acceptor.write_once(pair.now);
+    let bytes = pair.acceptor.write_once();
     assert!(pair.acceptor.failed.is_none());
 
     // Seen by a caller that did make such a call.
@@ -450,7 +448,7 @@ proptest! {
             let flags = flags & flags >> 4;
             pair.acceptor.receive(pair.now, &frame(kind, flags, stream, &payload));
             if pair.acceptor.session.wants_write() {
-                pair.acceptor.write_once(pair.now);
+                pair.acceptor.write_once();
             }
         }
     }
@@ -458,14 +456,14 @@ proptest! {
     #[test]
     fn a_changed_byte_is_survived(place in 0..3000_usize, value: u8) {
         let mut pair = Pair::new(Limits::default(), Limits::default());
-        let mut bytes = pair.dialer.write_once(pair.now);
-        let theirs = pair.acceptor.write_once(pair.now);
+        let mut bytes = pair.dialer.write_once();
+        let theirs = pair.acceptor.write_once();
         pair.dialer.receive(pair.now, &theirs);
         for token in 0..40 {
             pair.dialer.call(pair.now, "a.f", &pattern(token as usize), token);
         }
-        pair.dialer.session.goodbye(pair.now, "done");
-        bytes.extend(pair.dialer.write_once(pair.now));
+        pair.dialer.session.goodbye("done");
+        bytes.extend(pair.dialer.write_once());
         let place = place % bytes.len();
         bytes[place] = value;
         pair.acceptor.echoes = true;

@@ -31,14 +31,12 @@ fn small_calls_are_answered_while_64_mib_go_each_way() {
         token += 1;
         pair.dialer.call(pair.now, "a.small", b"?", token);
         // One there and back: by then a small call has its answer, however much is still to go.
-        let bytes = pair.dialer.write_once(pair.now);
+        let bytes = pair.dialer.write_once();
         pair.acceptor.receive(pair.now, &bytes);
         let asked = pair.acceptor.expect_call();
         assert_eq!(&*asked.tag.name, "a.small");
-        pair.acceptor
-            .session
-            .reply(pair.now, asked.id, b"!"[..].into());
-        let bytes = pair.acceptor.write_once(pair.now);
+        pair.acceptor.session.reply(asked.id, b"!"[..].into());
+        let bytes = pair.acceptor.write_once();
         assert!(bytes.len() < 400 * 1024, "one transmit keeps to its budget");
         pair.dialer.receive(pair.now, &bytes);
         assert_eq!(
@@ -79,7 +77,7 @@ fn credit_bounds_what_is_under_way() {
     let under_way = |pair: &mut Pair| {
         let mut bytes = 0;
         while pair.dialer.session.wants_write() {
-            bytes += pair.dialer.write_once(pair.now).len();
+            bytes += pair.dialer.write_once().len();
         }
         bytes
     };
@@ -173,7 +171,7 @@ fn answers_without_credit_wait_in_order_and_go_before_calls() {
     while !pair.acceptor.events.is_empty() {
         let call = pair.acceptor.expect_call();
         let body = body(&call);
-        pair.acceptor.session.reply(pair.now, call.id, body.into());
+        pair.acceptor.session.reply(call.id, body.into());
     }
     let refused = pair.acceptor.try_call(pair.now, "b.g", b"", 9).unwrap_err();
     assert_eq!(refused.why, WhyRefused::Blocked);
@@ -213,12 +211,10 @@ fn new_calls_are_turned_away_while_too_many_answers_wait() {
     pair.flow();
     for _ in 0..11 {
         let call = pair.acceptor.expect_call();
-        pair.acceptor
-            .session
-            .reply(pair.now, call.id, vec![0; 60_000].into());
+        pair.acceptor.session.reply(call.id, vec![0; 60_000].into());
     }
     pair.dialer.call(pair.now, "a.f", b"", 11);
-    let bytes = pair.dialer.write_once(pair.now);
+    let bytes = pair.dialer.write_once();
     pair.acceptor.receive(pair.now, &bytes);
     assert!(pair.acceptor.events.is_empty(), "it is not served");
     pair.flow();
@@ -248,9 +244,9 @@ fn a_call_that_waited_for_its_turn_is_not_run_while_too_many_answers_wait() {
     for _ in 0..20 {
         let call = pair.acceptor.expect_call();
         let session = &mut pair.acceptor.session;
-        if session.may_run(pair.now, call.id) {
+        if session.may_run(call.id) {
             ran += 1;
-            session.reply(pair.now, call.id, vec![0; 60_000].into());
+            session.reply(call.id, vec![0; 60_000].into());
         }
     }
     // What the window takes, and two of those that wait.
@@ -282,12 +278,12 @@ fn an_answer_that_waits_for_credit_is_dropped_with_its_call() {
     while !pair.acceptor.events.is_empty() {
         let call = pair.acceptor.expect_call();
         let body = vec![0; 60_000];
-        pair.acceptor.session.reply(pair.now, call.id, body.into());
+        pair.acceptor.session.reply(call.id, body.into());
     }
     for id in &ids[10..] {
         pair.dialer.session.cancel(*id);
     }
-    let cancels = pair.dialer.write_once(pair.now);
+    let cancels = pair.dialer.write_once();
     pair.acceptor.receive(pair.now, &cancels);
     assert_eq!(pair.acceptor.session.serving(), 2);
     pair.flow();
@@ -313,10 +309,10 @@ fn chunks_of_a_call_whose_refusal_waits_for_credit_are_ignored() {
     for _ in 0..9 {
         let call = pair.acceptor.expect_call();
         let body = vec![0; 60_000];
-        pair.acceptor.session.reply(pair.now, call.id, body.into());
+        pair.acceptor.session.reply(call.id, body.into());
     }
     pair.dialer.call(pair.now, "a.f", &pattern(2 * MIB), 9);
-    let bytes = pair.dialer.write_once(pair.now);
+    let bytes = pair.dialer.write_once();
     pair.acceptor.receive(pair.now, &bytes);
     assert_eq!(pair.acceptor.failed, None);
     pair.flow();
@@ -337,7 +333,7 @@ fn what_arriving_bodies_take_up_is_free_again_however_they_end() {
     for token in 0..4 {
         // A call that is cancelled while it arrives.
         let id = pair.dialer.call(pair.now, "a.f", &body, token);
-        let bytes = pair.dialer.write_once(pair.now);
+        let bytes = pair.dialer.write_once();
         pair.acceptor.receive(pair.now, &bytes);
         pair.dialer.session.cancel(id);
 
@@ -347,9 +343,9 @@ fn what_arriving_bodies_take_up_is_free_again_however_they_end() {
             pair.flow();
             let call = pair.acceptor.expect_call();
             let body = body.clone();
-            pair.acceptor.session.reply(pair.now, call.id, body.into());
+            pair.acceptor.session.reply(call.id, body.into());
             if is_cancelled {
-                let bytes = pair.acceptor.write_once(pair.now);
+                let bytes = pair.acceptor.write_once();
                 pair.dialer.receive(pair.now, &bytes);
                 pair.dialer.session.cancel(id);
             } else {
@@ -368,9 +364,9 @@ fn no_credit_is_given_for_what_needs_none() {
     let mut pair = Pair::connected();
     pair.dialer.call(pair.now, "a.f", &pattern(4 * MIB), 1);
     while pair.dialer.session.wants_write() {
-        let bytes = pair.dialer.write_once(pair.now);
+        let bytes = pair.dialer.write_once();
         pair.acceptor.receive(pair.now, &bytes);
-        pair.acceptor.write_once(pair.now);
+        pair.acceptor.write_once();
     }
     pair.acceptor.expect_call();
     let on_streams = |frame: &&crate::pair::Sent| frame.kind == CREDIT && frame.stream != 0;
@@ -422,7 +418,7 @@ fn a_reply_over_what_is_taken_ends_as_too_large() {
     let call = pair.acceptor.expect_call();
     pair.acceptor
         .session
-        .reply(pair.now, call.id, vec![0; 100_001].into());
+        .reply(call.id, vec![0; 100_001].into());
     pair.flow();
     let Outcome::Error(error) = pair.dialer.expect_end(1) else {
         panic!("taken");
@@ -443,9 +439,7 @@ fn a_reply_over_what_is_taken_ends_as_too_large() {
     let body = pattern(2 * MIB);
     for _ in 0..2 {
         let call = pair.acceptor.expect_call();
-        pair.acceptor
-            .session
-            .reply(pair.now, call.id, body.clone().into());
+        pair.acceptor.session.reply(call.id, body.clone().into());
     }
     pair.flow();
     let (size, limit) = (2 << 20, 1 << 20);
@@ -460,7 +454,7 @@ fn a_cancelled_large_call_stops_and_is_never_seen() {
     let mut pair = Pair::connected();
     pair.acceptor.echoes = true;
     let id = pair.dialer.call(pair.now, "a.f", &pattern(10 * MIB), 1);
-    let bytes = pair.dialer.write_once(pair.now);
+    let bytes = pair.dialer.write_once();
     pair.acceptor.receive(pair.now, &bytes);
     assert_eq!(pair.dialer.session.cancel(id), Some(1));
     pair.flow();
@@ -477,14 +471,14 @@ fn a_large_reply_that_is_not_wanted_any_more_stops() {
     let call = pair.acceptor.expect_call();
     pair.acceptor
         .session
-        .reply(pair.now, call.id, pattern(10 * MIB).into());
-    let bytes = pair.acceptor.write_once(pair.now);
+        .reply(call.id, pattern(10 * MIB).into());
+    let bytes = pair.acceptor.write_once();
     pair.dialer.receive(pair.now, &bytes);
     assert_eq!(pair.dialer.session.cancel(id), Some(1));
     // What was under way arrives late and is ignored.
-    let late = pair.acceptor.write_once(pair.now);
+    let late = pair.acceptor.write_once();
     pair.dialer.receive(pair.now, &late);
-    let cancel = pair.dialer.write_once(pair.now);
+    let cancel = pair.dialer.write_once();
     pair.acceptor.receive(pair.now, &cancel);
     assert!(!pair.acceptor.session.wants_write(), "the rest is gone");
     pair.flow();
@@ -502,7 +496,7 @@ fn an_owned_large_body_is_written_from_where_it_lies() {
     };
     pair.dialer.session.call(pair.now, call, 1).unwrap();
     let mut transmit = net_proto::Transmit::default();
-    pair.dialer.session.transmit(pair.now, &mut transmit);
+    pair.dialer.session.transmit(&mut transmit);
     let mut slices = [std::io::IoSlice::new(&[]); 3];
     assert_eq!(
         transmit.slices(&mut slices),

@@ -48,7 +48,7 @@ fn a_large_event_does_not_take_the_turn_of_a_small_one_that_was_dropped() {
     assert_eq!(publish(&mut pair, id, 60_000), ACCEPTED);
     assert_eq!(publish(&mut pair, other, 60_000), ACCEPTED);
     take_all(&mut pair, &held[..1]);
-    let credit = pair.dialer.write_once(pair.now);
+    let credit = pair.dialer.write_once();
     pair.acceptor.receive(pair.now, &credit);
     let dropped = Published::Accepted { dropped: 1 };
     assert_eq!(publish(&mut pair, id, 100_000), dropped);
@@ -94,11 +94,11 @@ fn a_large_event_waits_for_the_room_that_a_withdrawn_one_had() {
     for id in [first, second] {
         assert_eq!(publish(&mut pair, id, 500_000), ACCEPTED);
         // A few chunks of each, whose turns come one after the other.
-        let bytes = pair.acceptor.write_once(pair.now);
+        let bytes = pair.acceptor.write_once();
         pair.dialer.receive(pair.now, &bytes);
     }
     assert_eq!(pair.dialer.session.usage().arriving, 500_000);
-    pair.dialer.session.lose_interest(pair.now, first);
+    pair.dialer.session.lose_interest(first);
     let seen = take_what_comes(&mut pair);
     assert_eq!(seen.len(), 1);
     assert_eq!((seen[0].id, seen[0].body.len()), (second, 500_000));

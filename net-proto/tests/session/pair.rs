@@ -106,8 +106,7 @@ impl Pair {
     /// The dialer hears a HELLO in which no features are named.
     pub(crate) fn connect_to_older(&mut self) {
         let arrival = self.now;
-        self.acceptor
-            .write(self.now, arrival, &mut self.dialer.arriving);
+        self.acceptor.write(arrival, &mut self.dialer.arriving);
         let Some((_, mut hello)) = self.dialer.arriving.pop_front() else {
             panic!("no HELLO");
         };
@@ -138,8 +137,8 @@ impl Pair {
         loop {
             let arrival = self.now + self.network.delay;
             let (dialer, acceptor) = (&mut self.dialer, &mut self.acceptor);
-            dialer.write(self.now, arrival, &mut acceptor.arriving);
-            acceptor.write(self.now, arrival, &mut dialer.arriving);
+            dialer.write(arrival, &mut acceptor.arriving);
+            acceptor.write(arrival, &mut dialer.arriving);
 
             let arrivals = [dialer.next_arrival(), acceptor.next_arrival()];
             let mut next = arrivals.into_iter().flatten().min();
@@ -192,24 +191,19 @@ impl End {
     }
 
     /// Writes all there is; it is in `wire` then.
-    pub(crate) fn write(
-        &mut self,
-        now: Instant,
-        arrival: Instant,
-        wire: &mut VecDeque<(Instant, Vec<u8>)>,
-    ) {
+    pub(crate) fn write(&mut self, arrival: Instant, wire: &mut VecDeque<(Instant, Vec<u8>)>) {
         while self.failed.is_none() && self.session.wants_write() {
-            let bytes = self.write_once(now);
+            let bytes = self.write_once();
             if !bytes.is_empty() {
                 wire.push_back((arrival, bytes));
             }
-            self.poll(now);
+            self.poll();
         }
     }
 
     /// The bytes of one transmit, taken in writes that end anywhere, as a socket's do.
-    pub(crate) fn write_once(&mut self, now: Instant) -> Vec<u8> {
-        self.session.transmit(now, &mut self.transmit);
+    pub(crate) fn write_once(&mut self) -> Vec<u8> {
+        self.session.transmit(&mut self.transmit);
         let mut bytes = Vec::with_capacity(self.transmit.len());
         while !self.transmit.is_empty() {
             let mut slices = [IoSlice::new(&[]); 3];
@@ -263,7 +257,7 @@ impl End {
         self.input.extend_from_slice(bytes);
         loop {
             match self.session.receive(now, &mut self.input) {
-                Ok(Some(event)) => self.take(now, event),
+                Ok(Some(event)) => self.take(event),
                 Ok(None) => return,
                 Err(error) => {
                     self.failed = Some(error);
@@ -279,19 +273,19 @@ impl End {
         {
             self.failed = Some(error);
         }
-        self.poll(now);
+        self.poll();
     }
 
-    pub(crate) fn poll(&mut self, now: Instant) {
+    pub(crate) fn poll(&mut self) {
         while let Some(event) = self.session.poll() {
-            self.take(now, event);
+            self.take(event);
         }
     }
 
-    fn take(&mut self, now: Instant, event: Event<u32>) {
+    fn take(&mut self, event: Event<u32>) {
         match event {
             Event::Call(call) if self.echoes => {
-                self.session.reply(now, call.id, call.body.into());
+                self.session.reply(call.id, call.body.into());
             }
             event => self.events.push_back(event),
         }

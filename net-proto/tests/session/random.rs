@@ -183,13 +183,13 @@ impl Driver {
             }
             Step::Reply { which, size } => {
                 if let Some(id) = pick(&mut self.asked, *which) {
-                    end.session.reply(now, id, pattern(*size).into());
+                    end.session.reply(id, pattern(*size).into());
                 }
             }
             Step::Error { which } => {
                 if let Some(id) = pick(&mut self.asked, *which) {
                     end.session
-                        .error(now, id, &ErrorBody::new(ErrorCode::Remote, "no"));
+                        .error(id, &ErrorBody::new(ErrorCode::Remote, "no"));
                 }
             }
             Step::Subscribe { keep, blocks } => {
@@ -206,7 +206,7 @@ impl Driver {
                     after: 0,
                     turn: 1,
                 };
-                if let Ok(id) = end.session.interest(now, &interest) {
+                if let Ok(id) = end.session.interest(&interest) {
                     self.interests.insert(id, 0);
                 }
             }
@@ -217,7 +217,7 @@ impl Driver {
                         metadata: Bytes::copy_from_slice(&(*count + 1).to_le_bytes()),
                         body: pattern(*size).into(),
                     };
-                    match end.session.publish(now, id, &event) {
+                    match end.session.publish(id, &event) {
                         Published::Full => {}
                         Published::Gone => panic!("{id} is wanted"),
                         Published::Accepted { .. } | Published::TooLarge { .. } => *count += 1,
@@ -227,25 +227,25 @@ impl Driver {
             Step::Take { which } => {
                 if !self.arrived.is_empty() {
                     let arrival = self.arrived.swap_remove(which % self.arrived.len());
-                    end.session.taken(now, arrival.id, arrival.charge);
+                    end.session.taken(arrival.id, arrival.charge);
                 }
             }
             Step::LoseInterest { which } => {
                 if let Some(id) = pick_key(&self.interests, *which) {
                     self.interests.remove(&id);
-                    end.session.lose_interest(now, id);
+                    end.session.lose_interest(id);
                 }
             }
             Step::EndInterest { which } => {
                 if let Some(id) = pick_key(&self.wanted, *which) {
                     self.wanted.remove(&id);
-                    end.session.end_interest(now, id);
+                    end.session.end_interest(id);
                 }
             }
-            Step::Goodbye => end.session.goodbye(now, "enough"),
+            Step::Goodbye => end.session.goodbye("enough"),
             Step::Flow | Step::Pass { .. } => {}
         }
-        end.poll(now);
+        end.poll();
     }
 }
 
@@ -304,10 +304,10 @@ proptest! {
                 let sides = drivers.iter_mut().zip([&mut pair.dialer, &mut pair.acceptor]);
                 for (driver, end) in sides {
                     for arrival in driver.arrived.drain(..) {
-                        end.session.taken(pair.now, arrival.id, arrival.charge);
+                        end.session.taken(arrival.id, arrival.charge);
                     }
                     for id in driver.wanted.drain().map(|(id, _)| id) {
-                        end.session.end_interest(pair.now, id);
+                        end.session.end_interest(id);
                     }
                 }
                 let answer = Step::Reply { which: 0, size: 10 };

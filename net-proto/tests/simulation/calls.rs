@@ -149,7 +149,7 @@ impl World {
     }
 
     pub(crate) fn answer(&mut self, n: usize, running: &Running) {
-        let (call, instant) = (running.call, self.instant());
+        let call = running.call;
         let answered = match self.sabotage {
             Sabotage::LosesAnswers if call % 5 == 1 => return,
             Sabotage::SwapsAnswers if call > 0 => call - 1,
@@ -157,7 +157,7 @@ impl World {
         };
         let body = answer(answered, &self.calls[call as usize]);
         if let Some(end) = self.nodes[n].ends.get_mut(&running.conn) {
-            end.session.reply(instant, running.id, body.into());
+            end.session.reply(running.id, body.into());
             self.poll(n, running.conn);
         }
     }

@@ -167,7 +167,6 @@ impl World {
         for number in wishes {
             self.unsubscribe(n, number);
         }
-        let instant = self.instant();
         let node = &mut self.nodes[n];
         node.events.bursts.retain(|burst| burst.waiting.is_some());
         for burst in &mut node.events.bursts {
@@ -176,8 +175,8 @@ impl World {
         for (conn, end) in &mut node.ends {
             for id in node.events.audience.on(conn).collect::<Vec<_>>() {
                 match self.sabotage {
-                    Sabotage::LeavesAtOnce => drop(end.session.move_interest(instant, id)),
-                    _ => end.session.end_interest(instant, id),
+                    Sabotage::LeavesAtOnce => drop(end.session.move_interest(id)),
+                    _ => end.session.end_interest(id),
                 }
             }
         }
@@ -225,7 +224,6 @@ impl World {
     }
 
     fn carry_out(&mut self, n: usize) {
-        let instant = self.instant();
         while let Some(action) = self.nodes[n].events.interests.poll() {
             let node = &mut self.nodes[n];
             match action {
@@ -248,7 +246,7 @@ impl World {
                     let asked = match node.ends.get_mut(&link) {
                         Some(_) if is_jammed => Err(WhyRefused::Blocked),
                         Some(_) if is_full => Err(WhyRefused::Blocked),
-                        Some(end) => end.session.interest(instant, &interest),
+                        Some(end) => end.session.interest(&interest),
                         None => Err(WhyRefused::NotConnected),
                     };
                     match asked {
@@ -261,7 +259,7 @@ impl World {
                 Action::Lose { link, id } => {
                     node.events.untaken.remove(&(link, id));
                     if let Some(end) = node.ends.get_mut(&link) {
-                        end.session.lose_interest(instant, id);
+                        end.session.lose_interest(id);
                     }
                 }
                 Action::Deliver(delivery) => self.deliver(n, delivery),
@@ -329,7 +327,7 @@ impl World {
 
     fn take(&mut self, n: usize, delivery: &Delivery<Conn>) {
         self.check_taken(n, delivery);
-        let (now, instant) = (self.now, self.instant());
+        let now = self.now;
         let node = &mut self.nodes[n];
         let Arrival { id, charge, .. } = delivery.arrival;
         let inbox = node.events.inboxes.get_mut(&(delivery.wish, delivery.peer));
@@ -345,7 +343,7 @@ impl World {
         if self.sabotage != Sabotage::NeverTakes
             && let Some(end) = node.ends.get_mut(&delivery.link)
         {
-            end.session.taken(instant, id, charge);
+            end.session.taken(id, charge);
         }
         if let Some(conn) = next_link {
             node.events.interests.room(delivery.peer, &conn);

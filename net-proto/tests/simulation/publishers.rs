@@ -121,7 +121,6 @@ impl World {
 
     /// Hands an event to those who wait for it and have room.
     fn try_all(&mut self, n: usize, event: &str, waiting: &mut Waiting) {
-        let instant = self.instant();
         for (peer, number) in std::mem::take(&mut waiting.by) {
             let node = &mut self.nodes[n];
             let members = node.events.audience.of(event);
@@ -132,7 +131,7 @@ impl World {
                 continue;
             };
             let published = match node.ends.get_mut(&member.link) {
-                Some(end) => end.session.publish(instant, member.id, &waiting.event),
+                Some(end) => end.session.publish(member.id, &waiting.event),
                 None => Published::Gone,
             };
             if published == Published::Full {
@@ -144,7 +143,6 @@ impl World {
     }
 
     pub(crate) fn joined(&mut self, n: usize, conn: Conn, id: CallId, interest: &Interest) {
-        let instant = self.instant();
         let sabotage = self.sabotage;
         let node = &mut self.nodes[n];
         let new = Member {
@@ -157,20 +155,20 @@ impl World {
         match node.events.audience.joined(&interest.event, new) {
             Joined::New => {}
             Joined::Instead(old) => {
-                let backlog = session(node, old.link).move_interest(instant, old.id);
+                let backlog = session(node, old.link).move_interest(old.id);
                 if let Some(backlog) = backlog
                     && sabotage != Sabotage::LosesBacklogs
                 {
-                    session(node, conn).resume_interest(instant, id, backlog);
+                    session(node, conn).resume_interest(id, backlog);
                 }
                 node.events.wake(|waker| waker.0 == old.link);
             }
-            Joined::Late => session(node, conn).end_interest(instant, id),
+            Joined::Late => session(node, conn).end_interest(id),
         }
         if !self.nodes[n].is_up() {
             let end = self.nodes[n].ends.get_mut(&conn);
             let end = end.expect("it has just said so");
-            end.session.end_interest(instant, id);
+            end.session.end_interest(id);
         }
     }
 }

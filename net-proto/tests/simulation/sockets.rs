@@ -126,7 +126,7 @@ impl World {
         let (wire, side) = conn;
         let mut is_busy = false;
         loop {
-            let (instant, arrival) = (self.instant(), self.arrival());
+            let arrival = self.arrival();
             let Some(end) = self.nodes[n].ends.get_mut(&conn) else {
                 return is_busy;
             };
@@ -138,7 +138,7 @@ impl World {
                     }
                     return is_busy;
                 }
-                end.session.transmit(instant, &mut end.out);
+                end.session.transmit(&mut end.out);
                 self.poll(n, conn);
                 continue;
             }

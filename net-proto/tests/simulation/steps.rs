@@ -96,12 +96,11 @@ impl World {
                 let disturbed = self.disturbed.clone();
                 self.all_trouble(peer, after(ms) + GRACE);
                 self.disturbed = disturbed;
-                let instant = self.instant();
                 self.end_events(peer);
                 let node = &mut self.nodes[peer];
                 node.state = State::Leaving(now + GRACE, Time::from(ms) * MS);
                 for end in node.ends.values_mut() {
-                    end.session.goodbye(instant, "shutting down");
+                    end.session.goodbye("shutting down");
                 }
                 let routing: Vec<_> = node.waiting.drain().flat_map(|(_, calls)| calls).collect();
                 for call in routing {

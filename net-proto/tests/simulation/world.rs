@@ -343,14 +343,14 @@ impl World {
         let peer = self.nodes[n].ends[&conn].peer;
         match event {
             Event::Connected { hello, .. } => {
-                let (carrier, instant) = (self.wires[wire].carrier, self.instant());
+                let carrier = self.wires[wire].carrier;
                 let node = &mut self.nodes[n];
                 let is_up = node.is_up();
                 let end = node.ends.get_mut(&conn).expect("it has just said so");
                 end.peer = Some(hello.id);
                 let dialled = end.dialled.clone();
                 if !is_up {
-                    end.session.goodbye(instant, "shutting down");
+                    end.session.goodbye("shutting down");
                 }
                 node.links.linked(New {
                     link: conn,
@@ -425,7 +425,7 @@ impl World {
                     self.say(|| format!("{n}: drains {conn:?}"));
                     let end = self.nodes[n].ends.get_mut(&conn);
                     let end = end.expect("a link that is known is there");
-                    end.session.goodbye(instant, ANOTHER_LINK);
+                    end.session.goodbye(ANOTHER_LINK);
                     self.poll(n, conn);
                 }
                 Action::Routed { target, route } => {

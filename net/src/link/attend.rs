@@ -189,10 +189,10 @@ impl Attendance {
     /// Reads and handles what comes until the call of `slot` has ended, at most for so long. False where that is to be left to a task.
     pub(crate) fn wait(&self, slot: &Slot, time: Option<Duration>) -> bool {
         let link = &self.link;
-        let mut now = Instant::now();
         let mut input = link.input();
         loop {
-            let event = link.state().session.receive(now, &mut input.buf);
+            let Input { buf, read_at, .. } = &mut *input;
+            let event = link.state().session.receive(*read_at, buf);
             match event {
                 Ok(Some(Event::Call(call))) => {
                     input.next = Some(call);
@@ -221,11 +221,11 @@ impl Attendance {
                     match read.try_read(buf) {
                         Err(error) if is_nothing(&error) => {}
                         read => {
+                            input.read_at = Instant::now();
                             drop(input);
                             if !link.goes_on(read) {
                                 return false;
                             }
-                            now = Instant::now();
                             input = link.input();
                         }
                     }

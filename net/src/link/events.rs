@@ -3,7 +3,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
-use std::time::Instant;
 
 use net_proto::{Backlog, CallId, Interest, Publication, Published, WhyRefused};
 
@@ -51,7 +50,7 @@ impl Link {
         waiter: Option<&mut Waiter<'_>>,
     ) -> Published {
         let mut state = self.state();
-        let published = state.session.publish(Instant::now(), id, event);
+        let published = state.session.publish(id, event);
         if let (Published::Full, Some(waiter)) = (published, waiter) {
             let all = &mut state.waiting_for_queue;
             let (ticket, waker) = (waiter.ticket, waiter.waker);
@@ -83,7 +82,7 @@ impl Link {
     /// Asks the other side for an event.
     pub(crate) fn ask_for(&self, interest: &Interest) -> Result<CallId, WhyRefused> {
         let mut state = self.state();
-        let asked = state.session.interest(Instant::now(), interest);
+        let asked = state.session.interest(interest);
         self.write_soon(&state);
         asked
     }
@@ -91,28 +90,28 @@ impl Link {
     /// Takes an interest back.
     pub(crate) fn lose_interest(&self, id: CallId) {
         let mut state = self.state();
-        state.session.lose_interest(Instant::now(), id);
+        state.session.lose_interest(id);
         self.write_soon(&state);
     }
 
     /// The program has taken an event.
     pub(crate) fn taken(&self, id: CallId, charge: u64) {
         let mut state = self.state();
-        state.session.taken(Instant::now(), id, charge);
+        state.session.taken(id, charge);
         self.write_soon(&state);
     }
 
     /// Ends an interest of the other side after all that was published to it.
     pub(crate) fn end_interest(&self, id: CallId) {
         let mut state = self.state();
-        state.session.end_interest(Instant::now(), id);
+        state.session.end_interest(id);
         self.write_soon(&state);
     }
 
     /// Takes out what waits for an interest that goes on over another link.
     pub(crate) fn move_interest(&self, id: CallId) -> Option<Backlog> {
         let mut state = self.state();
-        let backlog = state.session.move_interest(Instant::now(), id);
+        let backlog = state.session.move_interest(id);
         let waits = std::mem::take(&mut state.waiting_for_queue);
         self.write_soon(&state);
         drop(state);
@@ -124,7 +123,7 @@ impl Link {
     /// Goes on with what waited on another link.
     pub(crate) fn resume_interest(&self, id: CallId, backlog: Backlog) {
         let mut state = self.state();
-        state.session.resume_interest(Instant::now(), id, backlog);
+        state.session.resume_interest(id, backlog);
         self.write_soon(&state);
     }
 

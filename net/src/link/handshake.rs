@@ -86,7 +86,7 @@ async fn greet(
     let mut out = Transmit::default();
     let hello = loop {
         if out.is_empty() && session.wants_write() {
-            session.transmit(Instant::now(), &mut out);
+            session.transmit(&mut out);
         }
         write_all(&socket, &mut out).await?;
         if side == Side::Dialer && !read.is_empty() && read[0] != MAGIC[0] {
@@ -98,7 +98,7 @@ async fn greet(
             Ok(None) => {}
             Err(error) => {
                 // What the session still has to say (which versions it speaks) is for the other side's log.
-                session.transmit(Instant::now(), &mut out);
+                session.transmit(&mut out);
                 let _ = write_all(&socket, &mut out).await;
                 if let ProtocolError::Incompatible { .. } = error {
                     let _ = timeout(LAST_WORDS_TIME, let_it_read(&mut socket)).await;

@@ -35,6 +35,8 @@ static BREACHED: AtomicBool = AtomicBool::new(false);
 pub(super) struct Input {
     pub(super) read: Box<dyn ReadHalf>,
     pub(super) buf: BytesMut,
+    /// When that was read.
+    pub(super) read_at: Instant,
     /// A call that was taken out of the session and not yet run.
     pub(super) next: Option<Incoming>,
     /// The functions behind the tag numbers of this link, as of `version` of the registry.
@@ -52,6 +54,7 @@ impl Input {
         Self {
             read,
             buf,
+            read_at: Instant::now(),
             next: None,
             connections: Vec::new(),
             version: 0,
@@ -133,8 +136,9 @@ impl Link {
 
     /// Reads and handles until there is nothing more to read. Ready when this reader's work is over.
     fn poll_read(self: &Arc<Self>, number: u64, cx: &mut Context<'_>) -> Poll<()> {
-        let mut now = Instant::now();
-        let mut flushed = now;
+        // Read off the clock when it is first needed, and after what takes time: that is a good part of a small call.
+        let mut now = None;
+        let mut flushed = None;
         // Tasks that this poll has made ready may wait on this very thread: they go before a function that may block it.
         let mut woke = false;
         loop {
@@ -149,7 +153,10 @@ impl Link {
             }
             let event = match input.next.take() {
                 Some(call) => Ok(Some(Event::Call(call))),
-                None => self.state().session.receive(now, &mut input.buf),
+                None => {
+                    let Input { buf, read_at, .. } = &mut *input;
+                    self.state().session.receive(*read_at, buf)
+                }
             };
             match event {
                 Ok(Some(Event::Call(call))) => {
@@ -165,10 +172,12 @@ impl Link {
                     if call.time_left.is_some() {
                         self.arm(&self.state());
                     }
-                    woke = self.serve(call, connection, number, &mut now);
-                    if now.duration_since(flushed) > ANSWERS_WAIT {
+                    let now = now.get_or_insert_with(Instant::now);
+                    let last = *flushed.get_or_insert(*now);
+                    woke = self.serve(call, connection, number, now);
+                    if now.duration_since(last) > ANSWERS_WAIT {
                         woke |= self.flush();
-                        flushed = now;
+                        flushed = Some(*now);
                     }
                 }
                 Ok(Some(event)) => {
@@ -190,11 +199,12 @@ impl Link {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(read) => read,
                     };
+                    input.read_at = Instant::now();
+                    now = Some(input.read_at);
                     drop(input);
                     if !self.goes_on(read) {
                         return Poll::Ready(());
                     }
-                    now = Instant::now();
                 }
                 Err(error) => {
                     drop(input);

@@ -91,7 +91,7 @@ impl Link {
         self.core.runtime.spawn_blocking(move || {
             // It may have waited for its thread for longer than its caller did for it, or while answers piled up.
             let start = Instant::now();
-            let may_run = link.state().session.may_run(start, id);
+            let may_run = link.state().session.may_run(id);
             if !may_run {
                 link.flush();
                 return;
@@ -130,12 +130,11 @@ impl Link {
 
     /// Puts an answer among what is to be written. An answer to a call that is gone is dropped.
     fn answer(&self, id: CallId, answer: Answer) {
-        let now = Instant::now();
         let mut state = self.state();
         match answer {
-            Answer::Value(bytes) => state.session.reply(now, id, Payload::Owned(bytes)),
-            Answer::Flag(name) => state.session.flag(now, id, &name),
-            Answer::Error(body) => state.session.error(now, id, &body),
+            Answer::Value(bytes) => state.session.reply(id, Payload::Owned(bytes)),
+            Answer::Flag(name) => state.session.flag(id, &name),
+            Answer::Error(body) => state.session.error(id, &body),
         }
     }
 }

@@ -62,7 +62,7 @@ async fn unread_link(here: &Peer, there: InstanceId) -> (Arc<Link>, UnixStream) 
         Instant::now(),
     );
     let mut hello = Transmit::default();
-    silent.transmit(Instant::now(), &mut hello);
+    silent.transmit(&mut hello);
     let mut slices = [std::io::IoSlice::new(&[])];
     hello.slices(&mut slices);
     far.writable().await.unwrap();

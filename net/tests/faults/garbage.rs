@@ -261,7 +261,7 @@ fn recorded(address: &str) -> Vec<u8> {
         };
         assert!(wire.session.call(Instant::now(), call, 1).is_ok());
     }
-    wire.session.goodbye(Instant::now(), "that was all");
+    wire.session.goodbye("that was all");
     let rest = wire::bytes_of(&mut wire.session);
     wire.socket.write_all(&rest).unwrap();
     wire.until_answered(1);

@@ -250,7 +250,7 @@ async fn a_peer_that_takes_leave_and_does_not_go_is_given_up() {
     for address in [process.tcp().to_owned(), process.unix().to_owned()] {
         let making = spawn_blocking(move || {
             let mut wire = Wire::link(&address);
-            wire.session.goodbye(Instant::now(), "that was all");
+            wire.session.goodbye("that was all");
             wire.send();
             wire
         });

@@ -131,7 +131,7 @@ impl Wire {
     pub(crate) fn send(&mut self) {
         let mut out = Transmit::default();
         while self.session.wants_write() {
-            self.session.transmit(Instant::now(), &mut out);
+            self.session.transmit(&mut out);
             while !out.is_empty() {
                 let mut slices = [IoSlice::new(&[]); 8];
                 let used = out.slices(&mut slices);
@@ -164,7 +164,7 @@ impl Wire {
         };
         assert!(self.session.call(Instant::now(), call, number).is_ok());
         let mut out = Transmit::default();
-        self.session.transmit(Instant::now(), &mut out);
+        self.session.transmit(&mut out);
         let mut slices = [IoSlice::new(&[]); 2];
         let used = out.slices(&mut slices);
         // The other side may have ended it by now.
@@ -200,7 +200,7 @@ impl Wire {
 
     /// Takes leave, and waits for the other side to close.
     pub(crate) fn goodbye(mut self) {
-        self.session.goodbye(Instant::now(), "that was all");
+        self.session.goodbye("that was all");
         self.send();
         self.until(|event| matches!(event, Event::Drained));
         self.send();
@@ -226,7 +226,7 @@ pub(crate) fn bytes_of(session: &mut Session<u64>) -> Vec<u8> {
     let mut all = Vec::new();
     let mut out = Transmit::default();
     while session.wants_write() {
-        session.transmit(Instant::now(), &mut out);
+        session.transmit(&mut out);
         while !out.is_empty() {
             let mut slices = [IoSlice::new(&[]); 8];
             let used = out.slices(&mut slices);
