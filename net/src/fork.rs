@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::os::fd::RawFd;
 
 use crate::peer::{self, Peer};
-use crate::{link, runtime};
+use crate::{clock, link, runtime};
 
 thread_local! {
     /// Whether this thread is what a fork left of a process.
@@ -33,6 +33,7 @@ pub fn after_fork(of_parent: &[Peer]) {
     peer::after_fork();
     IS_LEFT.set(true);
     runtime::after_fork();
+    clock::after_fork();
     link::watch::after_fork();
 }
 

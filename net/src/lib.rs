@@ -39,6 +39,7 @@
 
 mod builtin;
 mod call;
+mod clock;
 mod config;
 mod ending;
 mod error;

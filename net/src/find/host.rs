@@ -13,6 +13,7 @@ use tokio::sync::{Mutex as AsyncMutex, OnceCell, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::clock;
 use crate::config::Config;
 use crate::link::dial::dial;
 use crate::listen::loopback_hosts;
@@ -77,7 +78,7 @@ impl HostFinder {
         loop {
             finder.look(&core).await;
             finder.looked.send_replace(true);
-            tokio::time::sleep(EVERY).await;
+            clock::sleep(EVERY).await;
         }
     }
 

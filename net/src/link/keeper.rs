@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use super::Link;
+use crate::clock;
 
 impl Link {
     /// Starts the link's reader and keeper on the peer's runtime.
@@ -21,22 +22,40 @@ impl Link {
     }
 
     async fn keep(self: &Arc<Self>) {
+        let mut timer = None;
         loop {
-            let (next, full) = {
+            let full = {
                 let mut state = self.state();
-                state.armed = state.session.timeout();
-                (state.armed, state.full)
+                let next = state.session.timeout();
+                // Most timers are moved on before they are due. One that is early finds nothing to do, and costs less than
+                // to move it along each time.
+                let is_in_time = match (&timer, next) {
+                    (Some((at, _)), Some(next)) => *at <= next,
+                    (None, Some(_)) => false,
+                    (_, None) => true,
+                };
+                if !is_in_time {
+                    timer = next.map(|at| (at, Box::pin(clock::sleep_until(at))));
+                }
+                state.armed = timer.as_ref().map(|(at, _)| *at);
+                state.full
             };
             if self.is_closed() {
                 return;
             }
-            let timer = async {
-                match next {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
+            let due = async {
+                match &mut timer {
+                    Some((_, sleeping)) => sleeping.await,
                     None => pending().await,
                 }
             };
             tokio::select! {
+                // The timer first: there may be something to write all the time.
+                biased;
+                () = due => {
+                    timer = None;
+                    self.on_timer();
+                }
                 () = self.keeper.notified() => {
                     // After all that is ready to run now, so that what it has to send goes out in the same write.
                     step_back().await;
@@ -49,7 +68,6 @@ impl Link {
                         Err(error) => self.break_off(&error),
                     }
                 }
-                () = timer => self.on_timer(),
             }
         }
     }
