@@ -269,3 +269,6 @@ fn wait(socket: &OwnedFd, time: Option<Duration>) -> io::Result<bool> {
     let time = time.and_then(|time| Timespec::try_from(time).ok());
     Ok(poll(&mut polled, time.as_ref())? > 0)
 }
+
+#[cfg(test)]
+mod tests;

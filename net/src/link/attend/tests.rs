@@ -1,0 +1,264 @@
+//! Who reads a link, as threads and tasks take turns with it; and that nobody waits for a reader that is not there.
+
+use std::sync::Barrier;
+use std::thread;
+
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::private::{answer_value, async_handler, sync_handler};
+use crate::{CallError, Connection, Peer, Remote, value};
+
+const TAG: &str = "net.defaults.handlers.pass_through";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Two peers with one link, read by threads on the side of the first.
+struct Pair {
+    here: Peer,
+    there: Peer,
+    to_there: Remote,
+    link: Arc<Link>,
+    _dir: tempfile::TempDir,
+}
+
+impl Pair {
+    async fn over(tcp: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let start = || {
+            let builder = Peer::builder().port(0).runtime_dir(dir.path());
+            builder.discover(false).start()
+        };
+        let (here, there) = (start().await.unwrap(), start().await.unwrap());
+        let is_wanted = |address: &&String| address.starts_with("unix:") != tcp;
+        let address = there.addresses().iter().find(is_wanted).unwrap();
+        let to_there = here.remote(address).unwrap();
+        to_there.connect().await.unwrap();
+        let link = to_there.link().unwrap();
+        let pair = Self {
+            here,
+            there,
+            to_there,
+            link,
+            _dir: dir,
+        };
+        assert!(!pair.is_read_by_threads());
+        pair.call_alone(2 * ALONE).await;
+        assert!(pair.is_read_by_threads());
+        pair
+    }
+
+    fn is_read_by_threads(&self) -> bool {
+        matches!(self.link.input().hands, Hands::Threads { .. })
+    }
+
+    fn is_attended(&self) -> bool {
+        let hands = &self.link.input().hands;
+        matches!(hands, Hands::Threads { attended: true, .. })
+    }
+
+    async fn call_alone(&self, times: u32) {
+        for x in 0..times {
+            assert_eq!(self.waits(TAG, x.into()).await.unwrap(), i64::from(x));
+        }
+    }
+
+    /// The call by a thread that waits for it.
+    async fn waits(&self, tag: &'static str, x: i64) -> Result<i64, CallError> {
+        let remote = self.to_there.clone();
+        on_thread(move || remote.call(tag, &(x,)).wait()).await
+    }
+}
+
+/// On a thread of its own, not one of the runtime's: those do not attend.
+async fn on_thread<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    thread::spawn(move || tell.send(f()));
+    tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap()
+}
+
+async fn until(mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}
+
+fn register(peer: &Peer, tag: &str, handler: Arc<dyn crate::Handler>) {
+    peer.registry().register(Connection {
+        tag: tag.into(),
+        name: tag.into(),
+        module: String::new(),
+        doc: String::new(),
+        signature: crate::Signature::default(),
+        handler,
+    });
+}
+
+/// A function that answers 7 when the gate is opened.
+fn register_gate(peer: &Peer) -> Arc<Semaphore> {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let handler = async_handler(move |_| {
+        let opened = Arc::clone(&opened);
+        async move {
+            opened.acquire().await.unwrap().forget();
+            answer_value(&7)
+        }
+    });
+    register(peer, "gate", handler);
+    gate
+}
+
+macro_rules! over_both {
+    ($($case:ident)*) => {
+        mod over_unix { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::Pair::over(false).await).await; })* }
+        mod over_tcp { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::Pair::over(true).await).await; })* }
+    };
+}
+
+over_both! {
+    a_task_that_calls_takes_the_reading_back
+    what_the_other_side_calls_is_served_when_nobody_attends
+    what_the_other_side_calls_while_a_thread_attends_is_served_by_a_task
+    the_thread_that_attends_wakes_the_others_that_wait
+    a_deadline_ends_a_call_that_is_attended
+    a_link_that_closes_ends_a_call_that_is_attended
+    a_thread_that_gives_up_leaves_the_link_readable
+    large_answers_come_whole
+    threads_and_tasks_of_both_sides_at_once
+}
+
+async fn a_task_that_calls_takes_the_reading_back(pair: Pair) {
+    let answer = pair.to_there.call::<i64>(TAG, &(3,)).await;
+    assert_eq!(answer.unwrap(), 3);
+    assert!(!pair.is_read_by_threads());
+    pair.call_alone(2 * ALONE).await;
+    assert!(pair.is_read_by_threads());
+}
+
+async fn what_the_other_side_calls_is_served_when_nobody_attends(pair: Pair) {
+    let to_here = pair.there.remote(&pair.here.id().to_string()).unwrap();
+    assert_eq!(to_here.call::<i64>(TAG, &(4,)).await.unwrap(), 4);
+    assert!(!pair.is_read_by_threads());
+}
+
+async fn what_the_other_side_calls_while_a_thread_attends_is_served_by_a_task(pair: Pair) {
+    let main = thread::current().id();
+    let (tell, told) = std::sync::mpsc::channel();
+    let ran = sync_handler(move |_| {
+        tell.send(thread::current().name().map(str::to_owned))
+            .unwrap();
+        answer_value(&(thread::current().id() != main))
+    });
+    register(&pair.here, "back", ran);
+    let handler = async_handler(|call: crate::Incoming| async move {
+        let crate::Caller::Peer { id, .. } = call.caller else {
+            panic!("no peer")
+        };
+        let caller = call.peer.remote(&id.to_string()).unwrap();
+        let is_back: bool = caller.call("back", &()).await.unwrap();
+        answer_value(&i64::from(is_back))
+    });
+    register(&pair.there, "calls back", handler);
+    assert_eq!(pair.waits("calls back", 0).await.unwrap(), 1);
+    assert_eq!(told.recv().unwrap().as_deref(), Some("tokio-rt-worker"));
+}
+
+async fn the_thread_that_attends_wakes_the_others_that_wait(pair: Pair) {
+    let gate = register_gate(&pair.there);
+    let waits = pair.waits("gate", 0);
+    let others = async {
+        until(|| pair.is_attended()).await;
+        for x in 0..20 {
+            assert_eq!(pair.waits(TAG, x).await.unwrap(), x);
+            assert_eq!(pair.to_there.call::<i64>(TAG, &(x,)).await.unwrap(), x);
+        }
+        gate.add_permits(1);
+    };
+    let (waited, ()) = tokio::join!(waits, others);
+    assert_eq!(waited.unwrap(), 7);
+}
+
+async fn a_deadline_ends_a_call_that_is_attended(pair: Pair) {
+    register_gate(&pair.there);
+    let time = Duration::from_millis(50);
+    let remote = pair.to_there.clone();
+    let begun = Instant::now();
+    let ended = on_thread(move || remote.call::<i64>("gate", &()).timeout(time).wait()).await;
+    assert!(
+        matches!(ended, Err(CallError::TimedOut { .. })),
+        "{ended:?}"
+    );
+    assert!(begun.elapsed() >= time && begun.elapsed() < PATIENCE / 2);
+    pair.call_alone(1).await;
+}
+
+async fn a_link_that_closes_ends_a_call_that_is_attended(pair: Pair) {
+    register_gate(&pair.there);
+    let closes = async {
+        until(|| pair.is_attended()).await;
+        pair.there.0.open_links()[0].close("for the test");
+    };
+    let (ended, ()) = tokio::join!(pair.waits("gate", 0), closes);
+    assert!(matches!(ended, Err(CallError::Lost { .. })), "{ended:?}");
+    pair.call_alone(1).await;
+}
+
+async fn a_thread_that_gives_up_leaves_the_link_readable(pair: Pair) {
+    let gate = register_gate(&pair.there);
+    let remote = pair.to_there.clone();
+    // As a front does between two looks at the signals that came, and in the end at one that did.
+    on_thread(move || {
+        let mut body = Vec::new();
+        value::encode_arguments(&(), &mut body).unwrap();
+        let mut call = remote.call_raw("gate".to_owned(), body);
+        call.attend();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        for _ in 0..3 {
+            assert!(std::pin::Pin::new(&mut call).poll(&mut cx).is_pending());
+            call.park(Some(Duration::from_millis(1)));
+        }
+    })
+    .await;
+    until(|| pair.link.state().session.in_flight() == 0).await;
+    pair.call_alone(2 * ALONE).await;
+    gate.add_permits(1);
+    assert_eq!(pair.to_there.call::<i64>("gate", &()).await.unwrap(), 7);
+}
+
+async fn large_answers_come_whole(pair: Pair) {
+    let remote = pair.to_there.clone();
+    let text = "x".repeat(8 << 20);
+    let sent = text.clone();
+    let back = on_thread(move || remote.call::<String>(TAG, &(sent,)).wait()).await;
+    assert!(back.unwrap() == text);
+    pair.call_alone(1).await;
+}
+
+async fn threads_and_tasks_of_both_sides_at_once(pair: Pair) {
+    const THREADS: usize = 4;
+    let to_here = pair.there.remote(&pair.here.id().to_string()).unwrap();
+    let barrier = Arc::new(Barrier::new(THREADS));
+    let threads = (0..THREADS as i64).map(|thread| {
+        let (remote, barrier) = (pair.to_there.clone(), Arc::clone(&barrier));
+        on_thread(move || {
+            barrier.wait();
+            for x in 0..500 {
+                // Each goes on alone for a while when the others have ended.
+                let x = 1000 * thread + x * (thread + 1);
+                assert_eq!(remote.call::<i64>(TAG, &(x,)).wait().unwrap(), x);
+            }
+        })
+    });
+    let threads: Vec<_> = threads.map(tokio::spawn).collect();
+    for x in 0..200 {
+        assert_eq!(to_here.call::<i64>(TAG, &(x,)).await.unwrap(), x);
+        assert_eq!(pair.to_there.call::<i64>(TAG, &(x,)).await.unwrap(), x);
+        tokio::task::yield_now().await;
+    }
+    for thread in threads {
+        thread.await.unwrap();
+    }
+}
