@@ -1,7 +1,7 @@
-"""Holds what the hot paths cost against the committed figures: `guard.py` compares, `guard.py --accept` writes them anew.
+"""Holds what the hot paths cost against the committed figures; `guard.py --accept` writes the figures anew.
 
-The paths are those of `bench/guard`; what is counted are their instructions (by callgrind) and allocations, which are the same on a
-busy machine as on an idle one. Exits with 1 if a path costs more than it may. Needs nothing but Python's own library.
+The paths are those of `bench/guard`. Counted are their instructions (by callgrind) and allocations, which are the same
+on a busy machine as on an idle one. Exits with 1 if a path costs more than it may. Needs only Python's own library.
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from actor import ROOT
+
 FIGURES = ROOT / "bench" / "guard" / "figures.json"
 
-# What a path may cost more than was committed: an unlucky choice of the optimiser stays below, a careless change seldom does.
+#: How many times the committed instructions a path may take: an unlucky choice of the optimiser stays below that, a
+#: careless change seldom.
 LIMIT = 1.10
-# The same where other tools have compiled or counted: their own changes come on top.
+#: The same where other tools have compiled or counted: what changed in them comes on top.
 LIMIT_WITH_OTHER_TOOLS = 1.25
+#: Below this a path has become so much cheaper that the gain could be lost again unseen.
+CHEAPER = 0.90
 
-# The function of bench/guard that callgrind is to count in.
+#: The function of bench/guard that callgrind is to count in.
 COUNTED = "app_net_guard::count::counted"
-# glibc chooses its memcpy by the processor. This makes it choose the same everywhere, and one that does not move a byte for an instruction.
+#: glibc chooses its memcpy by the processor. With this it chooses the same one everywhere, and none of which each byte
+#: counts as an instruction.
 SAME_LIBC = (
     "glibc.cpu.hwcaps=-AVX_Fast_Unaligned_Load,-AVX2,-AVX512F,-AVX512VL,-SSSE3,-ERMS,-FSRM"
     ":glibc.cpu.x86_non_temporal_threshold=0x10000000"
@@ -68,13 +73,13 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["--accept"]):
         print("usage: guard.py [--accept]", file=sys.stderr)
         return 2
-    accept = bool(arguments)
+    accepts = bool(arguments)
     try:
-        committed = None if accept else read(FIGURES.read_text(encoding="utf-8"))
-        why_not = reason_not_to_run(committed)
-        if why_not:
-            print(f"{'error: nothing is accepted' if accept else 'warning: the guard is not run'}: {why_not}", file=sys.stderr)
-            return int(accept)
+        committed = None if accepts else read(FIGURES.read_text(encoding="utf-8"))
+        if why := reason_not_to_run(committed):
+            what = "error: nothing is accepted" if accepts else "warning: the guard is not run"
+            print(f"{what}: {why}", file=sys.stderr)
+            return int(accepts)
         now = count()
     except (GuardError, OSError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -93,9 +98,10 @@ def here() -> str:
 def reason_not_to_run(committed: Figures | None) -> str | None:
     if committed and committed.platform != here():
         return f"its figures are for {committed.platform}, and this is {here()}"
-    if not shutil.which("valgrind") and subprocess.run([ROOT / "scripts" / "apt.sh", "valgrind"], check=False).returncode:
-        return "it needs the package valgrind"
-    return None
+    if shutil.which("valgrind"):
+        return None
+    install = subprocess.run([ROOT / "scripts" / "apt.sh", "valgrind"], check=False)
+    return "it needs the package valgrind" if install.returncode else None
 
 
 # --- counting -----------------------------------------------------------------------------------------
@@ -103,29 +109,33 @@ def reason_not_to_run(committed: Figures | None) -> str | None:
 
 def count() -> Figures:
     """Builds the paths and runs each in a process of its own, so that none finds the memory as another has left it."""
-    subprocess.run(["cargo", "build", "--quiet", "--profile", "guard", "--package", "app-net-guard"], cwd=ROOT, check=True)
-    program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "guard", "app-net-guard").resolve()
-    paths = said_by([program]).splitlines()
+    build = ["cargo", "build", "--quiet", "--profile=guard", "--package=app-net-guard"]
+    subprocess.run(build, cwd=ROOT, check=True)
+    program = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "guard" / "app-net-guard"
+    paths = said_by(program).splitlines()
     return Figures(here(), tools(), {path: cost_of(program, path) for path in paths})
 
 
 def tools() -> dict[str, str]:
     return {
-        "rustc": said_by(["rustc", "--version"]).strip(),
+        "rustc": said_by("rustc", "--version").strip(),
         "libc": " ".join(platform.libc_ver()),
-        "valgrind": said_by(["valgrind", "--version"]).strip(),
+        "valgrind": said_by("valgrind", "--version").strip(),
     }
+
+
+def said_by(*command: str | Path) -> str:
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def cost_of(program: Path, path: str) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "callgrind.out")
-        valgrind = [shutil.which("valgrind") or "valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
-        only = ["--collect-atstart=no", f"--toggle-collect={COUNTED}"]
-        # Nothing of the user's: where the stack begins, and so how things lie in memory, hangs on the environment's size.
+        profile = Path(folder, "callgrind.out")
+        valgrind = [shutil.which("valgrind") or "valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}"]
         run = subprocess.run(
-            [*valgrind, *only, program, path],
+            [*valgrind, "--collect-atstart=no", f"--toggle-collect={COUNTED}", program, path],
             cwd=folder,
+            # Nothing of the user's: where the stack begins, and so what copying there costs, hangs on its size.
             env={"GLIBC_TUNABLES": SAME_LIBC},
             capture_output=True,
             text=True,
@@ -133,7 +143,7 @@ def cost_of(program: Path, path: str) -> Cost:
         )
         if run.returncode:
             raise GuardError(f"the path {path!r} ended with {run.returncode}\n{run.stderr}")
-        return cost(path, run.stdout, out.read_text(encoding="utf-8", errors="replace"))
+        return cost(path, run.stdout, profile.read_text(encoding="utf-8", errors="replace"))
 
 
 def cost(path: str, said: str, profile: str) -> Cost:
@@ -149,25 +159,29 @@ def cost(path: str, said: str, profile: str) -> Cost:
     return Cost(round(instructions / operations), round(allocations / operations, 2))
 
 
-def said_by(command: list[str | Path]) -> str:
-    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-
 # --- the committed figures ----------------------------------------------------------------------------
 
 
 def read(text: str) -> Figures:
     try:
         figures = json.loads(text)
-        paths = {path: Cost(int(cost["instructions"]), float(cost["allocations"])) for path, cost in figures["paths"].items()}
+        paths = {path: figure(cost) for path, cost in figures["paths"].items()}
         return Figures(str(figures["platform"]), dict(figures["tools"]), paths)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise GuardError(f"{FIGURES.relative_to(ROOT)} cannot be read: {error!r}\nhint: make guard-accept") from error
 
 
+def figure(cost: dict[str, float]) -> Cost:
+    if not cost["instructions"] > 0:
+        raise ValueError("a path takes instructions")
+    return Cost(int(cost["instructions"]), float(cost["allocations"]))
+
+
 def written(figures: Figures) -> str:
-    paths = {path: vars(cost) for path, cost in figures.paths.items()}
-    return json.dumps({"platform": figures.platform, "tools": figures.tools, "paths": paths}, indent=2) + "\n"
+    """As JSON with a line for each path, so that a change is a line of the diff."""
+    paths = (f"    {json.dumps(path)}: {json.dumps(vars(cost))}" for path, cost in figures.paths.items())
+    before = json.dumps({"platform": figures.platform, "tools": figures.tools}, indent=2).removesuffix("\n}")
+    return before + ',\n  "paths": {\n' + ",\n".join(paths) + "\n  }\n}\n"
 
 
 # --- judging ------------------------------------------------------------------------------------------
@@ -176,13 +190,13 @@ def written(figures: Figures) -> str:
 def judge(committed: Figures, now: Figures) -> Verdict:
     verdict = Verdict([f"{'':<16}{'instructions':>14}{'now':>12}{'ratio':>8}{'allocations':>14}{'now':>10}"])
     limit = LIMIT
-    others = [f"{now.tools.get(tool)} (not {version})" for tool, version in committed.tools.items() if now.tools.get(tool) != version]
+    others = [f"{now.tools[tool]}, not {known}" for tool, known in committed.tools.items() if now.tools[tool] != known]
     if others:
         limit = LIMIT_WITH_OTHER_TOOLS
-        verdict.notes.append(f"the figures were taken with other tools, so {limit:.2f} is the limit here: {', '.join(others)}")
+        verdict.notes.append(f"the figures are of other tools, so the limit is {limit:.2f} here ({'; '.join(others)})")
     for path in sorted(committed.paths.keys() ^ now.paths.keys()):
-        known = path in committed.paths
-        verdict.failures.append(f"{path}: {'committed, but there is no such path' if known else 'no figure is committed'}")
+        what = "there is no such path any more" if path in committed.paths else "no figure is committed"
+        verdict.failures.append(f"{path}: {what}")
     for path, cost in now.paths.items():
         before = committed.paths.get(path)
         if before is None:
@@ -196,19 +210,17 @@ def judge(committed: Figures, now: Figures) -> Verdict:
             verdict.failures.append(f"{path}: {ratio:.3f} times the instructions, more than {limit:.2f}")
         if cost.allocations > before.allocations:
             verdict.failures.append(f"{path}: {cost.allocations:g} allocations, more than {before.allocations:g}")
-        if ratio < 2 - LIMIT or cost.allocations < before.allocations:
+        if ratio < CHEAPER or cost.allocations < before.allocations:
             verdict.notes.append(f"{path} costs less than was committed; commit that too: make guard-accept")
     return verdict
 
 
 def tell(verdict: Verdict) -> int:
-    print(*verdict.table, sep="\n")
-    for note in verdict.notes:
-        print(f"note: {note}")
+    print(*verdict.table, *(f"note: {note}" for note in verdict.notes), sep="\n", flush=True)
     for failure in verdict.failures:
         print(f"error: {failure}", file=sys.stderr)
     if verdict.failures:
-        print("hint: if it is worth that, accept it and commit the figures: make guard-accept", file=sys.stderr)
+        print("hint: where it is worth that, take the new figures and commit them: make guard-accept", file=sys.stderr)
     return int(bool(verdict.failures))
 
 

@@ -18,6 +18,7 @@ const PATHS: &[(&str, fn() -> u32)] = &[
     ("1 MiB body", sessions::large_body),
     ("event to 100", sessions::event_to_many),
     ("caller", calling::caller),
+    ("function", calling::function),
     ("two numbers", values::two_numbers),
     ("1,000 texts", values::texts),
     ("nested values", values::nested),
