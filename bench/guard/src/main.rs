@@ -10,8 +10,10 @@ mod values;
 
 use std::process::ExitCode;
 
-/// Each does its operation in a steady state and says how often that was counted.
-const PATHS: &[(&str, fn() -> u32)] = &[
+/// Does its operation in a steady state, and says how often that was counted.
+type Path = fn() -> u32;
+
+const PATHS: &[(&str, Path)] = &[
     ("handshake", sessions::handshake),
     ("call", sessions::call),
     ("64 calls", sessions::calls_in_flight),
