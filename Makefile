@@ -13,7 +13,7 @@ say = @printf '\n==> %s\n'
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup system venv venv-original package demo test fmt-check lint rustdoc rust-tests doc-tests \
-        python-lint stubs python-tests fmt bench soak fuzz fuzz-seeds fuzz-minimise coverage docs deny clean
+        guard python-lint stubs python-tests fmt bench guard-accept soak fuzz fuzz-seeds fuzz-minimise coverage docs deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -25,7 +25,7 @@ demo: setup ## Watch a Rust, a Python and an original 0.6.2 peer call and hear o
 	@cargo build --quiet -p demo-peer
 	@$(py) scripts/demo.py
 
-test: fmt-check lint rustdoc rust-tests doc-tests python-lint stubs python-tests ## Run every check and every test, as CI does
+test: fmt-check lint rustdoc rust-tests doc-tests guard python-lint stubs python-tests ## Run every check and every test, as CI does
 
 fmt: venv ## Format the Rust and the Python code
 	@cargo fmt --all
@@ -54,6 +54,10 @@ doc-tests: system ## Run the code in the Rust documentation
 	$(say) 'Rust documentation tests'
 	@cargo test --quiet --doc --workspace --exclude app-net-py
 
+guard: system ## Count the hot paths' instructions and allocations, against the committed figures
+	$(say) 'Instructions and allocations of the hot paths'
+	@"$(PYTHON)" scripts/guard.py
+
 python-lint: venv ## Lint the Python code and check its formatting
 	$(say) 'ruff'
 	@$(py) -m ruff check .
@@ -72,6 +76,9 @@ python-tests: setup ## Run the Python tests: the package, interop with 0.6.2, RE
 
 bench: setup ## Measure calls beside a bare socket (see bench/)
 	@$(MAKE) --no-print-directory -C bench
+
+guard-accept: system ## Take what the hot paths cost now as the figures to commit
+	@"$(PYTHON)" scripts/guard.py --accept
 
 soak: system ## Simulate peers with new seeds for SOAK_S seconds (3600), in optimised code
 	$(say) 'Simulating'
