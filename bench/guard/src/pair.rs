@@ -62,7 +62,7 @@ impl End {
         now: Instant,
         take: &mut impl FnMut(&mut Session<()>, Event<()>),
     ) {
-        self.session.transmit(now, &mut self.transmit);
+        self.session.transmit(&mut self.transmit);
         while let Some(event) = self.session.poll() {
             take(&mut self.session, event);
         }

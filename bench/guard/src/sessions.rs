@@ -52,7 +52,7 @@ fn calls(pair: &mut Pair, number: u32, body: &Payload<'_>) {
     }
     let mut replies = 0;
     pair.flow(|session, event| match event {
-        Event::Call(call) => session.reply(now, call.id, Payload::Borrowed(&[0x18, 50])),
+        Event::Call(call) => session.reply(call.id, Payload::Borrowed(&[0x18, 50])),
         Event::Ended {
             outcome: Outcome::Reply(_),
             ..
@@ -77,7 +77,7 @@ pub(crate) fn event_to_many() -> u32 {
         let mut pair = Pair::connected();
         pair.dialer
             .session
-            .interest(pair.now, &interest)
+            .interest(&interest)
             .expect("there is room");
         let mut id = None;
         pair.flow(|_, event| {
@@ -95,13 +95,12 @@ pub(crate) fn event_to_many() -> u32 {
     steadily(100, || {
         let mut arrived = 0;
         for (pair, id) in &mut subscribers {
-            let _ = pair.acceptor.session.publish(pair.now, *id, &event);
+            let _ = pair.acceptor.session.publish(*id, &event);
         }
         for (pair, _) in &mut subscribers {
-            let now = pair.now;
             pair.flow(|session, event| {
                 if let Event::Arrived(event) = event {
-                    session.taken(now, event.id, event.charge);
+                    session.taken(event.id, event.charge);
                     arrived += 1;
                 }
             });
