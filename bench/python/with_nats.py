@@ -58,19 +58,19 @@ def _start_server() -> str:
     settings = Path("nats.conf")
     settings.write_text(SETTINGS)
     # It ends with this process, however that ends.
-    subprocess.Popen(
+    server = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", SERVER, "--config", settings],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     until = time.monotonic() + WITHIN
-    while time.monotonic() < until:
+    while server.poll() is None and time.monotonic() < until:
         for ports in Path().glob("*.ports"):
             if text := ports.read_text():
                 return json.loads(text)["nats"][0]
         time.sleep(0.01)
-    raise TimeoutError(f"nats-server did not start within {WITHIN} s")
+    raise RuntimeError(f"there is no nats-server, or it did not start within {WITHIN} s")
 
 
 async def _subscribe(address: str) -> None:

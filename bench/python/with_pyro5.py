@@ -1,4 +1,4 @@
-"""Calls with Pyro5, over a Unix socket, with msgpack, the quickest of its serializers."""
+"""Calls with Pyro5, over a Unix socket, with msgpack, by which bytes go as they are."""
 
 from __future__ import annotations
 
