@@ -1,5 +1,5 @@
 # The project's commands. `make` alone lists them; `make test` is exactly what CI runs.
-# Everything is made inside this folder (target/, .venv/, .venv-original/). Paths are relative and quoted,
+# Everything is made inside this folder (target/, .venv/, .venv-original/, .venv-bench/). Paths are relative and quoted,
 # so that a checkout whose path has spaces in it works.
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -74,7 +74,7 @@ python-tests: setup ## Run the Python tests: the package, interop with 0.6.2, RE
 
 # --- the rest -----------------------------------------------------------------------------------------
 
-bench: setup ## Measure calls beside a bare socket (see bench/)
+bench: setup ## Measure calls beside bare sockets and rivals (see bench/)
 	@$(MAKE) --no-print-directory -C bench
 
 guard-accept: system ## Take what the hot paths cost now as the figures to commit
@@ -107,7 +107,7 @@ deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 	    echo 'hint: cargo install --locked cargo-deny'; exit 1; fi
 
 clean: ## Remove all that was built
-	@rm -rf .venv .venv-original .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf .venv .venv-original .venv-bench .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@cargo clean
 
 # --- what the others stand on -------------------------------------------------------------------------

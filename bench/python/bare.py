@@ -1,89 +1,77 @@
-"""The yardsticks: 64 bytes there and back over a bare Unix socket, blocking and with asyncio."""
+"""The yardsticks: bytes there and back over a bare Unix socket, few as they are, many with their length in front."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
 import socket
-import sys
+import struct
 import threading
-import time
-from pathlib import Path
+from array import array
 
-from lines import MESSAGE, each_mark, each_order
+from calling import Calls, blocking, floats
+from lines import Orders
+from place import socket_path
+
+#: Bytes of a small message.
+MESSAGE = 64
+#: In front of a large one.
+LENGTH = struct.Struct("!Q")
 
 
-def serve(kind: str, place: Path) -> None:
-    """Serve on a thread of its own; the main one reads the driver's lines."""
-    place.mkdir(exist_ok=True)
-    path = str(place / "socket")
+def serve(way: str) -> str:
+    """Send back to one client after the other."""
+    send_back = _send_back_small if way == "blocking" else _send_back_large
+    path = socket_path()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen()
-    if kind == "asyncio":
-        threading.Thread(target=lambda: asyncio.run(_serve_asyncio(listener)), daemon=True).start()
-    else:
-        threading.Thread(target=_serve_blocking, args=(listener,), daemon=True).start()
-    print("ready", path, flush=True)
-    each_mark()
-    # The other thread may hold on to its socket: nothing is left to be said.
-    os._exit(0)
+
+    def each_client() -> None:
+        while True:
+            send_back(listener.accept()[0])
+
+    threading.Thread(target=each_client, daemon=True).start()
+    return path
 
 
-def _serve_blocking(listener: socket.socket) -> None:
-    stream, _ = listener.accept()
+def ask(way: str, path: str) -> Orders:
+    """Send there: ``blocking`` is for small messages, ``echo`` and ``array`` for large ones."""
+    stream = socket.socket(socket.AF_UNIX)
+    stream.connect(path)
+    message = bytes(MESSAGE)
+
+    def multiply(a: int, b: int) -> int:
+        stream.sendall(message)
+        stream.recv(MESSAGE)
+        # Here, since the other side only sends bytes back.
+        return a * b
+
+    def echo(value: bytes | memoryview) -> bytes:
+        stream.sendall(LENGTH.pack(len(value)))
+        stream.sendall(value)
+        (length,) = LENGTH.unpack(stream.recv(LENGTH.size, socket.MSG_WAITALL))
+        return stream.recv(length, socket.MSG_WAITALL)
+
+    def echo_array(value: array[float]) -> array[float]:
+        answer = array(value.typecode)
+        answer.frombytes(echo(memoryview(value).cast("B")))
+        return answer
+
+    if way == "array":
+        return blocking(lambda: Calls(multiply, echo_array), floats)
+    return blocking(lambda: Calls(multiply, echo))
+
+
+def _send_back_small(stream: socket.socket) -> None:
     while message := stream.recv(MESSAGE):
         stream.sendall(message)
 
 
-async def _serve_asyncio(listener: socket.socket) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            while True:
-                writer.write(await reader.readexactly(MESSAGE))
-
-    async with await asyncio.start_unix_server(answer, sock=listener) as server:
-        await server.serve_forever()
-
-
-def ask(kind: str, address: str) -> None:
-    """Do what the driver says over one connection."""
-    if kind == "asyncio":
-        each_order(None, lambda window, calls: asyncio.run(_in_flight(address, window, calls)))
-        return
-    stream = socket.socket(socket.AF_UNIX)
-    stream.connect(address)
-    message = bytes(MESSAGE)
-
-    def one_by_one(calls: int) -> list[float]:
-        times = []
-        for _ in range(calls):
-            start = time.perf_counter()
-            stream.sendall(message)
-            stream.recv(MESSAGE)
-            times.append(time.perf_counter() - start)
-        return times
-
-    each_order(one_by_one, None)
-
-
-async def _in_flight(address: str, window: int, calls: int) -> None:
-    reader, writer = await asyncio.open_unix_connection(address)
-    message = bytes(MESSAGE)
-    for _ in range(window):
-        writer.write(message)
-    for received in range(calls):
-        await reader.readexactly(MESSAGE)
-        if received + window < calls:
-            writer.write(message)
-    writer.close()
-    await writer.wait_closed()
-
-
-if __name__ == "__main__":
-    role, kind, place, *address = sys.argv[1:]
-    if role == "serve":
-        serve(kind, Path(place))
-    else:
-        ask(kind, *address)
+def _send_back_large(stream: socket.socket) -> None:
+    value = bytearray()
+    while head := stream.recv(LENGTH.size, socket.MSG_WAITALL):
+        (length,) = LENGTH.unpack(head)
+        if len(value) != length:
+            value = bytearray(length)
+        stream.recv_into(value, length, socket.MSG_WAITALL)
+        stream.sendall(head)
+        stream.sendall(value)

@@ -1,17 +1,28 @@
-"""What a script of the bench and its driver say to each other: a line for each order, ``name=value`` back."""
+"""What a process of the bench and its driver say to each other: a line for each order, ``name=value`` back.
+
+As in all that a server needs, what takes long to import is not imported here: to start one is measured too.
+"""
 
 from __future__ import annotations
 
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable
-
-#: Bytes of a small message on the bare sockets.
-MESSAGE = 64
+from typing import TypedDict
 
 Usage = tuple[int, int, float]
+
+
+class Orders(TypedDict, total=False):
+    """What a client can do; it need not do all."""
+
+    #: So many small calls, one at a time; returns the seconds that each took.
+    latency: Callable[[int], list[float]]
+    #: Small calls: so many under way at a time, so many in all.
+    flight: Callable[[int, int], None]
+    #: A value of so many bytes there and back, so many times; returns the seconds that each took.
+    echo: Callable[[int, int], list[float]]
 
 
 def used() -> Usage:
@@ -35,20 +46,14 @@ def each_mark() -> None:
         before = used()
 
 
-def each_order(one_by_one: Callable[[int], list[float]] | None, in_flight: Callable[[int, int], None] | None) -> None:
-    """Carry out each order.
-
-    ``one_by_one(calls)`` returns the seconds that each took; ``in_flight(window, calls)`` keeps ``window`` under way.
-    """
-    print("ready", flush=True)
+def each_order(orders: Orders) -> None:
+    """Carry out each order, and say how long it took."""
     for line in sys.stdin:
         order, *numbers = line.split()
+        work = orders[order]
         before, start = used(), time.perf_counter()
-        if order == "latency" and one_by_one:
-            times = one_by_one(int(numbers[0]))
-            print(report(before, took=sum(times) * 1e6, p50=statistics.median(times) * 1e6), flush=True)
-        elif order == "flight" and in_flight:
-            in_flight(int(numbers[0]), int(numbers[1]))
-            print(report(before, took=(time.perf_counter() - start) * 1e6), flush=True)
-        else:
-            sys.exit(f"{line!r} is no order for this script")
+        times = work(*map(int, numbers))
+        values = {"took": (time.perf_counter() - start) * 1e6}
+        if times:
+            values = {"took": sum(times) * 1e6, "p50": sorted(times)[len(times) // 2] * 1e6}
+        print(report(before, **values), flush=True)

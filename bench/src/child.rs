@@ -7,7 +7,7 @@ use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
 use crate::report::{Error, Order, Report};
 use crate::{Kind, Transport};
 
-/// A process that answers each line with a line.
+/// A process that answers each line with a line, and may say that it `cannot`, and why.
 struct Child {
     name: String,
     process: Process,
@@ -46,7 +46,10 @@ impl Child {
         let mut line = String::new();
         match self.answers.read_line(&mut line)? {
             0 => Err(format!("ended without an answer: {}", self.name).into()),
-            _ => Ok(line.trim_end().to_owned()),
+            _ => match line.trim_end().strip_prefix("cannot ") {
+                Some(reason) => Err(reason.into()),
+                None => Ok(line.trim_end().to_owned()),
+            },
         }
     }
 

@@ -1,23 +1,21 @@
-//! The same beside bare sockets of Python: pairs of the scripts in `bench/python`, which keep to the same lines.
+//! The same with both ends in Python, beside bare sockets and rivals: pairs of what is in `bench/python`, which keeps
+//! to the same lines. A row that cannot be measured says why, and leaves the others.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+mod parts;
 
-use crate::child::{Pair, Wrap};
+use std::path::{Path, PathBuf};
+
+use crate::child::{Pair, Round, Wrap};
 use crate::report::{Error, Order};
-use crate::suite::{Paper, compare, costs, take_turns};
+use crate::suite::{Paper, costs, take_turns};
+use crate::table::{Table, number, spread};
+use parts::{Contestant, Environment, PARTS, Part};
 
-const LATENCY: Order = Order::Latency { calls: 5_000 };
-const WARM_UP: Order = Order::Latency { calls: 1_000 };
-const FLIGHT: Order = Order::Flight {
-    window: 64,
-    calls: 20_000,
-};
+/// The other environments, from the folder of the scripts.
+const RIVALS: &str = "../../.venv-bench/bin/python";
+const ORIGINAL: &str = "../../.venv-original/bin/python";
 
-/// Says whether `net` is this project's: the original has no such module of its own.
-const IS_OURS: &str = "import net._net";
-
-/// Runs both parts, or says why not.
+/// Makes all tables.
 pub(crate) fn run(
     paper: &mut Paper,
     python: &str,
@@ -26,74 +24,108 @@ pub(crate) fn run(
     pinned: &Wrap,
     rounds: usize,
 ) -> Result<(), Error> {
-    let dir = tempfile::Builder::new().prefix("python").tempdir_in(dir)?;
-    if !is_ours(python, dir.path()) {
-        let line = format!(
-            "\nPython: skipped, `import net` of {python} is not this project's (`make setup` installs it)"
-        );
-        return paper.print(&line);
-    }
-    let start = |script: &str, kind: &str, wrap: &Wrap| {
-        let program = |role: &str| {
-            let place = dir.path().join(kind);
-            let script = scripts.join(script);
-            [
-                python,
-                &script.to_string_lossy(),
-                role,
-                kind,
-                &place.to_string_lossy(),
-            ]
-            .map(str::to_owned)
-            .to_vec()
-        };
-        let client = |address: &str| {
-            let mut words = program("ask");
-            words.push(address.to_owned());
-            words
-        };
-        Pair::of(&format!("{kind} (Python)"), &program("serve"), client, wrap)
-    };
-    let mut pairs = vec![
-        start("ours.py", "net", pinned)?,
-        start("bare.py", "socket", pinned)?,
-    ];
-    take_turns(&mut pairs, WARM_UP, 1)?;
-    let taken = take_turns(&mut pairs, LATENCY, rounds)?;
-    paper.print(
-        "\nunix, Python both ends: one small call at a time, both ends on one core, p50 in µs",
-    )?;
-    compare(paper, &pairs, &taken, &[(0, 1)], |round| {
-        round.client.get("p50")
-    })?;
-    costs(paper, &pairs, &taken, LATENCY)?;
-    drop(pairs);
-
+    // Each process goes to a folder of its own.
+    let scripts = std::path::absolute(scripts)?;
     let free = Wrap::default();
-    let mut pairs = vec![
-        start("ours.py", "net.submit", &free)?,
-        start("ours.py", "net.aio", &free)?,
-        start("bare.py", "asyncio", &free)?,
-    ];
-    take_turns(&mut pairs, FLIGHT, 1)?;
-    let taken = take_turns(&mut pairs, FLIGHT, rounds)?;
-    paper.print("\nunix, Python both ends: 64 small calls in flight on one link, calls/s")?;
-    compare(paper, &pairs, &taken, &[(0, 2), (1, 2)], |round| {
-        Ok(FLIGHT.calls() as f64 / round.client.get("took")? * 1e6)
-    })?;
-    costs(paper, &pairs, &taken, FLIGHT)
+    for part in &PARTS {
+        let wrap = if part.pinned { pinned } else { &free };
+        let (mut pairs, mut missing) = (Vec::new(), Vec::new());
+        for contestant in part.contestants {
+            let place = tempfile::Builder::new().prefix("python").tempdir_in(dir)?;
+            let warm = start(contestant, python, &scripts, &place.keep(), wrap)
+                .and_then(|mut pair| pair.round(part.warm_up).map(|_| pair));
+            match warm {
+                Ok(pair) => pairs.push(pair),
+                Err(reason) => missing.push(format!("  {}: cannot: {reason}", contestant.label)),
+            }
+        }
+        let taken = take_turns(&mut pairs, part.order, rounds)?;
+        paper.print(&format!("\nPython both ends: {}", part.title))?;
+        compare_to_ours(paper, part, &pairs, &taken)?;
+        for line in missing {
+            paper.print(&line)?;
+        }
+        if part.costs {
+            costs(paper, &pairs, &taken, part.order)?;
+        }
+    }
+    Ok(())
 }
 
-fn is_ours(python: &str, dir: &Path) -> bool {
-    let mut command = Command::new(python);
-    // To import it starts a peer: in a place of its own, at a port that the system gives.
-    command
-        .args(["-c", IS_OURS])
-        .env("NET_RUNTIME_DIR", dir)
-        .env("NET_PORT", "0");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+fn start(
+    contestant: &Contestant,
+    python: &str,
+    scripts: &Path,
+    place: &Path,
+    wrap: &Wrap,
+) -> Result<Pair, Error> {
+    let interpreter = match contestant.environment {
+        Environment::Ours => PathBuf::from(python),
+        Environment::Rivals => scripts.join(RIVALS),
+        Environment::Original => scripts.join(ORIGINAL),
+    };
+    if !interpreter.exists() {
+        return Err("there is no Python environment for it (`make bench` makes them)".into());
+    }
+    let program = |role: &str| {
+        [
+            &interpreter.to_string_lossy(),
+            &scripts.join("run.py").to_string_lossy(),
+            contestant.module,
+            role,
+            contestant.way,
+            &place.to_string_lossy(),
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    };
+    let client = |address: &str| {
+        let mut words = program("ask");
+        words.push(address.to_owned());
+        words
+    };
+    Pair::of(contestant.label, &program("serve"), client, wrap)
+}
+
+/// The table of one measure: each median, and the ratio of neighbouring rounds to ours, which is the first row.
+fn compare_to_ours(
+    paper: &mut Paper,
+    part: &Part,
+    pairs: &[Pair],
+    taken: &[Vec<Round>],
+) -> Result<(), Error> {
+    let values: Vec<Vec<f64>> = taken
+        .iter()
+        .map(|rounds| rounds.iter().map(|round| value(part, round)).collect())
+        .collect::<Result<_, _>>()?;
+    let ours = part.contestants.first().map(|ours| ours.label);
+    let ours = pairs
+        .iter()
+        .position(|pair| Some(pair.label.as_str()) == ours);
+    let mut table = Table::new(&["", "median", "to ours", "(least-most)"]);
+    for (row, pair) in pairs.iter().enumerate() {
+        let mut words = vec![pair.label.clone(), number(spread(values[row].clone()).0)];
+        match ours {
+            Some(ours) if ours != row => {
+                let ratios = values[row].iter().zip(&values[ours]);
+                let (ratio, least, most) = spread(ratios.map(|(rival, ours)| rival / ours));
+                words.push(number(ratio));
+                words.push(format!("({}-{})", number(least), number(most)));
+            }
+            _ => {}
+        }
+        table.row(words);
+    }
+    paper.print(table.to_string().trim_end())
+}
+
+/// What the order is measured in, in the part's unit.
+fn value(part: &Part, round: &Round) -> Result<f64, Error> {
+    let took = round.client.get("took")?;
+    let value = match part.order {
+        Order::Latency { .. } => round.client.get("p50")?,
+        Order::Flight { calls, .. } => calls as f64 / took * 1e6,
+        Order::Echo { size, calls } => (size * calls) as f64 / took,
+    };
+    Ok(value / part.unit)
 }
