@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::child::{Pair, Wrap};
-use crate::report::{Error, Order};
 use crate::suite::{Paper, compare, costs, take_turns};
+use lines::{Error, Order};
 
 const LATENCY: Order = Order::Latency { calls: 5_000 };
 const WARM_UP: Order = Order::Latency { calls: 1_000 };
@@ -58,8 +58,8 @@ pub(crate) fn run(
         start("ours.py", "net", pinned)?,
         start("bare.py", "socket", pinned)?,
     ];
-    take_turns(&mut pairs, WARM_UP, 1)?;
-    let taken = take_turns(&mut pairs, LATENCY, rounds)?;
+    take_turns(&mut pairs, WARM_UP, 1);
+    let taken = take_turns(&mut pairs, LATENCY, rounds);
     paper.print(
         "\nunix, Python both ends: one small call at a time, both ends on one core, p50 in µs",
     )?;
@@ -75,8 +75,8 @@ pub(crate) fn run(
         start("ours.py", "net.aio", &free)?,
         start("bare.py", "asyncio", &free)?,
     ];
-    take_turns(&mut pairs, FLIGHT, 1)?;
-    let taken = take_turns(&mut pairs, FLIGHT, rounds)?;
+    take_turns(&mut pairs, FLIGHT, 1);
+    let taken = take_turns(&mut pairs, FLIGHT, rounds);
     paper.print("\nunix, Python both ends: 64 small calls in flight on one link, calls/s")?;
     compare(paper, &pairs, &taken, &[(0, 2), (1, 2)], |round| {
         Ok(FLIGHT.calls() as f64 / round.client.get("took")? * 1e6)
