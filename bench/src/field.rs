@@ -104,6 +104,10 @@ impl<'a> Field<'a> {
 }
 
 impl Started {
+    pub(crate) fn labels(&self) -> impl Iterator<Item = &str> {
+        self.pairs.iter().map(|pair| pair.label.as_str())
+    }
+
     /// One measure of all: the medians, and the ratios to ours of neighbouring rounds. Below it, who could not, and why.
     pub(crate) fn print(
         &self,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use lines::{Error, Order, Transport};
 
-use crate::child::{Round, Wrap};
+use crate::child::{Pair, Round, Wrap};
 use crate::field::{ALL, Field, values};
 use crate::host;
 use crate::plot::{Panel, Plot, Series};
@@ -54,7 +54,6 @@ const BYTES_PER_SECOND: Measure = Measure {
     title: "throughput, a value's size by the time there and back",
     unit: "MB/s",
     of: |order, round| match order {
-        Order::Echo { size: 0, .. } => Err("it has no bytes".into()),
         Order::Echo { size, calls } => Ok((size * calls) as f64 / round.client.get("took")?),
         _ => Err("it sends no values".into()),
     },
@@ -128,6 +127,9 @@ const FUNCTIONS: Growth = Growth {
 /// Descriptors that a process has besides its links'.
 const SPARE: usize = 100;
 
+/// The rounds of each of the field at one step.
+type Step = (usize, Vec<Vec<Round>>);
+
 /// Measures all, and draws the plots into `plots`, if there is such a folder.
 pub(crate) fn run(
     paper: &mut Paper,
@@ -136,105 +138,28 @@ pub(crate) fn run(
     rounds: usize,
 ) -> Result<(), Error> {
     for growth in [IN_FLIGHT, LINKS, PAYLOAD, FUNCTIONS] {
-        let grown = growth.measure(paper, field, rounds)?;
-        if let Some(plots) = plots {
-            let file = plots.join(format!("growth-{}.svg", growth.name));
-            std::fs::write(file, growth.plot(field, grown, rounds))?;
-        }
-    }
-    Ok(())
-}
-
-/// For each measure and each of the field, the value at each step that it could bear.
-type Grown = Vec<Vec<Series>>;
-
-impl Growth {
-    fn measure(&self, paper: &mut Paper, field: &Field<'_>, rounds: usize) -> Result<Grown, Error> {
-        let mut started = field.start(self.rivals, Transport::Tcp, &Wrap::default())?;
-        let labels: Vec<String> = started
-            .pairs
-            .iter()
-            .map(|pair| pair.label.clone())
-            .collect();
-        let empty = |label: &String| Series {
-            label: label.clone(),
-            points: Vec::new(),
-        };
-        let mut grown: Grown = vec![labels.iter().map(empty).collect(); self.panels.len()];
-        let mut heading = vec![self.what];
+        let mut started = field.start(growth.rivals, Transport::Tcp, &Wrap::default())?;
+        let labels: Vec<String> = started.labels().map(str::to_owned).collect();
+        let steps = growth.climb(paper, &mut started.pairs, rounds)?;
+        drop(started);
+        let mut heading = vec![""];
         heading.extend(labels.iter().map(String::as_str));
-        let mut tables: Vec<Table> = self.panels.iter().map(|_| Table::new(&heading)).collect();
-        let mut resident = Vec::new();
-        let mut notes: Vec<String> = Vec::new();
-        for &step in self.steps {
-            let order = (self.order)(step);
-            if matches!(order, Order::Links { .. }) && step + SPARE > host::descriptors() {
-                let limit = host::descriptors();
-                notes.push(format!(
-                    "{step} links: this system allows a process {limit} descriptors"
-                ));
-                continue;
-            }
-            take_turns(&mut started.pairs, order, 1);
-            let taken = take_turns(&mut started.pairs, order, rounds);
-            for ((measure, table), grown) in self.panels.iter().zip(&mut tables).zip(&mut grown) {
-                let mut row = vec![(self.label)(step)];
-                for (series, rounds) in grown.iter_mut().zip(&taken) {
-                    row.push(match values(rounds, |round| (measure.of)(order, round)) {
-                        Ok(values) => {
-                            let value = spread(values).0;
-                            series.points.push((step, value));
-                            number(value)
-                        }
-                        Err(why) => {
-                            let why = format!("{} at {}: {why}", series.label, row[0]);
-                            notes.push(why);
-                            "cannot".to_owned()
-                        }
-                    });
-                }
-                table.row(row);
-            }
-            let held =
-                |rounds: &Vec<Round>| rounds.last().and_then(|last| last.server.find("resident"));
-            resident.push((step, taken.iter().map(held).collect::<Vec<_>>()));
-        }
-        for (measure, table) in self.panels.iter().zip(&tables) {
-            paper.print(&format!(
-                "\ntcp: {}, {}, against the {}",
-                measure.title, measure.unit, self.what
-            ))?;
+        for measure in &growth.panels {
+            let (what, Measure { title, unit, .. }) = (growth.what, measure);
+            paper.print(&format!("\ntcp: {title}, {unit}, against the {what}"))?;
+            let table = growth.table(&heading, &steps, measure);
             paper.print(table.to_string().trim_end())?;
         }
-        notes.dedup();
-        for note in notes {
-            paper.print(&format!("  {note}"))?;
+        for why in growth.failures(&labels, &steps) {
+            paper.print(&format!("  {why}"))?;
         }
-        if matches!((self.order)(1), Order::Links { .. }) {
-            idle_links(paper, &heading, &resident)?;
+        if growth.name == LINKS.name {
+            paper.print("\ntcp: what a server holds for each link, idle after its calls, KiB")?;
+            paper.print(idle_links(&heading, &steps).to_string().trim_end())?;
         }
-        Ok(grown)
-    }
-
-    fn plot(&self, field: &Field<'_>, grown: Grown, rounds: usize) -> String {
-        let panels = self
-            .panels
-            .iter()
-            .zip(grown)
-            .map(|(measure, series)| Panel {
-                title: format!("{}, {}", measure.title, measure.unit),
-                series,
-            });
-        Plot {
-            title: format!("Cost against the {}", self.what),
-            steps: self
-                .steps
-                .iter()
-                .map(|step| (*step, (self.label)(*step)))
-                .collect(),
-            across: self.what,
-            panels: panels.collect(),
-            small_print: vec![
+        if let Some(plots) = plots {
+            let file = plots.join(format!("growth-{}.svg", growth.name));
+            let small_print = vec![
                 format!(
                     "app-net {} beside {}",
                     env!("CARGO_PKG_VERSION"),
@@ -245,34 +170,125 @@ impl Growth {
                     host::date(),
                     host::describe()
                 ),
-            ],
+            ];
+            let plot = growth.plot(&labels, &steps, small_print);
+            std::fs::write(file, plot.to_string())?;
         }
-        .to_string()
+    }
+    Ok(())
+}
+
+impl Growth {
+    /// All take their rounds at each step, from the least to the greatest.
+    fn climb(
+        &self,
+        paper: &mut Paper,
+        pairs: &mut [Pair],
+        rounds: usize,
+    ) -> Result<Vec<Step>, Error> {
+        let mut steps = Vec::new();
+        for &step in self.steps {
+            let order = (self.order)(step);
+            let limit = host::descriptors();
+            if matches!(order, Order::Links { .. }) && step + SPARE > limit {
+                let links = thousands(step);
+                paper.print(&format!(
+                    "\n{links} links: left out, a process may have {limit} descriptors here"
+                ))?;
+                continue;
+            }
+            take_turns(pairs, order, 1);
+            steps.push((step, take_turns(pairs, order, rounds)));
+        }
+        Ok(steps)
+    }
+
+    /// The median of a measure, if all rounds have it.
+    fn median(&self, measure: &Measure, step: usize, rounds: &[Round]) -> Option<f64> {
+        let order = (self.order)(step);
+        let values = values(rounds, |round| (measure.of)(order, round)).ok()?;
+        Some(spread(values).0)
+    }
+
+    fn table(&self, heading: &[&str], steps: &[Step], measure: &Measure) -> Table {
+        let mut table = Table::new(heading);
+        for (step, taken) in steps {
+            let medians = taken
+                .iter()
+                .map(|rounds| self.median(measure, *step, rounds))
+                .map(|median| median.map_or("cannot".to_owned(), number));
+            table.row(
+                std::iter::once((self.label)(*step))
+                    .chain(medians)
+                    .collect(),
+            );
+        }
+        table
+    }
+
+    /// Who could not at which step, and why.
+    fn failures(&self, labels: &[String], steps: &[Step]) -> Vec<String> {
+        let mut failures = Vec::new();
+        for (step, taken) in steps {
+            for (label, rounds) in labels.iter().zip(taken) {
+                let why = rounds
+                    .iter()
+                    .find_map(|round| round.client.get("took").err());
+                failures.extend(why.map(|why| {
+                    let step = (self.label)(*step);
+                    format!("{label} cannot at {step}: {why}")
+                }));
+            }
+        }
+        failures
+    }
+
+    fn plot(&self, labels: &[String], steps: &[Step], small_print: Vec<String>) -> Plot {
+        let series = |measure: &Measure, place: usize| Series {
+            label: labels[place].clone(),
+            points: steps
+                .iter()
+                .filter_map(|(step, taken)| {
+                    let median = self.median(measure, *step, &taken[place])?;
+                    // Nothing has no place among powers of ten.
+                    (median > 0.0).then_some((*step, median))
+                })
+                .collect(),
+        };
+        let panel = |measure: &Measure| Panel {
+            title: format!("{}, {}", measure.title, measure.unit),
+            series: (0..labels.len())
+                .map(|place| series(measure, place))
+                .collect(),
+        };
+        let steps = self.steps.iter().map(|step| (*step, (self.label)(*step)));
+        Plot {
+            title: format!("Cost against the {}", self.what),
+            steps: steps.collect(),
+            across: self.what,
+            panels: self.panels.iter().map(panel).collect(),
+            small_print,
+        }
     }
 }
 
-/// What a server holds more with many links than with one, for each: links that were used, and are idle.
-fn idle_links(
-    paper: &mut Paper,
-    heading: &[&str],
-    resident: &[(usize, Vec<Option<f64>>)],
-) -> Result<(), Error> {
+/// What a server holds more with many links than with one, for each.
+fn idle_links(heading: &[&str], steps: &[Step]) -> Table {
     let mut table = Table::new(heading);
-    let Some((_, before)) = resident.first() else {
-        return Ok(());
-    };
-    for (links, held) in resident.iter().filter(|(links, _)| *links >= 1_000) {
-        let each = held
-            .iter()
-            .zip(before)
-            .map(|(held, before)| match (held, before) {
-                (Some(held), Some(before)) => number((held - before) / *links as f64 / 1024.0),
-                _ => "cannot".to_owned(),
-            });
+    let held = |rounds: &Vec<Round>| rounds.last()?.server.find("resident");
+    let before = steps.first().map_or(&[][..], |(_, taken)| taken);
+    for (links, taken) in steps.iter().filter(|(links, _)| *links >= 1_000) {
+        let each = taken.iter().zip(before).map(|(rounds, before)| {
+            let more = held(rounds)
+                .zip(held(before))
+                .map(|(held, before)| held - before);
+            more.map_or("cannot".to_owned(), |more| {
+                number(more / *links as f64 / 1024.0)
+            })
+        });
         table.row(std::iter::once(thousands(*links)).chain(each).collect());
     }
-    paper.print("\ntcp: memory of the server for each link that is idle after its calls, KiB")?;
-    paper.print(table.to_string().trim_end())
+    table
 }
 
 /// 10,000 rather than 10000.

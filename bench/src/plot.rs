@@ -112,10 +112,16 @@ impl Plot {
         }
         let up = Axis::new(least / 1.3, most * 1.3, HEIGHT);
 
-        for (step, label) in &self.steps {
+        let mut free = f64::INFINITY;
+        for (step, label) in self.steps.iter().rev() {
             let x = across.at(place(*step));
             grid(out, &format!("M{x:.1} 0V{HEIGHT}"))?;
-            text(out, (x, HEIGHT + 18.0), MIDDLE, label)?;
+            // Not over the one to its right.
+            let half = 4.0 * label.len() as f64;
+            if x + half < free {
+                text(out, (x, HEIGHT + 18.0), MIDDLE, label)?;
+                free = x - half;
+            }
         }
         for value in up.ticks() {
             let y = HEIGHT - up.at(value);
