@@ -246,6 +246,11 @@ impl Growth {
     fn plot(&self, labels: &[String], steps: &[Step], small_print: Vec<String>) -> Plot {
         let series = |measure: &Measure, place: usize| Series {
             label: labels[place].clone(),
+            // The same in each plot: ours has the first.
+            colour: ALL
+                .iter()
+                .position(|rival| *rival == labels[place])
+                .map_or(0, |rival| rival + 1),
             points: steps
                 .iter()
                 .filter_map(|(step, taken)| {
@@ -296,7 +301,7 @@ fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -3,9 +3,10 @@
 use std::fmt::{self, Display, Write};
 
 /// Each value of one at the steps that it has one for.
-#[derive(Clone)]
 pub(crate) struct Series {
     pub(crate) label: String,
+    /// Which of the [colours](COLOURS) it has.
+    pub(crate) colour: usize,
     pub(crate) points: Vec<(usize, f64)>,
 }
 
@@ -33,8 +34,11 @@ const LEFT: f64 = 70.0;
 const TOP: f64 = 120.0;
 const BELOW: f64 = 60.0;
 const LINE: f64 = 18.0;
+/// Most that a character of a label takes.
+const CHARACTER: f64 = 8.0;
+const MIDDLE: &str = r#"text-anchor="middle""#;
 
-/// Told apart with any kind of eyesight, and on paper (after Okabe and Ito); the first is drawn last, on top of the others.
+/// Told apart with any kind of eyesight, and on paper (after Okabe and Ito).
 const COLOURS: [&str; 5] = ["#0060b0", "#e07b00", "#009e73", "#b03a8c", "#777777"];
 
 impl Display for Plot {
@@ -72,52 +76,29 @@ impl Plot {
     fn legend(&self, out: &mut impl Write) -> fmt::Result {
         let series = self.panels.first().map_or(&[][..], |panel| &panel.series);
         let mut left = LEFT;
-        for (Series { label, .. }, colour) in series.iter().zip(COLOURS) {
-            let (end, y) = (left + 22.0, 58.0);
+        for Series { label, colour, .. } in series {
+            let (end, colour) = (left + 22.0, COLOURS[*colour]);
             writeln!(
                 out,
-                r#"<path d="M{left} {y}H{end}" stroke="{colour}" stroke-width="3"/>"#
+                r#"<path d="M{left} 58H{end}" stroke="{colour}" stroke-width="3"/>"#
             )?;
-            text(out, (end + 6.0, y + 4.0), "", label)?;
-            left = end + 30.0 + 8.0 * label.len() as f64;
+            text(out, (end + 6.0, 62.0), "", label)?;
+            left = end + 30.0 + CHARACTER * label.len() as f64;
         }
         Ok(())
     }
 
     fn panel(&self, out: &mut impl Write, panel: &Panel) -> fmt::Result {
-        text(out, (0.0, -14.0), r#"font-weight="bold""#, &panel.title)?;
-        let least = self
-            .steps
-            .iter()
-            .map(|(step, _)| *step)
-            .find(|step| *step > 0);
-        let least = least.unwrap_or(1) as f64;
-        // Nothing has no logarithm: it stands as far left of the least as a step is wide.
-        let zero = least / 16.0;
-        let place = |step: usize| if step == 0 { zero } else { step as f64 };
-        let ends = self.steps.first().zip(self.steps.last());
-        let (first, last) = ends.map_or((1.0, 10.0), |(a, b)| (place(a.0), place(b.0)));
-        let across = Axis::new(first, last, WIDTH);
+        let across = Axis::of(self.steps.iter().map(|(step, _)| place(*step)), 1.0, WIDTH);
         let values = panel.series.iter().flat_map(|series| &series.points);
-        let values: Vec<f64> = values.map(|point| point.1).collect();
-        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = values.iter().copied().fold(0.0, f64::max);
-        if values.is_empty() {
-            return text(
-                out,
-                (WIDTH / 2.0, HEIGHT / 2.0),
-                MIDDLE,
-                "nothing was measured",
-            );
-        }
-        let up = Axis::new(least / 1.3, most * 1.3, HEIGHT);
-
+        let up = Axis::of(values.map(|(_, value)| *value), 1.3, HEIGHT);
+        text(out, (0.0, -14.0), r#"font-weight="bold""#, &panel.title)?;
         let mut free = f64::INFINITY;
         for (step, label) in self.steps.iter().rev() {
             let x = across.at(place(*step));
-            grid(out, &format!("M{x:.1} 0V{HEIGHT}"))?;
+            writeln!(out, r##"<path d="M{x:.1} 0V{HEIGHT}" stroke="#e4e4e4"/>"##)?;
             // Not over the one to its right.
-            let half = 4.0 * label.len() as f64;
+            let half = CHARACTER * label.len() as f64 / 2.0;
             if x + half < free {
                 text(out, (x, HEIGHT + 18.0), MIDDLE, label)?;
                 free = x - half;
@@ -125,7 +106,7 @@ impl Plot {
         }
         for value in up.ticks() {
             let y = HEIGHT - up.at(value);
-            grid(out, &format!("M0 {y:.1}H{WIDTH}"))?;
+            writeln!(out, r##"<path d="M0 {y:.1}H{WIDTH}" stroke="#e4e4e4"/>"##)?;
             text(out, (-8.0, y + 4.0), r#"text-anchor="end""#, &short(value))?;
         }
         writeln!(
@@ -133,31 +114,25 @@ impl Plot {
             r##"<rect width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#999"/>"##
         )?;
         text(out, (WIDTH / 2.0, HEIGHT + 38.0), MIDDLE, self.across)?;
-        for (place_in_field, (series, colour)) in panel.series.iter().zip(COLOURS).enumerate().rev()
-        {
+        // The first is drawn last, on top of the others, and thicker.
+        for (number, series) in panel.series.iter().enumerate().rev() {
+            let thick = if number == 0 { 3.0 } else { 1.8 };
             let at =
-                |&(step, value): &(usize, f64)| (across.at(place(step)), HEIGHT - up.at(value));
-            let points: Vec<(f64, f64)> = series.points.iter().map(at).collect();
-            let line: Vec<String> = points
-                .iter()
-                .map(|(x, y)| format!("{x:.1},{y:.1}"))
-                .collect();
-            let thick = if place_in_field == 0 { 3.0 } else { 1.8 };
-            writeln!(
+                |(step, value): &(usize, f64)| (across.at(place(*step)), HEIGHT - up.at(*value));
+            line(
                 out,
-                r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="{thick}"/>"#,
-                line.join(" ")
+                COLOURS[series.colour],
+                thick,
+                series.points.iter().map(at),
             )?;
-            for (x, y) in points {
-                let radius = thick + 1.2;
-                writeln!(
-                    out,
-                    r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius}" fill="{colour}"/>"#
-                )?;
-            }
         }
         Ok(())
     }
+}
+
+/// Where a step is on its axis. Nothing has no logarithm: it stands left of the others.
+fn place(step: usize) -> f64 {
+    if step == 0 { 4.0 } else { step as f64 }
 }
 
 /// A logarithmic axis.
@@ -168,10 +143,13 @@ struct Axis {
 }
 
 impl Axis {
-    fn new(least: f64, most: f64, length: f64) -> Self {
+    /// From the least of these values to the most, and some room at both ends.
+    fn of(values: impl Iterator<Item = f64>, room: f64, length: f64) -> Self {
+        let ends = |(least, most), value| (f64::min(least, value), f64::max(most, value));
+        let (least, most) = values.fold((f64::INFINITY, f64::NEG_INFINITY), ends);
         Self {
-            least,
-            most,
+            least: least / room,
+            most: most * room,
             length,
         }
     }
@@ -182,22 +160,36 @@ impl Axis {
 
     /// Powers of ten, and twice and five times those where there are few.
     fn ticks(&self) -> impl Iterator<Item = f64> {
-        let decades = (self.most / self.least).log10();
-        let between: &[f64] = if decades < 3.0 {
-            &[1.0, 2.0, 5.0]
-        } else {
-            &[1.0]
-        };
-        let powers = self.least.log10().floor() as i32..=self.most.log10().ceil() as i32;
-        let all = powers.flat_map(|power| between.iter().map(move |part| part * 10f64.powi(power)));
+        let few = self.most / self.least < 1e3;
+        let parts: &[f64] = if few { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let powers = self.least.log10().floor() as i32..=self.most.log10() as i32;
+        let all = powers.flat_map(|power| parts.iter().map(move |part| part * 10f64.powi(power)));
         all.filter(|value| (self.least..=self.most).contains(value))
     }
 }
 
-const MIDDLE: &str = r#"text-anchor="middle""#;
-
-fn grid(out: &mut impl Write, path: &str) -> fmt::Result {
-    writeln!(out, r##"<path d="{path}" stroke="#e4e4e4"/>"##)
+fn line(
+    out: &mut impl Write,
+    colour: &str,
+    thick: f64,
+    points: impl Iterator<Item = (f64, f64)> + Clone,
+) -> fmt::Result {
+    write!(
+        out,
+        r#"<polyline fill="none" stroke="{colour}" stroke-width="{thick}" points=""#
+    )?;
+    for (x, y) in points.clone() {
+        write!(out, "{x:.1},{y:.1} ")?;
+    }
+    writeln!(out, r#""/>"#)?;
+    for (x, y) in points {
+        let radius = thick + 1.2;
+        writeln!(
+            out,
+            r#"<circle cx="{x:.1}" cy="{y:.1}" r="{radius}" fill="{colour}"/>"#
+        )?;
+    }
+    Ok(())
 }
 
 fn text(out: &mut impl Write, (x, y): (f64, f64), style: &str, words: &str) -> fmt::Result {

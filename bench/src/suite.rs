@@ -75,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let wanted =
         |part: &str| options.parts.is_empty() || options.parts.iter().any(|named| named == part);
     paper.print(&format!(
-        "app-net {} beside bare sockets",
+        "app-net {} beside bare sockets and other libraries",
         env!("CARGO_PKG_VERSION")
     ))?;
     paper.print(&host::describe())?;
