@@ -137,10 +137,12 @@ pub(crate) fn run(
     plots: Option<&Path>,
     rounds: usize,
 ) -> Result<(), Error> {
+    // Before anything is started that is to have them.
+    let descriptors = host::descriptors();
     for growth in [IN_FLIGHT, LINKS, PAYLOAD, FUNCTIONS] {
         let mut started = field.start(growth.rivals, Transport::Tcp, &Wrap::default())?;
         let labels: Vec<String> = started.labels().map(str::to_owned).collect();
-        let steps = growth.climb(paper, &mut started.pairs, rounds)?;
+        let steps = growth.climb(paper, &mut started.pairs, descriptors, rounds)?;
         drop(started);
         let mut heading = vec![""];
         heading.extend(labels.iter().map(String::as_str));
@@ -184,16 +186,16 @@ impl Growth {
         &self,
         paper: &mut Paper,
         pairs: &mut [Pair],
+        descriptors: usize,
         rounds: usize,
     ) -> Result<Vec<Step>, Error> {
         let mut steps = Vec::new();
         for &step in self.steps {
             let order = (self.order)(step);
-            let limit = host::descriptors();
-            if matches!(order, Order::Links { .. }) && step + SPARE > limit {
+            if matches!(order, Order::Links { .. }) && step + SPARE > descriptors {
                 let links = thousands(step);
                 paper.print(&format!(
-                    "\n{links} links: left out, a process may have {limit} descriptors here"
+                    "\n{links} links: left out, a process may have {descriptors} descriptors here"
                 ))?;
                 continue;
             }

@@ -66,7 +66,7 @@ pub(crate) fn date() -> String {
     String::from_utf8_lossy(&said).trim().to_owned()
 }
 
-/// Descriptors that each process of the bench may have, once the limit is raised as far as the system lets it be.
+/// Descriptors that a process may have. The limit of this one, and of those it starts, is raised to that.
 pub(crate) fn descriptors() -> usize {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

@@ -23,7 +23,7 @@ fn echo(value: net::value::Bytes) -> net::value::Bytes {
     value
 }
 
-/// Registers [`multiply`] under further tags, until there are so many.
+/// Registers `multiply` under further tags, until there are so many.
 #[net::connect("register")]
 fn register(functions: u64) -> Result<(), String> {
     let peer = Peer::current().ok_or("no peer")?;
