@@ -29,6 +29,7 @@ test: fmt-check lint rustdoc rust-tests doc-tests guard python-lint stubs python
 
 fmt: venv ## Format the Rust and the Python code
 	@cargo fmt --all
+	@cargo fmt --manifest-path bench/rivals/Cargo.toml
 	@$(py) -m ruff check --quiet --fix-only .
 	@$(py) -m ruff format .
 
@@ -37,6 +38,7 @@ fmt: venv ## Format the Rust and the Python code
 fmt-check: system ## Check the formatting of the Rust code
 	$(say) 'cargo fmt --check'
 	@cargo fmt --all --check
+	@cargo fmt --check --manifest-path bench/rivals/Cargo.toml
 
 lint: system ## Lint the Rust code (clippy, warnings denied)
 	$(say) 'cargo clippy'

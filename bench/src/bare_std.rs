@@ -7,8 +7,10 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
-use crate::report::{Done, Error, Order};
-use crate::{MESSAGE, Transport};
+use lines::Transport;
+use lines::{Done, Error, Order};
+
+use crate::MESSAGE;
 
 /// Listens on a thread of its own; says where.
 pub(crate) fn serve(transport: Transport, dir: &Path) -> Result<String, Error> {

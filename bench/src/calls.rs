@@ -7,10 +7,11 @@ use std::fs;
 use std::path::Path;
 
 use crate::child::{Pair, Wrap};
-use crate::report::{Error, Order};
 use crate::suite::Paper;
 use crate::table::Table;
-use crate::{Kind, Transport, host};
+use crate::{Kind, host};
+use lines::Transport;
+use lines::{Error, Order};
 
 /// Calls of the shorter run, and of the longer one.
 const CALLS: (usize, usize) = (5_000, 25_000);

@@ -3,9 +3,11 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::report::{Error, Order, Report};
-use crate::{Kind, Transport};
+use crate::Kind;
+use lines::Transport;
+use lines::{Error, Order, Report};
 
 /// A process that answers each line with a line, and may say that it `cannot`, and why.
 struct Child {
@@ -55,10 +57,10 @@ impl Child {
 
     fn ready(&mut self) -> Result<String, Error> {
         let line = self.answer()?;
-        let address = line
-            .strip_prefix("ready")
-            .ok_or_else(|| format!("{} said {line:?}", self.name))?;
-        Ok(address.trim().to_owned())
+        match line.strip_prefix("ready") {
+            Some(address) => Ok(address.trim().to_owned()),
+            None => Err(format!("{} said {line:?}", self.name).into()),
+        }
     }
 
     fn tell(&mut self, order: &str) -> Result<Report, Error> {
@@ -99,6 +101,8 @@ pub(crate) struct Pair {
     pub(crate) label: String,
     client: Child,
     server: Child,
+    /// From the server's start until it said that it listens.
+    pub(crate) listening_after: Duration,
 }
 
 /// How both processes are started.
@@ -149,15 +153,34 @@ impl Pair {
         client: impl FnOnce(&str) -> Vec<String>,
         wrap: &Wrap,
     ) -> Result<Self, Error> {
+        let start = Instant::now();
         let mut server = Child::start(&wrap.server, server)?;
         let address = server.ready()?;
+        let listening_after = start.elapsed();
         let mut client = Child::start(&wrap.client, &client(&address))?;
         client.ready()?;
         Ok(Self {
             label: label.to_owned(),
             client,
             server,
+            listening_after,
         })
+    }
+
+    /// Carries out one order. That one of them has ended is told as an order that could not be carried out.
+    pub(crate) fn attempt(&mut self, order: Order) -> Round {
+        self.round(order).unwrap_or_else(|error| {
+            let report = Report::cannot(error);
+            Round {
+                client: report.clone(),
+                server: report,
+            }
+        })
+    }
+
+    /// What the server has used since it was last asked.
+    pub(crate) fn server_used(&mut self) -> Result<Report, Error> {
+        self.server.tell("mark")
     }
 
     /// Carries out one order.

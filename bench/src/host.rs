@@ -58,3 +58,26 @@ pub(crate) fn load() -> String {
         .unwrap_or("unknown")
         .to_owned()
 }
+
+/// Today.
+pub(crate) fn date() -> String {
+    let said = Command::new("date").arg("+%F").output();
+    let said = said.map(|said| said.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&said).trim().to_owned()
+}
+
+/// Descriptors that a process may have. The limit of this one, and of those it starts, is raised to that.
+pub(crate) fn descriptors() -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both calls read or write one `rlimit`, which is there.
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+    }
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}

@@ -3,25 +3,27 @@
 //! Started plainly it is the driver ([`suite`]); it starts itself again as each server and each client, and tells them
 //! what to do ([`child`], [`worker`]). README.md says how to read what it prints.
 
-mod alloc;
 mod bare_std;
 mod bare_tokio;
 mod calls;
 mod child;
+mod field;
+mod growth;
 mod host;
+mod idle;
 mod ours;
+mod plot;
 mod python;
-mod report;
+mod rivals;
 mod suite;
 mod table;
-mod usage;
 mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use report::Error;
+use lines::{Error, alloc};
 
 #[global_allocator]
 static ALLOCATOR: alloc::Counting = alloc::Counting;
@@ -29,27 +31,9 @@ static ALLOCATOR: alloc::Counting = alloc::Counting;
 /// Bytes of a small message on the bare sockets, its length included where it has one.
 const MESSAGE: usize = 64;
 
-const USAGE: &str =
-    "usage: app-net-bench [--out FILE] [--rounds N] [--python PYTHON SCRIPTS] [PART...]
-parts: latency flight echo calls python (all of them where none is named)";
-
-/// What carries the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transport {
-    Unix,
-    Tcp,
-}
-
-impl Transport {
-    const ALL: [Self; 2] = [Self::Unix, Self::Tcp];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Unix => "unix",
-            Self::Tcp => "tcp",
-        }
-    }
-}
+const USAGE: &str = "usage: app-net-bench [--out FILE] [--plots DIR] [--rounds N] [--python PYTHON SCRIPTS] [--rivals PROGRAM]
+    [PART...]
+parts: latency flight echo calls python rivals events growth idle (all of them where none is named)";
 
 /// Who does the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +119,8 @@ fn options(words: &[&str]) -> Result<suite::Options, Error> {
         };
         match word {
             "--out" => options.out = Some(PathBuf::from(value()?)),
+            "--plots" => options.plots = Some(PathBuf::from(value()?)),
+            "--rivals" => options.rivals = Some(value()?.to_owned()),
             "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),
             "--python" => options.python = Some((value()?.into(), value()?.into())),
             "-h" | "--help" => {

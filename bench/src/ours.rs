@@ -2,15 +2,16 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::Duration;
 
-use net::value::Bytes;
-use net::{CallError, Peer, Remote};
+use bytes::Bytes;
+use lines::{Client, Done, Error, Order, Share, Tally, Transport};
+use net::{Connection, Peer, Policy, Remote};
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
 
-use crate::Transport;
-use crate::report::{Done, Error, Order};
+/// The event that is published to many.
+const EVENT: &str = "tick";
 
 #[net::connect]
 fn multiply(a: i64, b: i64) -> i64 {
@@ -18,8 +19,50 @@ fn multiply(a: i64, b: i64) -> i64 {
 }
 
 #[net::connect("echo")]
-fn echo(value: Bytes) -> Bytes {
+fn echo(value: net::value::Bytes) -> net::value::Bytes {
     value
+}
+
+/// Registers `multiply` under further tags, until there are so many.
+#[net::connect("register")]
+fn register(functions: u64) -> Result<(), String> {
+    let peer = Peer::current().ok_or("no peer")?;
+    let registry = peer.registry();
+    let known = registry.find(multiply::TAG).ok_or("no multiply")?;
+    for number in (0..functions).rev() {
+        let tag = numbered(number);
+        if registry.find(&tag).is_some() {
+            break;
+        }
+        registry.register(Connection {
+            name: tag.clone(),
+            tag,
+            module: known.module.clone(),
+            doc: known.doc.clone(),
+            signature: known.signature.clone(),
+            handler: Arc::clone(&known.handler),
+        });
+    }
+    Ok(())
+}
+
+fn numbered(number: u64) -> String {
+    format!("multiply.{number}")
+}
+
+/// Publishes so many events, as fast as those who are told of them take them.
+#[net::connect("publish")]
+async fn publish(events: u64) -> Result<(), String> {
+    for number in 0..events {
+        let emitted = net::emit(EVENT, &(number,)).await;
+        emitted.map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+#[net::connect("subscribers")]
+fn subscribers() -> u64 {
+    Peer::current().map_or(0, |peer| peer.subscribers(EVENT) as u64)
 }
 
 /// Starts a peer in `runtime`; says where it can be called.
@@ -40,66 +83,69 @@ pub(crate) fn serve(runtime: &Runtime, transport: Transport, dir: &Path) -> Resu
     Ok(address.clone())
 }
 
-/// A peer that calls one other, and its handle to it.
-pub(crate) fn connect(runtime: Option<&Runtime>, address: &str) -> Result<Remote, Error> {
-    let start = Peer::builder().listen(false).discover(false).start();
-    let peer = match runtime {
-        Some(runtime) => runtime.block_on(start)?,
-        None => net::blocking::block_on(start)?,
-    };
+/// A peer that calls one other.
+async fn caller(address: &str) -> Result<Remote, Error> {
+    let peer = Peer::builder()
+        .listen(false)
+        .discover(false)
+        .start()
+        .await?;
     Ok(peer.remote(address)?)
 }
 
-/// Carries out an order with awaited calls.
-pub(crate) async fn ask(remote: Remote, order: Order) -> Result<Done, Error> {
-    match order {
-        Order::Latency { calls } => {
-            let mut times = Vec::with_capacity(calls);
-            for _ in 0..calls {
-                let start = Instant::now();
-                black_box(multiply::on(&remote, black_box(5), 10).await?);
-                times.push(start.elapsed());
-            }
-            Ok(Done::of_each(times))
+/// A link of a peer of its own: two peers have one link.
+#[derive(Clone)]
+pub(crate) struct Net(Remote);
+
+impl Client for Net {
+    async fn connect(address: &str) -> Result<Self, Error> {
+        let remote = caller(address).await?;
+        remote.connect().await?;
+        Ok(Self(remote))
+    }
+
+    async fn multiply(&self, a: i64, b: i64) -> Result<i64, Error> {
+        Ok(multiply::on(&self.0, a, b).await?)
+    }
+
+    async fn echo(&self, value: Bytes) -> Result<usize, Error> {
+        let value = net::value::Bytes(&value[..]);
+        let back: net::value::Bytes = self.0.call("echo", &(value,)).await?;
+        Ok(back.0.len())
+    }
+
+    async fn register(&self, functions: usize) -> Result<(), Error> {
+        Ok(register::on(&self.0, functions as u64).await?)
+    }
+
+    async fn numbered(&self, number: usize) -> Result<i64, Error> {
+        Ok(self.0.call(&numbered(number as u64), &(5, 10)).await?)
+    }
+
+    async fn subscribe(links: &[Self], tally: &Arc<Tally>) -> Result<(), Error> {
+        for Self(publisher) in links {
+            let tally = Arc::clone(tally);
+            let wish = publisher.local().subscribe(EVENT).peers([publisher]);
+            wish.when_full(Policy::Block)
+                .run(move |_: (u64,)| tally.count());
         }
-        Order::Flight { window, calls } => in_flight(remote, window, calls).await,
-        Order::Echo { size, calls } => {
-            let value = vec![7; size];
-            let mut times = Vec::with_capacity(calls);
-            for _ in 0..calls {
-                let start = Instant::now();
-                let back: Bytes = remote.call("echo", &(Bytes(&value),)).await?;
-                times.push(start.elapsed());
-                if back.0.len() != size {
-                    return Err("the echo has another size".into());
-                }
+        if let Some(Self(publisher)) = links.first() {
+            // A wish is told to the publisher in the background.
+            while subscribers::on(publisher).await? < links.len() as u64 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            Ok(Done::of_each(times))
         }
+        Ok(())
+    }
+
+    async fn publish(&self, events: usize) -> Result<(), Error> {
+        Ok(publish::on(&self.0, events as u64).await?)
     }
 }
 
-/// Keeps `window` calls in flight: so many tasks, each of which makes one call after the other.
-async fn in_flight(remote: Remote, window: usize, calls: usize) -> Result<Done, Error> {
-    let start = Instant::now();
-    let mut tasks = JoinSet::new();
-    for task in 0..window {
-        let remote = remote.clone();
-        let share = calls / window + usize::from(task < calls % window);
-        tasks.spawn(async move {
-            for _ in 0..share {
-                black_box(multiply::on(&remote, black_box(5), 10).await?);
-            }
-            Ok::<(), CallError>(())
-        });
-    }
-    while let Some(ended) = tasks.join_next().await {
-        ended??;
-    }
-    Ok(Done {
-        took: start.elapsed(),
-        p50: None,
-    })
+/// A caller that has no runtime of its own.
+pub(crate) fn connect_and_wait(address: &str) -> Result<Remote, Error> {
+    net::blocking::block_on(caller(address))
 }
 
 /// Carries out an order with calls that block this thread.
@@ -107,11 +153,9 @@ pub(crate) fn ask_and_wait(remote: &Remote, order: Order) -> Result<Done, Error>
     let Order::Latency { calls } = order else {
         return Err("waiting only does one call at a time".into());
     };
-    let mut times = Vec::with_capacity(calls);
-    for _ in 0..calls {
-        let start = Instant::now();
+    let mut share = Share::whole(calls);
+    for _ in share.by_ref() {
         black_box(multiply::on(remote, black_box(5), 10).wait()?);
-        times.push(start.elapsed());
     }
-    Ok(Done::of_each(times))
+    Ok(share.into())
 }

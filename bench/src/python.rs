@@ -6,9 +6,9 @@ mod parts;
 use std::path::{Path, PathBuf};
 
 use crate::child::{Pair, Round, Wrap};
-use crate::report::{Error, Order};
 use crate::suite::{Paper, costs, take_turns};
 use crate::table::{Table, number, spread};
+use lines::{Error, Order};
 use parts::{Contestant, Environment, PARTS, Part};
 
 /// The other environments, from the folder of the scripts.
@@ -39,7 +39,7 @@ pub(crate) fn run(
                 Err(reason) => missing.push(format!("  {}: cannot: {reason}", contestant.label)),
             }
         }
-        let taken = take_turns(&mut pairs, part.order, rounds)?;
+        let taken = take_turns(&mut pairs, part.order, rounds);
         paper.print(&format!("\nPython both ends: {}", part.title))?;
         compare_to_ours(paper, part, &pairs, &taken)?;
         for line in missing {
@@ -124,8 +124,8 @@ fn value(part: &Part, round: &Round) -> Result<f64, Error> {
     let took = round.client.get("took")?;
     let value = match part.order {
         Order::Latency { .. } => round.client.get("p50")?,
-        Order::Flight { calls, .. } => calls as f64 / took * 1e6,
         Order::Echo { size, calls } => (size * calls) as f64 / took,
+        order => order.calls() as f64 / took * 1e6,
     };
     Ok(value / part.unit)
 }

@@ -5,12 +5,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::child::{Pair, Round, Wrap};
-use crate::report::{Error, Order};
+use crate::field::Field;
 use crate::table::{Table, number, spread};
-use crate::{Kind, Transport, calls, host, python};
+use crate::{Kind, calls, growth, host, idle, python, rivals};
+use lines::Transport;
+use lines::{Error, Order};
 
 /// What can be named on the command line to be run alone.
-pub(crate) const PARTS: [&str; 5] = ["latency", "flight", "echo", "calls", "python"];
+pub(crate) const PARTS: [&str; 9] = [
+    "latency", "flight", "echo", "calls", "python", "rivals", "events", "growth", "idle",
+];
 
 /// What was asked for on the command line.
 pub(crate) struct Options {
@@ -19,6 +23,10 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     /// The Python to run, and where its scripts are.
     pub(crate) python: Option<(String, String)>,
+    /// The program that does the work with other libraries.
+    pub(crate) rivals: Option<String>,
+    /// The folder that the plots go to.
+    pub(crate) plots: Option<PathBuf>,
     /// None is all.
     pub(crate) parts: Vec<String>,
 }
@@ -29,6 +37,8 @@ impl Default for Options {
             out: None,
             rounds: 7,
             python: None,
+            rivals: None,
+            plots: None,
             parts: Vec::new(),
         }
     }
@@ -49,14 +59,14 @@ impl Paper {
 }
 
 /// Small calls of one round, where they go one at a time; and before the first round, to warm up.
-const LATENCY: Order = Order::Latency { calls: 10_000 };
-const WARM_UP: Order = Order::Latency { calls: 2_000 };
+pub(crate) const LATENCY: Order = Order::Latency { calls: 10_000 };
+pub(crate) const WARM_UP: Order = Order::Latency { calls: 2_000 };
 /// Small calls of one round where many are in flight.
 const FLIGHT_CALLS: usize = 100_000;
-const WINDOWS: [usize; 2] = [64, 1024];
+pub(crate) const WINDOWS: [usize; 2] = [64, 1024];
 /// Sizes of large values, in MiB, and how many go in one round.
-const LARGE: [(usize, usize); 2] = [(8, 8), (64, 2)];
-const MIB: usize = 1024 * 1024;
+pub(crate) const LARGE: [(usize, usize); 2] = [(8, 8), (64, 2)];
+pub(crate) const MIB: usize = 1024 * 1024;
 
 /// Runs the parts that were asked for.
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
@@ -65,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let wanted =
         |part: &str| options.parts.is_empty() || options.parts.iter().any(|named| named == part);
     paper.print(&format!(
-        "app-net {} beside bare sockets",
+        "app-net {} beside bare sockets and other libraries",
         env!("CARGO_PKG_VERSION")
     ))?;
     paper.print(&host::describe())?;
@@ -115,22 +125,38 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
             }
         }
     }
+    let field = Field::find(options.rivals.as_deref(), dir.path())?;
+    if ["rivals", "events", "growth", "idle"]
+        .iter()
+        .any(|part| wanted(part))
+    {
+        paper.print(&format!("\nbeside app-net: {}", field.versions()))?;
+    }
+    if wanted("rivals") {
+        rivals::run(&mut paper, &field, &pinned, options.rounds)?;
+    }
+    if wanted("events") {
+        rivals::events(&mut paper, &field, options.rounds)?;
+    }
+    if wanted("growth") {
+        let rounds = (options.rounds / 2).max(1);
+        growth::run(&mut paper, &field, options.plots.as_deref(), rounds)?;
+    }
+    if wanted("idle") {
+        idle::run(&mut paper, &field)?;
+    }
     paper.print(&format!("\nload at the end: {}", host::load()))
 }
 
 /// The rounds of each pair, taken in turns so that what else the machine does falls on all alike.
-pub(crate) fn take_turns(
-    pairs: &mut [Pair],
-    order: Order,
-    rounds: usize,
-) -> Result<Vec<Vec<Round>>, Error> {
+pub(crate) fn take_turns(pairs: &mut [Pair], order: Order, rounds: usize) -> Vec<Vec<Round>> {
     let mut taken: Vec<Vec<Round>> = pairs.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for _ in 0..rounds {
         for (pair, taken) in pairs.iter_mut().zip(&mut taken) {
-            taken.push(pair.round(order)?);
+            taken.push(pair.attempt(order));
         }
     }
-    Ok(taken)
+    taken
 }
 
 fn pairs(
@@ -167,8 +193,8 @@ fn latency(
         Kind::Std,
     ];
     let mut pairs = pairs(&kinds, transport, dir, pinned)?;
-    take_turns(&mut pairs, WARM_UP, 1)?;
-    let taken = take_turns(&mut pairs, LATENCY, rounds)?;
+    take_turns(&mut pairs, WARM_UP, 1);
+    let taken = take_turns(&mut pairs, LATENCY, rounds);
     paper.print(&format!(
         "\n{}: one small call at a time, both ends on one core, p50 in µs",
         transport.name()
@@ -187,8 +213,8 @@ fn flight(paper: &mut Paper, transport: Transport, dir: &Path, rounds: usize) ->
             window,
             calls: FLIGHT_CALLS,
         };
-        take_turns(&mut pairs, order, 1)?;
-        let taken = take_turns(&mut pairs, order, rounds)?;
+        take_turns(&mut pairs, order, 1);
+        let taken = take_turns(&mut pairs, order, rounds);
         paper.print(&format!(
             "\n{}: {window} small calls in flight on one link, calls/s",
             transport.name()
@@ -209,8 +235,8 @@ fn echo(paper: &mut Paper, transport: Transport, dir: &Path, rounds: usize) -> R
             size: size * MIB,
             calls,
         };
-        take_turns(&mut pairs, order, 1)?;
-        let taken = take_turns(&mut pairs, order, rounds)?;
+        take_turns(&mut pairs, order, 1);
+        let taken = take_turns(&mut pairs, order, rounds);
         paper.print(&format!(
             "\n{}: a value of {size} MiB there and back, MB/s (its size by the time)",
             transport.name()
@@ -269,7 +295,7 @@ pub(crate) fn costs(
     ]);
     for (pair, rounds) in pairs.iter().zip(taken) {
         let each = |name: &str| {
-            let side = |of: fn(&Round) -> &crate::report::Report| {
+            let side = |of: fn(&Round) -> &lines::Report| {
                 let values: Option<Vec<f64>> =
                     rounds.iter().map(|round| of(round).find(name)).collect();
                 values.map_or("-".to_owned(), |values| {

@@ -1,6 +1,6 @@
 //! What is measured with both ends in Python, and of whom: the rows of each table, ours first.
 
-use crate::report::Order;
+use lines::Order;
 
 /// Whose Python runs a module: each of the environments has other packages.
 #[derive(Clone, Copy)]

@@ -4,13 +4,13 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The system's allocator, counting.
-pub(crate) struct Counting;
+pub struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// Allocations of this process so far, and their bytes. A reallocation counts as one of its new size.
-pub(crate) fn so_far() -> (u64, u64) {
+pub fn so_far() -> (u64, u64) {
     (
         ALLOCATIONS.load(Ordering::Relaxed),
         BYTES.load(Ordering::Relaxed),
