@@ -10,6 +10,7 @@ mod convert;
 mod error;
 mod event;
 mod handler;
+mod inbox;
 mod local;
 mod log;
 mod node;
@@ -36,6 +37,8 @@ mod _net {
     use crate::event::{Emission, Subscription, emit, register_subscriber, subscribe, subscribers};
     #[pymodule_export]
     use crate::handler::register;
+    #[pymodule_export]
+    use crate::inbox::Inbox;
     #[pymodule_export]
     use crate::local::{
         Local, before_fork, current_local, register_flag, start, start_in_child, stop,

@@ -1,7 +1,7 @@
 //! A call that goes on while Python does something else.
 //!
-//! The thread that begins it also sends it, and the reader of its link wakes the thread of `answers`; no task of the runtime is in
-//! between. Not here: what is called and what came of it (see `call`).
+//! The thread that begins it also sends it, and the reader of its link wakes the thread of `answers`, or the loop that awaits it (see
+//! `inbox`); no task of the runtime is in between. Not here: what is called and what came of it (see `call`).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use crate::answers::{self, Notice};
 use crate::attach;
 use crate::call::{self, Outcome};
+use crate::inbox::{Inbox, ToLoop};
 use crate::local::Generation;
 
 /// How far a call is.
@@ -31,11 +32,19 @@ enum Stage {
     Over,
 }
 
+/// Who goes on with a call that was woken, and tells of its answer.
+enum Woken {
+    /// The thread of `answers`.
+    Thread(Sender<Notice>),
+    /// The asyncio loop in which it is awaited.
+    Loop(ToLoop),
+}
+
 /// A call, and whom to tell of its answer.
 pub(crate) struct Progress {
     /// Never held while waiting for the interpreter: who has that may want this.
     stage: Mutex<Stage>,
-    queue: Sender<Notice>,
+    woken: Woken,
     /// Let go of as soon as it has been of use: what it refers to may well refer to this. Locked only while the interpreter is held.
     on_answer: Mutex<Option<Py<PyAny>>>,
     runtime: Handle,
@@ -105,9 +114,17 @@ impl Progress {
 
 impl Wake for Progress {
     fn wake(self: Arc<Self>) {
-        let queue = self.queue.clone();
-        // Fails only when the interpreter has ended.
-        let _ = queue.send(Notice::Woken(self));
+        match &self.woken {
+            Woken::Thread(queue) => {
+                let queue = queue.clone();
+                // Fails only when the interpreter has ended.
+                let _ = queue.send(Notice::Woken(self));
+            }
+            Woken::Loop(way) => {
+                let way = way.clone();
+                way.send(self);
+            }
+        }
     }
 }
 
@@ -152,8 +169,10 @@ impl Pending {
     }
 }
 
-/// Calls as `call` does, but returns at once; `on_answer` is called with the pending call when its answer is here.
+/// Calls as `call` does, but returns at once; `on_answer` is called with the pending call when its answer is here: on a thread of ours
+/// or, with an `inbox`, by it.
 #[pyfunction]
+#[pyo3(signature = (target, tag, args, kwargs, time_out, on_answer, inbox=None))]
 pub(crate) fn begin(
     target: &Bound<'_, PyAny>,
     tag: &str,
@@ -161,6 +180,7 @@ pub(crate) fn begin(
     kwargs: Option<&Bound<'_, PyDict>>,
     time_out: Option<f64>,
     on_answer: Py<PyAny>,
+    inbox: Option<&Bound<'_, Inbox>>,
 ) -> PyResult<Pending> {
     let py = target.py();
     let call = call::prepare(target, tag, args, kwargs, time_out)?;
@@ -168,14 +188,17 @@ pub(crate) fn begin(
     let stage = Mutex::new(Stage::Waiting(Box::pin(call::Made(call))));
     let progress = Arc::new(Progress {
         stage,
-        queue: answers::queue(py)?,
+        woken: match inbox {
+            Some(inbox) => Woken::Loop(inbox.get().way()),
+            None => Woken::Thread(answers::queue(py)?),
+        },
         on_answer: Mutex::new(Some(on_answer)),
         runtime,
         made_in: Generation::now(),
     });
     py.detach(|| net::blocking::apart(|| progress.go_on()));
     if !matches!(*progress.stage(), Stage::Waiting(_)) {
-        // Told by the other thread all the same: who begins a call is not ready for its answer before this returns.
+        // Told in the same way all the same: who begins a call is not ready for its answer before this returns.
         Arc::clone(&progress).wake();
     }
     Ok(Pending(progress))

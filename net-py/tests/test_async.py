@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
+import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError, wait
+from typing import Any
 
 import pytest
 import served
-from harness import PATIENCE, Served
+from harness import PATIENCE, Served, until
 
 import net
 
@@ -70,13 +74,13 @@ def test_cancelling_the_task_cancels_the_call_there(serve: Callable[..., Served]
     other = serve()
 
     async def main() -> None:
-        task = asyncio.create_task(served.until_cancelled.aio(peer=other.id))
+        task = asyncio.create_task(served.until_cancelled.aio(peer=there.id))
         # The line is printed by the function, so the call has begun there.
         assert await asyncio.to_thread(other.line) == "waiting"
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await served.was_cancelled.aio(peer=other.id)
+        assert await served.was_cancelled.aio(peer=there.id)
 
     asyncio.run(main())
 
@@ -86,8 +90,8 @@ def test_a_time_out_of_asyncio_cancels_the_call_there(serve: Callable[..., Serve
 
     async def main() -> None:
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(served.until_cancelled.aio(peer=other.id), 0.05)
-        assert await served.was_cancelled.aio(peer=other.id)
+            await asyncio.wait_for(served.until_cancelled.aio(peer=there.id), 0.05)
+        assert await served.was_cancelled.aio(peer=there.id)
 
     asyncio.run(main())
 
@@ -122,13 +126,13 @@ def test_a_callback_of_a_future_is_called(there: Served) -> None:
 
 def test_cancelling_the_future_cancels_the_call_there(serve: Callable[..., Served]) -> None:
     other = serve()
-    future = served.until_cancelled.submit(peer=other.id)
+    future = served.until_cancelled.submit(peer=there.id)
     assert other.line() == "waiting"
     assert future.cancel()
     assert wait([future], PATIENCE).done == {future}
     with pytest.raises(CancelledError):
         future.result()
-    assert served.was_cancelled(peer=other.id)
+    assert served.was_cancelled(peer=there.id)
 
 
 def test_a_future_that_is_done_is_not_cancelled(there: Served) -> None:
@@ -156,3 +160,38 @@ def test_a_remote_function_has_the_same_ways(there: Served) -> None:
         return int(await peer.multiply.aio(2, 3))
 
     assert asyncio.run(main()) == 6
+
+
+def test_a_loop_that_cannot_watch_for_answers_is_told_of_them(there: Served) -> None:
+    class Blind(asyncio.SelectorEventLoop):
+        def add_reader(self, *_: Any) -> None:
+            raise NotImplementedError
+
+    loop = Blind()
+    try:
+        calls = [served.multiply.aio(number, peer=there.id) for number in range(20)]
+        results = loop.run_until_complete(asyncio.wait_for(gathered(calls), PATIENCE))
+    finally:
+        loop.close()
+    assert results == [5 * number for number in range(20)]
+
+
+async def gathered(calls: list[Any]) -> list[Any]:
+    return await asyncio.gather(*calls)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+def test_loops_leave_nothing_behind(there: Served) -> None:
+    async def leave_one_unanswered() -> None:
+        task = asyncio.create_task(served.nap.aio(30, peer=there.id))
+        assert await served.multiply.aio(2, peer=there.id) == 10
+        task.cancel()
+
+    def run_some() -> int:
+        for _ in range(20):
+            asyncio.run(leave_one_unanswered())
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    before = run_some()
+    until("the descriptors of loops that are gone are closed", lambda: run_some() <= before)

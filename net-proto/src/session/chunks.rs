@@ -132,6 +132,9 @@ fn link_has_room(link: &SendWindow) -> bool {
     link.has_beside_calls((HEADER + MAX_BODY) as u64)
 }
 
+/// Room for a body that is made at once, whatever has come of it: bodies up to this size are never moved while they grow.
+const AHEAD: u64 = 1024 * 1024;
+
 /// A large body that is put together.
 #[derive(Debug)]
 pub(super) struct Assembly {
@@ -143,7 +146,6 @@ impl Assembly {
     /// `total` has been held against the limits.
     pub(super) fn new(total: u64) -> Self {
         Self {
-            // Grows with what comes: no memory is taken on the word of the sender.
             bytes: Vec::new(),
             total,
         }
@@ -169,8 +171,10 @@ impl Assembly {
             return Err(Misbehaviour::BadChunk(id));
         }
         if length > self.bytes.capacity() as u64 {
-            // Doubling, but never past the end: the last growth is exact, so the body is handed out without a copy.
-            let capacity = (self.bytes.capacity() as u64 * 2).clamp(length, self.total);
+            // Grows with what comes: little memory is taken on the word of the sender. Doubling, but never past the end: the
+            // last growth is exact, so the body is handed out without a copy.
+            let capacity = (self.bytes.capacity() as u64 * 2).max(AHEAD).max(length);
+            let capacity = capacity.min(self.total);
             self.bytes
                 .reserve_exact(capacity as usize - self.bytes.len());
         }

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from . import _net
 from ._errors import FlagAnswer, NoSuchConnection
 from ._flags import instead
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
 __all__ = ["Target", "await_on", "call_on", "submit_on"]
+
+#: Of each loop in which calls were awaited. The loop keeps its own; with it, it goes.
+_inboxes: WeakKeyDictionary[AbstractEventLoop, _net.Inbox | None] = WeakKeyDictionary()
 
 #: What names a peer: a handle, ``net.Peer()``, an instance id, ``"host:port"``, ``(host, port)``, or an id as of 0.3.
 Target = Any
@@ -38,22 +45,38 @@ async def await_on(
     loop = get_running_loop()
     answered = loop.create_future()
 
-    def wake() -> None:
+    def wake(_: _net.Pending | None = None) -> None:
         if not answered.done():
             answered.set_result(None)
 
-    def on_answer(_: _net.Pending) -> None:
-        # From a thread of the runtime. The loop may be closed by now, and then nobody awaits.
+    def wake_from_thread(_: _net.Pending) -> None:
+        # The loop may be closed by now, and then nobody awaits.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(wake)
 
-    pending = _net.begin(peer, tag, args, kwargs, time_out, on_answer)
+    inbox = _inbox(loop)
+    pending = _net.begin(peer, tag, args, kwargs, time_out, wake if inbox else wake_from_thread, inbox)
     try:
         await answered
     except BaseException:
         pending.cancel()
         raise
     return _result(pending, tag, peer)
+
+
+def _inbox(loop: AbstractEventLoop) -> _net.Inbox | None:
+    """Return where the answers for this loop are told in it, unless it is a loop that cannot watch for them."""
+    try:
+        return _inboxes[loop]
+    except KeyError:
+        pass
+    inbox = None
+    # As on Windows.
+    with suppress(NotImplementedError, OSError):
+        inbox = _net.Inbox()
+        loop.add_reader(inbox.fileno(), inbox.tell)
+    _inboxes[loop] = inbox
+    return inbox
 
 
 def submit_on(
