@@ -74,13 +74,13 @@ def test_cancelling_the_task_cancels_the_call_there(serve: Callable[..., Served]
     other = serve()
 
     async def main() -> None:
-        task = asyncio.create_task(served.until_cancelled.aio(peer=there.id))
+        task = asyncio.create_task(served.until_cancelled.aio(peer=other.id))
         # The line is printed by the function, so the call has begun there.
         assert await asyncio.to_thread(other.line) == "waiting"
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await served.was_cancelled.aio(peer=there.id)
+        assert await served.was_cancelled.aio(peer=other.id)
 
     asyncio.run(main())
 
@@ -90,8 +90,8 @@ def test_a_time_out_of_asyncio_cancels_the_call_there(serve: Callable[..., Serve
 
     async def main() -> None:
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(served.until_cancelled.aio(peer=there.id), 0.05)
-        assert await served.was_cancelled.aio(peer=there.id)
+            await asyncio.wait_for(served.until_cancelled.aio(peer=other.id), 0.05)
+        assert await served.was_cancelled.aio(peer=other.id)
 
     asyncio.run(main())
 
@@ -126,13 +126,13 @@ def test_a_callback_of_a_future_is_called(there: Served) -> None:
 
 def test_cancelling_the_future_cancels_the_call_there(serve: Callable[..., Served]) -> None:
     other = serve()
-    future = served.until_cancelled.submit(peer=there.id)
+    future = served.until_cancelled.submit(peer=other.id)
     assert other.line() == "waiting"
     assert future.cancel()
     assert wait([future], PATIENCE).done == {future}
     with pytest.raises(CancelledError):
         future.result()
-    assert served.was_cancelled(peer=there.id)
+    assert served.was_cancelled(peer=other.id)
 
 
 def test_a_future_that_is_done_is_not_cancelled(there: Served) -> None:

@@ -70,13 +70,13 @@ def _inbox(loop: AbstractEventLoop) -> _net.Inbox | None:
         return _inboxes[loop]
     except KeyError:
         pass
-    inbox = None
+    _inboxes[loop] = None
     # As on Windows.
     with suppress(NotImplementedError, OSError):
         inbox = _net.Inbox()
         loop.add_reader(inbox.fileno(), inbox.tell)
-    _inboxes[loop] = inbox
-    return inbox
+        _inboxes[loop] = inbox
+    return _inboxes[loop]
 
 
 def submit_on(
