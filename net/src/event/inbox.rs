@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use net_proto::Arrival;
 use net_proto::interests::Delivery;
+use tokio::runtime::Handle;
 
 use crate::link::Link;
 use crate::link::serve::{Caught, caught};
@@ -110,15 +112,15 @@ impl Inbox {
         has_room
     }
 
-    /// Takes an event in, and sees to it that it is handled.
-    pub(super) fn push(self: &Arc<Self>, mut delivery: Delivery<Arc<Link>>) {
+    /// Takes an event in. True where nobody is at what waits: the caller then sees to that.
+    #[must_use]
+    pub(super) fn push(&self, mut delivery: Delivery<Arc<Link>>) -> bool {
         let subscribed = &self.subscribed;
         subscribed.received.fetch_add(1, Ordering::Relaxed);
         if delivery.missed > 0 {
             let missed = delivery.missed;
             subscribed.dropped.fetch_add(missed, Ordering::Relaxed);
         }
-        let core = Arc::clone(&delivery.link.core);
         let mut queue = self.queue();
         if queue.is_running {
             let Arrival { metadata, body, .. } = &mut delivery.arrival;
@@ -127,12 +129,52 @@ impl Inbox {
         }
         queue.bytes += delivery.arrival.charge;
         queue.deliveries.push_back(delivery);
-        if !std::mem::replace(&mut queue.is_running, true) {
-            drop(queue);
-            let inbox = Arc::clone(self);
-            // A function that was never run may block: not on the runtime's threads.
-            core.runtime.spawn_blocking(move || inbox.run_on_pool());
+        !std::mem::replace(&mut queue.is_running, true)
+    }
+
+    /// Has what waits handled on a thread of the pool.
+    pub(crate) fn run_soon(self: &Arc<Self>, runtime: &Handle) {
+        let inbox = Arc::clone(self);
+        runtime.spawn_blocking(move || inbox.run_on_pool());
+    }
+
+    /// Whether the function is to run on the pool: its last run took long.
+    pub(crate) fn keeps_thread(&self) -> bool {
+        self.subscribed.function.keeps_thread()
+    }
+
+    /// Learns from a run.
+    pub(crate) fn ran_for(&self, time: Duration) {
+        self.subscribed.function.ran_for(time);
+    }
+
+    /// Handles one event on this thread, and leaves what came meanwhile to others. Says whether there was any.
+    pub(crate) fn run_one(self: &Arc<Self>, runtime: &Handle) -> bool {
+        let Some(delivery) = self.next() else {
+            return false;
+        };
+        let answer = match self.begin(&delivery) {
+            Handled::Ready(answer) => answer,
+            // Its waker comes with the task's own first poll; many functions never need one.
+            Handled::Later(mut later) => {
+                match later.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(answer) => answer,
+                    Poll::Pending => {
+                        runtime.spawn(Arc::clone(self).run_as_task(delivery, later));
+                        return true;
+                    }
+                }
+            }
+        };
+        self.end(&delivery, answer);
+        let mut queue = self.queue();
+        queue.is_running = !queue.deliveries.is_empty();
+        let goes_on = queue.is_running;
+        drop(queue);
+        if goes_on {
+            self.run_soon(runtime);
         }
+        goes_on
     }
 
     fn next(&self) -> Option<Delivery<Arc<Link>>> {
@@ -144,9 +186,15 @@ impl Inbox {
 
     /// Handles what there is on this thread, up to a function that goes on in a future: then a task does.
     fn run_on_pool(self: Arc<Self>) {
+        let mut begun = Instant::now();
         while let Some(delivery) = self.next() {
             match self.begin(&delivery) {
-                Handled::Ready(answer) => self.end(&delivery, answer),
+                Handled::Ready(answer) => {
+                    self.end(&delivery, answer);
+                    let ended = Instant::now();
+                    self.subscribed.function.ran_for(ended - begun);
+                    begun = ended;
+                }
                 Handled::Later(later) => {
                     let core = Arc::clone(&delivery.link.core);
                     core.runtime.spawn(self.run_as_task(delivery, later));

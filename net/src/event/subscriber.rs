@@ -56,7 +56,7 @@ impl Subscriber {
             let mut state = self.state();
             let number = state.interests.declare(wish);
             state.subscriptions.insert(number, Arc::clone(&subscribed));
-            state.carry_out();
+            state.carry_out(core);
             number
         };
         if core.is_stopped() {
@@ -79,7 +79,7 @@ impl Subscriber {
         state.interests.withdraw(number);
         state.inboxes.retain(|(of, _), _| *of != number);
         state.asked.forget(number);
-        state.carry_out();
+        state.carry_out(core);
         // With the function may go the last hold on what the program put into it.
         drop(state);
         if let Some(subscribed) = subscribed
@@ -128,7 +128,7 @@ impl Subscriber {
         let link = core.peers.link(&Target::Instance(id));
         let who = core.peers.who(&Target::Instance(id));
         state.interests.used(id, &who, link);
-        state.carry_out();
+        state.carry_out(core);
     }
 
     /// A link is gone.
@@ -137,21 +137,22 @@ impl Subscriber {
         state.interests.lost(link.id(), link);
         // Of all peers: one that had something to do when its publisher went is idle by the time that another goes.
         state.inboxes.retain(|_, inbox| !inbox.is_idle());
-        state.carry_out();
+        state.carry_out(&link.core);
     }
 
     /// A link that was full has room.
     pub(crate) fn room(&self, link: &Arc<Link>) {
         let mut state = self.state();
         state.interests.room(link.id(), link);
-        state.carry_out();
+        state.carry_out(&link.core);
     }
 
-    /// An event has come on a link.
-    pub(crate) fn arrived(&self, link: &Arc<Link>, arrival: Arrival) {
+    /// An event has come on a link. Gives where it waits, if nobody is at what waits there: the caller then sees to that.
+    #[must_use]
+    pub(crate) fn arrived(&self, link: &Arc<Link>, arrival: Arrival) -> Option<Arc<Inbox>> {
         let mut state = self.state();
         state.interests.arrived(link.id(), link, arrival);
-        state.carry_out();
+        state.carry_out_but_for_one(&link.core)
     }
 
     /// The publisher has ended or refused an interest.
@@ -162,7 +163,7 @@ impl Subscriber {
         }
         let mut state = self.state();
         state.interests.ended(link.id(), link, id, error.is_some());
-        state.carry_out();
+        state.carry_out(&link.core);
     }
 
     /// Dials those that are to be heard by name and to whom there is no link.
@@ -226,7 +227,15 @@ impl Subscriber {
 
 impl State {
     /// Does what is to be done. No user code runs here, and no system call is made.
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, core: &Core) {
+        if let Some(inbox) = self.carry_out_but_for_one(core) {
+            inbox.run_soon(&core.runtime);
+        }
+    }
+
+    /// As [`carry_out`](Self::carry_out), but gives an inbox that somebody is to run.
+    fn carry_out_but_for_one(&mut self, core: &Core) -> Option<Arc<Inbox>> {
+        let mut one = None;
         while let Some(action) = self.interests.poll() {
             match action {
                 Action::Open { link, interest, .. } => self.open(&link, &interest),
@@ -239,10 +248,15 @@ impl State {
                         .inboxes
                         .entry((delivery.wish, delivery.peer))
                         .or_insert_with(|| Inbox::new(Arc::clone(subscribed)));
-                    inbox.push(delivery);
+                    if inbox.push(delivery)
+                        && let Some(other) = one.replace(Arc::clone(inbox))
+                    {
+                        other.run_soon(&core.runtime);
+                    }
                 }
             }
         }
+        one
     }
 
     fn open(&mut self, link: &Arc<Link>, interest: &Interest) {

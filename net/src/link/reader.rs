@@ -180,6 +180,11 @@ impl Link {
                         flushed = Some(*now);
                     }
                 }
+                Ok(Some(Event::Arrived(arrival))) => {
+                    drop(input);
+                    let now = now.get_or_insert_with(Instant::now);
+                    woke |= self.deliver(arrival, woke, number, now);
+                }
                 Ok(Some(event)) => {
                     drop(input);
                     woke |= matches!(
@@ -265,7 +270,11 @@ impl Link {
             Event::Interest { id, interest } => self.core.publisher.joined(self, id, &interest),
             Event::NotInterested(id) => self.core.publisher.left(self, id),
             Event::QueueRoom(id) => self.queue_has_room(id),
-            Event::Arrived(arrival) => self.core.subscriber.arrived(self, arrival),
+            Event::Arrived(arrival) => {
+                if let Some(inbox) = self.core.subscriber.arrived(self, arrival) {
+                    inbox.run_soon(&self.core.runtime);
+                }
+            }
             Event::InterestEnded { id, error } => self.core.subscriber.ended(self, id, error),
             Event::Goodbye { reason } => {
                 tracing::debug!(peer = %self.hello.name, reason, "the other side takes leave");

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use net_proto::limits::MAX_ERROR_NAMES;
-use net_proto::{CallId, ErrorBody, ErrorCode, Payload};
+use net_proto::{Arrival, CallId, ErrorBody, ErrorCode, Payload};
 
 use super::Link;
 use super::watch::Watched;
@@ -84,6 +84,39 @@ impl Link {
                 true
             }
         }
+    }
+
+    /// Hands an event over, and runs the function that wants it as one that is [called](Self::serve): on this thread where it may,
+    /// but not where a task was made ready that may wait for the thread. Says whether one was now.
+    pub(super) fn deliver(
+        self: &Arc<Self>,
+        arrival: Arrival,
+        woke: bool,
+        reader: u64,
+        now: &mut Instant,
+    ) -> bool {
+        let Some(inbox) = self.core.subscriber.arrived(self, arrival) else {
+            return false;
+        };
+        let runtime = &self.core.runtime;
+        let permit = if woke || inbox.keeps_thread() {
+            None
+        } else {
+            self.core.inline.permit()
+        };
+        if permit.is_none() {
+            inbox.run_soon(runtime);
+            return false;
+        }
+        let goes_on = {
+            let _watched = Watched::enter(self, reader, *now);
+            inbox.run_one(runtime)
+        };
+        drop(permit);
+        let ended = Instant::now();
+        inbox.ran_for(ended.duration_since(*now));
+        *now = ended;
+        goes_on
     }
 
     fn run_on_pool(self: &Arc<Self>, id: CallId, connection: Arc<Registered>, incoming: Incoming) {
