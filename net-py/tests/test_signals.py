@@ -29,5 +29,19 @@ def test_the_library_s_threads_take_no_signal(fresh: str) -> None:
     assert [name for name, signals in blocked.items() if not signals & interrupt] == []
 
 
+def test_a_handler_may_call_whom_the_program_waits_for(there: Served) -> None:
+    # So often, one call alone after the other, that the thread which waits is the one that reads.
+    for number in range(100):
+        assert served.multiply(number, 2, peer=there.id) == 2 * number
+    results = []
+    before = signal.signal(signal.SIGALRM, lambda *_: results.append(served.multiply(6, 7, peer=there.id)))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        assert served.block(0.5, peer=there.id) == 0.5
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert results == [42]
+
+
 def test_what_a_function_starts_has_no_signal_blocked(fresh: str) -> None:
     assert served.blocked_at_work(peer=fresh) == [0, 0]

@@ -34,10 +34,6 @@ use crate::value::{self, Keywords, Value, ValueError};
 /// Bodies from here on are handed to the link as they lie, not copied into its buffer.
 const LARGE: usize = 64 * 1024;
 
-/// The least that a thread waits for what a task does at a deadline that is over.
-#[cfg(target_os = "linux")]
-const MOMENT: Duration = Duration::from_millis(1);
-
 /// Calls the function under `tag` on `peer`, untyped: with any arguments that serde can write (a tuple or a slice),
 /// for whatever it answers.
 ///
@@ -235,18 +231,15 @@ impl RawCall {
     #[doc(hidden)]
     pub fn park(&mut self, time: Option<Duration>) {
         #[cfg(target_os = "linux")]
-        if let Some(attendance) = &self.attendance {
+        if let Some(attendance) = self.attendance.take() {
+            // What ends a call at its deadline wakes a thread that is parked, not one that waits at a socket.
+            let time = time.into_iter().chain(self.time_left()).min();
             if let CallState::Sent { link, slot, .. } = &self.state
                 && attendance.is_of(link)
+                && attendance.wait(slot, time)
             {
-                // What ends a call at its deadline wakes a thread that is parked, not one that waits at a socket.
-                let left = self.time_left().map(|left| left.max(MOMENT));
-                if attendance.wait(slot, time.into_iter().chain(left).min()) {
-                    return;
-                }
+                self.attendance = Some(attendance);
             }
-            // It is elsewhere, or waits for what a task has to read.
-            self.attendance = None;
             return;
         }
         match time {

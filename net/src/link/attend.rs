@@ -109,7 +109,9 @@ impl Link {
     /// quicker than the thread. None where others call too, or somebody reads.
     pub(crate) fn attend(self: &Arc<Self>) -> Option<Attendance> {
         let mut input = self.input.try_lock().ok()?;
-        if self.state().session.in_flight() > 0 || self.is_closed() {
+        // What was read and waits for a task to go on with it is not to wait for this call.
+        let is_free = input.next.is_none() && input.buf.is_empty();
+        if !is_free || self.state().session.in_flight() > 0 || self.is_closed() {
             input.alone = 0;
             return None;
         }
@@ -163,7 +165,10 @@ impl Link {
         input.hands = Hands::Tasks;
         let _entered = self.core.runtime.enter();
         if let Err(error) = input.read.to_tasks() {
-            self.close(&error.to_string());
+            // Not here: what is told of it has locks of its own, which come before that of the input.
+            let link = Arc::clone(self);
+            let closes = async move { link.close(&error.to_string()) };
+            self.core.runtime.spawn(closes);
         }
         let number = self.reader.fetch_add(1, Ordering::AcqRel) + 1;
         self.spawn_reader(number);
@@ -186,7 +191,8 @@ impl Attendance {
         Arc::ptr_eq(&self.link, link)
     }
 
-    /// Reads and handles what comes until the call of `slot` has ended, at most for so long. False where that is to be left to a task.
+    /// Reads and handles what comes until the call of `slot` has ended. False where the rest is to be left to a task: there
+    /// is something to run, or the time is over, or a signal came, whose handler may want the link.
     pub(crate) fn wait(&self, slot: &Slot, time: Option<Duration>) -> bool {
         let link = &self.link;
         let mut input = link.input();
@@ -209,11 +215,8 @@ impl Attendance {
                         return true;
                     }
                     drop(input);
-                    match wait(&self.socket, time) {
-                        Ok(true) => {}
-                        // The caller looks what there is, a signal for example, and comes again.
-                        Ok(false) => return true,
-                        Err(error) => return error.kind() == io::ErrorKind::Interrupted,
+                    if !matches!(wait(&self.socket, time), Ok(true)) {
+                        return false;
                     }
                     input = link.input();
                     input.reserve();

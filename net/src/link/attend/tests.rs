@@ -119,6 +119,7 @@ macro_rules! over_both {
 }
 
 over_both! {
+    what_waits_to_be_run_is_not_kept_waiting
     a_task_that_calls_takes_the_reading_back
     what_the_other_side_calls_is_served_when_nobody_attends
     what_the_other_side_calls_while_a_thread_attends_is_served_by_a_task
@@ -128,6 +129,26 @@ over_both! {
     a_thread_that_gives_up_leaves_the_link_readable
     large_answers_come_whole
     threads_and_tasks_of_both_sides_at_once
+}
+
+async fn what_waits_to_be_run_is_not_kept_waiting(pair: Pair) {
+    assert!(pair.link.attend().is_some());
+    pair.link.input().next = Some(net_proto::Incoming {
+        id: 2,
+        tag: net_proto::Tag {
+            number: 0,
+            name: TAG.into(),
+        },
+        time_left: None,
+        metadata: bytes::Bytes::new(),
+        body: bytes::Bytes::new(),
+    });
+    assert!(pair.link.attend().is_none());
+    pair.link.input().next = None;
+    pair.link.input().buf.extend_from_slice(&[0]);
+    assert!(pair.link.attend().is_none());
+    pair.link.input().buf.clear();
+    assert!(pair.link.attend().is_some());
 }
 
 async fn a_task_that_calls_takes_the_reading_back(pair: Pair) {
