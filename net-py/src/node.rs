@@ -4,7 +4,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use net::{Connection, Peer};
+use net::blocking::block_on;
+use net::{Builder, Connection, Peer};
 use pyo3::prelude::*;
 use tokio::sync::watch;
 
@@ -21,7 +22,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    fn start(&self) -> Result<Peer, net::StartError> {
+    /// Reads what is not set from the environment, so on a thread of the program.
+    fn builder(&self) -> Builder {
         let mut builder = Peer::builder();
         if let Some(group) = &self.group {
             builder = builder.group(group);
@@ -32,7 +34,7 @@ impl Settings {
         if let Some(port) = self.port {
             builder = builder.port(port);
         }
-        net::blocking::block_on(builder.start())
+        builder
     }
 }
 
@@ -83,7 +85,9 @@ impl Node {
             early: Mutex::new(early),
         });
         let starting = Arc::clone(&node);
-        signals::spawn("net-start", move || match settings.start() {
+        let builder = settings.builder();
+        signals::while_blocked(net::blocking::prepare)?;
+        signals::spawn("net-start", move || match block_on(builder.start()) {
             Ok(peer) => starting.run(peer),
             Err(why) => {
                 let why = format!("this process's peer could not be started: {why}");

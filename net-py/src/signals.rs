@@ -13,10 +13,10 @@ pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    mask::while_blocked(|| Builder::new().name(name.into()).spawn(run))
+    while_blocked(|| Builder::new().name(name.into()).spawn(run))
 }
 
-pub(crate) use mask::restore;
+pub(crate) use mask::{restore, while_blocked};
 
 #[cfg(unix)]
 mod mask {
@@ -28,7 +28,8 @@ mod mask {
     /// What the program had blocked when it began the first of our threads.
     static PROGRAMS: OnceLock<sigset_t> = OnceLock::new();
 
-    pub(super) fn while_blocked<R>(f: impl FnOnce() -> R) -> R {
+    /// Does what begins threads. They take no signal from others, nor do those that they begin.
+    pub(crate) fn while_blocked<R>(f: impl FnOnce() -> R) -> R {
         let before = block_all();
         let _ = PROGRAMS.set(before);
         let result = f();
@@ -62,7 +63,7 @@ mod mask {
 
 #[cfg(not(unix))]
 mod mask {
-    pub(super) fn while_blocked<R>(f: impl FnOnce() -> R) -> R {
+    pub(crate) fn while_blocked<R>(f: impl FnOnce() -> R) -> R {
         f()
     }
 

@@ -1,6 +1,7 @@
 //! The same for programs without async: a peer, and waiting for a call, on an ordinary thread.
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -29,6 +30,16 @@ impl Wake for Unpark {
 thread_local! {
     /// This thread's waker, made once.
     static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
+}
+
+/// Makes the runtime of this library's own, if there is none yet: what making it reads of the environment is then read by this thread.
+///
+/// # Errors
+///
+/// The system has no more threads, or descriptors.
+#[doc(hidden)]
+pub fn prepare() -> io::Result<()> {
+    runtime::own().map(drop)
 }
 
 /// What wakes this thread where it [parks](thread::park): for fronts that wait in a way of their own.

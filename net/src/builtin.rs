@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::event::{self, subscription_handler};
-use crate::listen::user_name;
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
 use crate::registry::{
@@ -159,7 +158,7 @@ fn info(peer: &Peer) -> Info {
         port: peer.port(),
         group,
         hub: peer.hub(),
-        user: user_name(),
+        user: peer.0.user.clone(),
         executable: std::env::current_exe()
             .unwrap_or_else(|_| PathBuf::new())
             .display()

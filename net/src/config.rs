@@ -1,4 +1,7 @@
 //! How a peer is set up: by its builder, and by the environment where the builder is silent. Nothing here acts on it.
+//!
+//! The environment is read here alone, by the thread that makes the builder. Whatever reads it later, on a thread of ours, could meet a
+//! program that changes it, and the system's `getenv` does not survive that.
 
 use std::env;
 use std::path::PathBuf;
@@ -22,6 +25,12 @@ pub(crate) struct Config {
     pub(crate) port: u16,
     pub(crate) port_range: u16,
     pub(crate) runtime_dir: Option<PathBuf>,
+    /// The directory of the user's session.
+    pub(crate) session_dir: Option<PathBuf>,
+    /// Where passing files go.
+    pub(crate) temp_dir: PathBuf,
+    /// The user's name, as the session has it.
+    pub(crate) user: Option<String>,
     pub(crate) listen: bool,
     pub(crate) discover: bool,
     pub(crate) transient: bool,
@@ -54,6 +63,9 @@ impl Config {
             port: number("NET_PORT", DEFAULT_PORT)?,
             port_range: number("NET_PORT_RANGE", DEFAULT_PORT_RANGE)?,
             runtime_dir: get("NET_RUNTIME_DIR").map(PathBuf::from),
+            session_dir: get("XDG_RUNTIME_DIR").map(PathBuf::from),
+            temp_dir: env::temp_dir(),
+            user: get("USER").or_else(|| get("LOGNAME")),
             listen: true,
             discover: true,
             transient: false,

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 #[cfg(unix)]
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use net_proto::InstanceId;
 use tokio::net::{TcpListener, UnixListener};
@@ -15,9 +14,6 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::place::Place;
 use crate::trouble::is_exhausted;
-
-/// How long looking up this host's own name may take; a broken resolver must not hold up the start.
-const LOOKUP_TIME: Duration = Duration::from_secs(1);
 
 /// How often a socket is made anew that is removed before it has its name: one time is rare.
 const LISTEN_TRIES: u32 = 3;
@@ -37,7 +33,7 @@ impl Listeners {
         place: &Place,
         id: InstanceId,
     ) -> Result<Self, StartError> {
-        let hosts = loopback_hosts().await;
+        let hosts = loopback_hosts();
         let (tcp, port) = listen_tcp(config, &hosts).await?;
         let path = place.socket(id);
         let name = format!("unix:{}", path.display());
@@ -89,18 +85,13 @@ impl Listeners {
 }
 
 /// `user@host:pid`.
-pub(crate) fn default_name() -> String {
-    format!("{}@{}:{}", user_name(), host_name(), std::process::id())
+pub(crate) fn default_name(user: &str) -> String {
+    format!("{user}@{}:{}", host_name(), std::process::id())
 }
 
 /// The user's name, as the session has it or as `/etc/passwd` does; else the user's number.
-pub(crate) fn user_name() -> String {
+pub(crate) fn user_name(config: &Config) -> String {
     let uid = rustix::process::getuid().as_raw().to_string();
-    let in_session = || {
-        std::env::var("USER")
-            .or_else(|_| std::env::var("LOGNAME"))
-            .ok()
-    };
     let in_file = || {
         let file = std::fs::read_to_string("/etc/passwd").ok()?;
         let line = file
@@ -108,7 +99,8 @@ pub(crate) fn user_name() -> String {
             .find(|line| line.split(':').nth(2) == Some(&uid))?;
         line.split(':').next().map(str::to_owned)
     };
-    in_session().or_else(in_file).unwrap_or(uid)
+    let in_session = config.user.clone();
+    in_session.or_else(in_file).unwrap_or(uid)
 }
 
 fn host_name() -> String {
@@ -119,20 +111,25 @@ fn host_name() -> String {
 }
 
 /// 127.0.0.1, then the loopback address that this host's name has, where it has one of its own (127.0.1.1 on Debian).
-pub(crate) async fn loopback_hosts() -> Vec<IpAddr> {
-    let lookup = tokio::task::spawn_blocking(|| {
-        let mut found = (host_name(), 0).to_socket_addrs().ok()?;
-        found.find(SocketAddr::is_ipv4).map(|address| address.ip())
-    });
-    let named = tokio::time::timeout(LOOKUP_TIME, lookup)
-        .await
-        .ok()
-        .and_then(Result::ok)
-        .flatten();
+///
+/// By the file, and not by the resolver: that may take its time, and reads the environment while the program may be changing it.
+pub(crate) fn loopback_hosts() -> Vec<IpAddr> {
+    let file = fs::read_to_string("/etc/hosts").unwrap_or_default();
     let first = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let mut hosts = vec![first];
-    hosts.extend(named.filter(|named| named.is_loopback() && *named != first));
-    hosts
+    let named = address_of(&host_name(), &file).map(IpAddr::V4);
+    let named = named.filter(|named| named.is_loopback() && *named != first);
+    std::iter::once(first).chain(named).collect()
+}
+
+/// The first IPv4 address of a name in the text of a hosts file.
+fn address_of(name: &str, hosts: &str) -> Option<Ipv4Addr> {
+    hosts.lines().find_map(|line| {
+        let mut words = line.split('#').next()?.split_whitespace();
+        let address = words.next()?.parse().ok()?;
+        words
+            .any(|word| word.eq_ignore_ascii_case(name))
+            .then_some(address)
+    })
 }
 
 /// The first port of the range that is free on every loopback address, else one that the system gives.
@@ -210,4 +207,25 @@ fn listen_unix(passing: &Path, path: &Path) -> io::Result<UnixListener> {
         }
     }
     Err(io::ErrorKind::NotFound.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTS: &str = "\
+127.0.0.1 localhost
+# 127.0.9.9 desk
+::1 desk localhost
+127.0.1.1\tDESK.example.org Desk # this one
+192.168.0.7 desk
+";
+
+    #[test]
+    fn a_hosts_file_is_read_as_the_resolver_reads_it() {
+        assert_eq!(address_of("desk", HOSTS), Some(Ipv4Addr::new(127, 0, 1, 1)));
+        assert_eq!(address_of("localhost", HOSTS), Some(Ipv4Addr::LOCALHOST));
+        assert_eq!(address_of("this", HOSTS), None);
+        assert_eq!(address_of("desk", ""), None);
+    }
 }

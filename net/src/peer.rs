@@ -52,6 +52,8 @@ pub(crate) fn after_fork() {
 pub(crate) struct Core {
     pub(crate) id: InstanceId,
     pub(crate) name: String,
+    /// The user's name.
+    pub(crate) user: String,
     pub(crate) group: Option<String>,
     pub(crate) hub: bool,
     transient: bool,
@@ -495,16 +497,19 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     getrandom::fill(&mut bytes).map_err(|error| StartError::Random(error.to_string()))?;
     let id = InstanceId(bytes);
     let place = match config.listen || config.discover {
-        true => Some(Place::open(config.runtime_dir.as_deref())?),
+        true => Some(Place::open(&config)?),
         false => None,
     };
     let listeners = match &place {
         Some(place) if config.listen => Listeners::open(&config, place, id).await?,
         _ => Listeners::default(),
     };
+    let user = listen::user_name(&config);
+    let name = config.name.clone();
     let core = Arc::new(Core {
         id,
-        name: config.name.clone().unwrap_or_else(listen::default_name),
+        name: name.unwrap_or_else(|| listen::default_name(&user)),
+        user,
         group: config.group.clone(),
         hub: config.hub,
         transient: config.transient,

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use net_proto::InstanceId;
 
+use crate::config::Config;
 use crate::error::StartError;
 
 /// The longest path a Unix socket can have on Linux is 107 bytes and a zero; elsewhere 103.
@@ -36,13 +37,13 @@ impl Place {
     /// Opens the directory, making it where it is missing: `app-net` in the one given, else in `$XDG_RUNTIME_DIR` where that
     /// is this user's, else `app-net-<uid>` in the system's directory for temporary files. None but this one is ever
     /// changed: the one given may be anything.
-    pub(crate) fn open(given: Option<&Path>) -> Result<Self, StartError> {
+    pub(crate) fn open(config: &Config) -> Result<Self, StartError> {
         let uid = rustix::process::getuid().as_raw();
-        let path = located(given, uid);
+        let path = located(config, uid);
         let unusable = |why| unusable(&path, why);
         match fs::DirBuilder::new()
             .mode(0o700)
-            .recursive(given.is_some())
+            .recursive(config.runtime_dir.is_some())
             .create(&path)
         {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -133,28 +134,35 @@ fn unusable(path: &Path, why: String) -> StartError {
 }
 
 /// Where the directory lies, from the root on: others are told, and stand in other directories.
-fn located(given: Option<&Path>, uid: u32) -> PathBuf {
-    let path = match given {
+fn located(config: &Config, uid: u32) -> PathBuf {
+    let in_session = || {
+        let dir = config.session_dir.as_deref();
+        dir.filter(|dir| is_of_session(dir, uid))
+    };
+    let path = match config.runtime_dir.as_deref().or_else(in_session) {
         Some(dir) => dir.join("app-net"),
-        None => match session_directory(uid) {
-            Some(dir) => dir.join("app-net"),
-            None => std::env::temp_dir().join(format!("app-net-{uid}")),
-        },
+        None => config.temp_dir.join(format!("app-net-{uid}")),
     };
     std::path::absolute(&path).unwrap_or(path)
 }
 
-/// The directory of the user's session. Who became this user by `su` or `sudo` may still have that of the one before, and
-/// a path that is not from the root on counts for nothing, as the XDG specification says.
-fn session_directory(uid: u32) -> Option<PathBuf> {
-    let dir = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
-    let found = fs::metadata(&dir).ok()?;
-    (dir.is_absolute() && found.is_dir() && found.uid() == uid).then_some(dir)
+/// Whether it is the directory of the user's session. Who became this user by `su` or `sudo` may still have that of the one before,
+/// and a path that is not from the root on counts for nothing, as the XDG specification says.
+fn is_of_session(dir: &Path, uid: u32) -> bool {
+    let is_theirs = |found: fs::Metadata| found.is_dir() && found.uid() == uid;
+    dir.is_absolute() && fs::metadata(dir).is_ok_and(is_theirs)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn within(dir: &Path) -> Config {
+        Config {
+            runtime_dir: Some(dir.to_owned()),
+            ..Config::from_env().unwrap()
+        }
+    }
 
     #[test]
     fn made_for_its_user_alone_in_the_directory_given_which_stays_as_it_is() {
@@ -163,7 +171,7 @@ mod tests {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let ours = dir.path().join("app-net");
         for _ in 0..2 {
-            Place::open(Some(dir.path())).unwrap();
+            Place::open(&within(dir.path())).unwrap();
             assert_eq!((mode(dir.path()), mode(&ours)), (0o755, 0o700));
             // Opened to others, it is closed again.
             fs::set_permissions(&ours, fs::Permissions::from_mode(0o777)).unwrap();
@@ -173,7 +181,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_missing_is_made() {
         let dir = tempfile::tempdir().unwrap();
-        Place::open(Some(&dir.path().join("a/b"))).unwrap();
+        Place::open(&within(&dir.path().join("a/b"))).unwrap();
         assert!(dir.path().join("a/b/app-net").is_dir());
     }
 
@@ -181,7 +189,7 @@ mod tests {
     fn a_path_from_here_is_told_from_the_root_on() {
         let here = std::env::current_dir().unwrap();
         assert_eq!(
-            located(Some(Path::new("peers")), 0),
+            located(&within(Path::new("peers")), 0),
             here.join("peers/app-net")
         );
     }
@@ -190,14 +198,14 @@ mod tests {
     fn a_link_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/", dir.path().join("app-net")).unwrap();
-        let error = Place::open(Some(dir.path())).unwrap_err().to_string();
+        let error = Place::open(&within(dir.path())).unwrap_err().to_string();
         assert!(error.contains("not a directory"), "{error}");
     }
 
     #[test]
     fn a_path_too_long_for_a_socket_is_refused_with_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Place::open(Some(&dir.path().join("x".repeat(100))))
+        let error = Place::open(&within(&dir.path().join("x".repeat(100))))
             .unwrap_err()
             .to_string();
         assert!(error.contains("NET_RUNTIME_DIR"), "{error}");
@@ -206,7 +214,7 @@ mod tests {
     #[test]
     fn lists_sockets_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        let place = Place::open(Some(dir.path())).unwrap();
+        let place = Place::open(&within(dir.path())).unwrap();
         let id = InstanceId([7; 16]);
         let _listener = std::os::unix::net::UnixListener::bind(place.socket(id)).unwrap();
         fs::write(dir.path().join("app-net/notes.txt"), "x").unwrap();

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use net_proto::Address;
 use net_proto::links::{Original, Target};
-use tokio::sync::{Mutex as AsyncMutex, OnceCell, watch};
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -42,7 +42,7 @@ const TICK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct HostFinder {
     ports: Vec<u16>,
-    hosts: OnceCell<Vec<IpAddr>>,
+    hosts: OnceLock<Vec<IpAddr>>,
     looked: watch::Sender<bool>,
     /// One look at a time: who asks meanwhile waits for its end and then looks too.
     looking: AsyncMutex<()>,
@@ -61,7 +61,7 @@ impl HostFinder {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             ports: config.ports().collect(),
-            hosts: OnceCell::new(),
+            hosts: OnceLock::new(),
             looked: watch::Sender::new(false),
             looking: AsyncMutex::new(()),
             left_alone: Mutex::default(),
@@ -172,7 +172,7 @@ impl HostFinder {
         let originals = core.peers.originals();
         let mut addresses: Vec<SocketAddr> = Vec::new();
         // Looked up once: the name of this host may be slow to look up, and this comes round every two seconds.
-        for host in self.hosts.get_or_init(loopback_hosts).await {
+        for host in self.hosts.get_or_init(loopback_hosts) {
             addresses.extend(self.ports.iter().map(|port| SocketAddr::new(*host, *port)));
         }
         // Originals met by address outside the range are kept an eye on too.
