@@ -276,6 +276,33 @@ async fn a_publisher_that_waits_goes_on_when_its_subscriber_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_async_subscriber_that_panics_at_once_harms_only_its_own_event() {
+    let place = Place::new();
+    let (here, there) = (place.peer().await, place.peer().await);
+    let (tell, mut told) = unbounded_channel();
+    let heard = here.subscribe("e").run_async(move |(number,): (u32,)| {
+        let tell = tell.clone();
+        async move {
+            assert!(number % 2 == 1, "on purpose");
+            tell.send(number).unwrap();
+        }
+    });
+    subscribed(&there, "e").await;
+    for number in 0..10 {
+        there.emit("e", &(number,)).await.unwrap();
+        // One by one, so that each is run by the reader, and not as one of those that wait.
+        until("it has come", async || heard.received() > u64::from(number)).await;
+        if number % 2 == 1 {
+            assert_eq!(next(&mut told).await, number);
+        }
+    }
+    let remote = there.remote(&here.id().to_string()).unwrap();
+    let tag = "net.defaults.handlers.pass_through";
+    let call = remote.call::<u32>(tag, &(7,)).timeout(PATIENCE);
+    assert_eq!(call.await.unwrap(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscriber_that_fails_hears_the_next_and_stops_nobody() {
     let place = Place::new();
     let (here, there) = (place.peer().await, place.peer().await);

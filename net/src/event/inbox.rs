@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use net_proto::interests::Delivery;
 use tokio::runtime::Handle;
 
 use crate::link::Link;
-use crate::link::serve::{Caught, caught};
+use crate::link::serve::{Caught, caught, caught_here};
 use crate::registry::{Answer, Handled, Incoming, Registered};
 
 /// A function of async code that keeps its thread for so long is no such function: it goes back to the pool.
@@ -138,14 +137,9 @@ impl Inbox {
         runtime.spawn_blocking(move || inbox.run_on_pool());
     }
 
-    /// Whether the function is to run on the pool: its last run took long.
-    pub(crate) fn keeps_thread(&self) -> bool {
-        self.subscribed.function.keeps_thread()
-    }
-
-    /// Learns from a run.
-    pub(crate) fn ran_for(&self, time: Duration) {
-        self.subscribed.function.ran_for(time);
+    /// What is run with each event.
+    pub(crate) fn function(&self) -> &Registered {
+        &self.subscribed.function
     }
 
     /// Handles one event on this thread, and leaves what came meanwhile to others. Says whether there was any.
@@ -153,17 +147,11 @@ impl Inbox {
         let Some(delivery) = self.next() else {
             return false;
         };
-        let answer = match self.begin(&delivery) {
+        let answer = match caught_here(|| self.begin(&delivery)) {
             Handled::Ready(answer) => answer,
-            // Its waker comes with the task's own first poll; many functions never need one.
-            Handled::Later(mut later) => {
-                match later.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(answer) => answer,
-                    Poll::Pending => {
-                        runtime.spawn(Arc::clone(self).run_as_task(delivery, later));
-                        return true;
-                    }
-                }
+            Handled::Later(later) => {
+                runtime.spawn(Arc::clone(self).run_as_task(delivery, later));
+                return true;
             }
         };
         self.end(&delivery, answer);
@@ -188,11 +176,11 @@ impl Inbox {
     fn run_on_pool(self: Arc<Self>) {
         let mut begun = Instant::now();
         while let Some(delivery) = self.next() {
-            match self.begin(&delivery) {
+            match caught(|| self.begin(&delivery)) {
                 Handled::Ready(answer) => {
                     self.end(&delivery, answer);
                     let ended = Instant::now();
-                    self.subscribed.function.ran_for(ended - begun);
+                    self.function().ran_for(ended - begun);
                     begun = ended;
                 }
                 Handled::Later(later) => {
@@ -218,7 +206,7 @@ impl Inbox {
                 None => return,
             }
             let begun = Instant::now();
-            match self.begin(&delivery) {
+            match caught(|| self.begin(&delivery)) {
                 Handled::Later(more) if begun.elapsed() < LONG => later = more,
                 Handled::Later(more) => {
                     let answer = Caught(more).await;
@@ -249,7 +237,7 @@ impl Inbox {
             caller: delivery.link.caller().clone(),
             time_left: None,
         };
-        caught(|| self.subscribed.function.handler.call(incoming))
+        self.function().handler.call(incoming)
     }
 
     fn end(&self, delivery: &Delivery<Arc<Link>>, answer: Answer) {

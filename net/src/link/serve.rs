@@ -14,6 +14,7 @@ use net_proto::{Arrival, CallId, ErrorBody, ErrorCode, Payload};
 use super::Link;
 use super::watch::Watched;
 use crate::registry::{Answer, Handled, Incoming, Registered};
+use crate::runtime::Permit;
 
 type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -47,28 +48,13 @@ impl Link {
             caller: self.caller.clone(),
             time_left: call.time_left,
         };
-        // The last thread of the runtime is kept for heartbeats: beyond the permits, functions run on the pool.
-        let permit = if connection.keeps_thread() {
-            None
-        } else {
-            self.core.inline.permit()
-        };
-        let Some(permit) = permit else {
+        let Some(permit) = self.permit(&connection) else {
             self.run_on_pool(id, connection, incoming);
             return false;
         };
         let handled = {
             let _watched = Watched::enter(self, reader, *now);
-            caught(|| match connection.handler.call(incoming) {
-                Handled::Ready(answer) => Handled::Ready(answer),
-                Handled::Later(mut later) => {
-                    // Its waker comes with the task's own first poll; many functions never need one.
-                    match later.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                        Poll::Ready(answer) => Handled::Ready(answer),
-                        Poll::Pending => Handled::Later(later),
-                    }
-                }
-            })
+            caught_here(|| connection.handler.call(incoming))
         };
         drop(permit);
         let ended = Instant::now();
@@ -86,6 +72,15 @@ impl Link {
         }
     }
 
+    /// Leave to run a function on this reader's thread. The last thread of the runtime is kept for heartbeats: beyond the permits,
+    /// functions run on the pool, and so do those that took long.
+    fn permit(&self, function: &Registered) -> Option<Permit<'_>> {
+        match function.keeps_thread() {
+            true => None,
+            false => self.core.inline.permit(),
+        }
+    }
+
     /// Hands an event over, and runs the function that wants it as one that is [called](Self::serve): on this thread where it may,
     /// but not where a task was made ready that may wait for the thread. Says whether one was now.
     pub(super) fn deliver(
@@ -98,12 +93,8 @@ impl Link {
         let Some(inbox) = self.core.subscriber.arrived(self, arrival) else {
             return false;
         };
-        let runtime = &self.core.runtime;
-        let permit = if woke || inbox.keeps_thread() {
-            None
-        } else {
-            self.core.inline.permit()
-        };
+        let (runtime, function) = (&self.core.runtime, inbox.function());
+        let permit = (!woke).then(|| self.permit(function)).flatten();
         if permit.is_none() {
             inbox.run_soon(runtime);
             return false;
@@ -114,7 +105,7 @@ impl Link {
         };
         drop(permit);
         let ended = Instant::now();
-        inbox.ran_for(ended.duration_since(*now));
+        function.ran_for(ended.duration_since(*now));
         *now = ended;
         goes_on
     }
@@ -187,6 +178,20 @@ pub(crate) fn missing(there: Vec<String>, tag: &str) -> Answer {
 pub(crate) fn caught(f: impl FnOnce() -> Handled) -> Handled {
     catch_unwind(AssertUnwindSafe(f))
         .unwrap_or_else(|panic| Handled::Ready(panicked(panic.as_ref())))
+}
+
+/// As [`caught`], for a function that runs where its call was read: one that goes on in a future is polled once. Its waker comes
+/// with the task's own first poll; many functions never need one.
+pub(crate) fn caught_here(f: impl FnOnce() -> Handled) -> Handled {
+    caught(|| match f() {
+        Handled::Ready(answer) => Handled::Ready(answer),
+        Handled::Later(mut later) => {
+            match later.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(answer) => Handled::Ready(answer),
+                Poll::Pending => Handled::Later(later),
+            }
+        }
+    })
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Answer {
