@@ -16,7 +16,7 @@ use super::{Finished, Link, Slot, Started, establish, memory};
 use crate::peer::Peer;
 use crate::value;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn tcp() -> (Socket, Socket) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -174,7 +174,7 @@ fn start(link: &Arc<Link>, tag: &str, time: Option<Duration>, slot: &Arc<Slot>) 
     link.start(tag, time, Payload::Borrowed(&[0x80]), slot, Waker::noop())
 }
 
-async fn until(mut condition: impl FnMut() -> bool) {
+pub(super) async fn until(mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -249,7 +249,7 @@ fn register_endless(link: &Link, block: Duration) -> Weak<()> {
     weak
 }
 
-fn connection(tag: &str, handler: Arc<dyn crate::Handler>) -> crate::Connection {
+pub(super) fn connection(tag: &str, handler: Arc<dyn crate::Handler>) -> crate::Connection {
     crate::Connection {
         tag: tag.into(),
         name: tag.into(),

@@ -6,11 +6,11 @@ use std::thread;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::link::tests::{PATIENCE, connection, until};
 use crate::private::{answer_value, async_handler, sync_handler};
-use crate::{CallError, Connection, Peer, Remote, value};
+use crate::{CallError, Peer, Remote, value};
 
 const TAG: &str = "net.defaults.handlers.pass_through";
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Two peers with one link, read by threads on the side of the first.
 struct Pair {
@@ -76,24 +76,8 @@ async fn on_thread<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) ->
     tokio::time::timeout(PATIENCE, told).await.unwrap().unwrap()
 }
 
-async fn until(mut condition: impl FnMut() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
-}
-
 fn register(peer: &Peer, tag: &str, handler: Arc<dyn crate::Handler>) {
-    peer.registry().register(Connection {
-        tag: tag.into(),
-        name: tag.into(),
-        module: String::new(),
-        doc: String::new(),
-        signature: crate::Signature::default(),
-        handler,
-    });
+    peer.registry().register(connection(tag, handler));
 }
 
 /// A function that answers 7 when the gate is opened.
