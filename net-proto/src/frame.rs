@@ -169,6 +169,19 @@ impl Header {
         })
     }
 
+    /// Of a CHUNK, whether it is its body's last. All that can be judged of it before its payload is here.
+    pub(crate) fn is_last_chunk(&self) -> Result<bool, Misbehaviour> {
+        let (kind, stream) = (Kind::Chunk, self.stream);
+        if stream == 0 {
+            return Err(Misbehaviour::WrongStream { kind, stream });
+        }
+        if self.length > MAX_BODY {
+            let field = "body";
+            return Err(Misbehaviour::BadField { kind, field });
+        }
+        Ok(self.flags & LAST != 0)
+    }
+
     /// What the frame is; `None` for one that may be skipped.
     pub(crate) fn known_kind(&self) -> Result<Option<Kind>, Misbehaviour> {
         match Kind::from_number(self.kind) {
@@ -393,7 +406,7 @@ impl Frame {
             Kind::Credit => Self::Credit(fields.u64("amount")?),
             Kind::Chunk => Self::Chunk {
                 bytes: fields.rest("body", MAX_BODY)?,
-                last: header.flags & LAST != 0,
+                last: header.is_last_chunk()?,
             },
             Kind::Interest => Self::Interest(Interest::decode(&fields.rest("map", MAX_BODY)?)?),
             Kind::Event => Self::Event {

@@ -9,7 +9,7 @@
 //!
 //! - **Bytes in.** What is read from the socket is appended to a buffer and given to [`Session::receive`] until that returns
 //!   `None`. An error means that the link is over; what is left to write should be written even so, for the other side may have to
-//!   read from it that no version is common to both.
+//!   read from it that no version is common to both. Most bytes of a large body can be read to where they are to be instead: see [`Session::lend`].
 //! - **Bytes out.** While [`Session::wants_write`], a [`Transmit`] is filled by [`Session::transmit`], written to the
 //!   socket from its [`slices`](Transmit::slices) and emptied by [`advance`](Transmit::advance), before it is filled again.
 //! - **Time.** At [`Session::timeout`], [`Session::handle_timeout`] is called, after what has come in was received.
@@ -109,9 +109,12 @@ pub mod links;
 
 pub mod original;
 
+mod pieces;
+pub use pieces::Pieces;
+
 mod session;
 pub use session::{
-    Arrival, Backlog, CallId, CallRefused, Event, Incoming, Outcome, Outgoing, Payload,
+    Arrival, Backlog, CallId, CallRefused, Event, Incoming, Lent, Outcome, Outgoing, Payload,
     Publication, Published, Session, Side, Tag, Usage, WhyRefused,
 };
 

@@ -35,6 +35,7 @@ use drain::Drain;
 use ids::IdHash;
 use liveness::Liveness;
 use publish::Publishing;
+use receive::PartialChunk;
 use serve::PeerCall;
 use subscribe::OwnInterest;
 use tags::{KnownTags, SentTags};
@@ -42,6 +43,7 @@ use unsent::Unsent;
 
 pub use event::{CallRefused, Event, Incoming, Outcome, Outgoing, Payload, WhyRefused};
 pub use publish::{Backlog, Publication, Published};
+pub use receive::Lent;
 pub use subscribe::Arrival;
 pub use tags::Tag;
 
@@ -86,6 +88,8 @@ pub struct Session<C> {
     leaving: Leaving,
     /// Declared bytes of all arriving bodies.
     arriving: u64,
+    /// The chunk that is being taken in.
+    chunk: Option<PartialChunk>,
     /// Interests of ours whose large event is not counted there yet, as there is no room.
     without_place: VecDeque<CallId>,
 
@@ -201,6 +205,7 @@ impl<C> Session<C> {
             credit_due: Vec::new(),
             leaving: Leaving::default(),
             arriving: 0,
+            chunk: None,
             without_place: VecDeque::new(),
             sent_tags: SentTags::default(),
             known_tags: KnownTags::default(),
@@ -385,6 +390,7 @@ impl<C> Session<C> {
         self.unsent = Unsent::default();
         self.credit_due = Vec::new();
         self.arriving = 0;
+        self.chunk = None;
         self.receive_window = ReceiveWindow::new(self.limits.link_window);
         self.send_window = SendWindow::new(0);
         self.blocked = None;

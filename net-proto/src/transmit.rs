@@ -14,17 +14,27 @@ const KEEP_CAPACITY: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub struct Transmit {
     small: Vec<u8>,
-    chunks: VecDeque<Chunk>,
+    chunks: VecDeque<Piece>,
     /// Bytes of the front piece that are already written.
     written: usize,
     /// Bytes not yet written.
     left: usize,
 }
 
+/// A part of a chunk.
 #[derive(Debug)]
-struct Chunk {
-    header: [u8; HEADER],
-    bytes: Bytes,
+enum Piece {
+    Header([u8; HEADER]),
+    Body(Bytes),
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Header(header) => header,
+            Self::Body(bytes) => bytes,
+        }
+    }
 }
 
 impl Transmit {
@@ -41,12 +51,8 @@ impl Transmit {
     /// Points `into` at what comes next, for one vectored write, and says how many of its entries are used.
     pub fn slices<'a>(&'a self, into: &mut [IoSlice<'a>]) -> usize {
         let mut skip = self.written;
-        let chunks = self
-            .chunks
-            .iter()
-            .flat_map(|chunk| [&chunk.header[..], &chunk.bytes[..]]);
         let pieces = std::iter::once(&self.small[..])
-            .chain(chunks)
+            .chain(self.chunks.iter().map(Piece::bytes))
             .filter_map(|piece| {
                 let rest = piece.get(skip..).unwrap_or_default();
                 skip = skip.saturating_sub(piece.len());
@@ -76,10 +82,10 @@ impl Transmit {
         }
         self.written -= self.small.len();
         self.small.clear();
-        while let Some(chunk) = self.chunks.front()
-            && self.written >= HEADER + chunk.bytes.len()
+        while let Some(piece) = self.chunks.front()
+            && self.written >= piece.bytes().len()
         {
-            self.written -= HEADER + chunk.bytes.len();
+            self.written -= piece.bytes().len();
             self.chunks.pop_front();
         }
     }
@@ -91,8 +97,14 @@ impl Transmit {
         self.left = self.small.len();
     }
 
-    pub(crate) fn push_chunk(&mut self, header: [u8; HEADER], bytes: Bytes) {
-        self.left += HEADER + bytes.len();
-        self.chunks.push_back(Chunk { header, bytes });
+    /// Adds the header of a chunk; its bytes are to follow.
+    pub(crate) fn push_header(&mut self, header: [u8; HEADER]) {
+        self.left += HEADER;
+        self.chunks.push_back(Piece::Header(header));
+    }
+
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        self.left += bytes.len();
+        self.chunks.push_back(Piece::Body(bytes));
     }
 }

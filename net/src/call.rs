@@ -294,7 +294,7 @@ impl RawCall {
         let _ = slot.poll(cx);
         let large = (self.body.len() > LARGE).then(|| Bytes::from(std::mem::take(&mut self.body)));
         let payload = match &large {
-            Some(bytes) => Payload::Owned(bytes.clone()),
+            Some(bytes) => Payload::from(bytes.clone()),
             None => Payload::Borrowed(&self.body),
         };
         let started = link.start(&self.tag, time_left, payload, &slot, cx.waker());

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use crate::error::Misbehaviour;
 use crate::frame::{Body, CallHead, Kind, call_length, write_call, write_frame};
 use crate::limits::{MAX_BODY, MAX_METADATA, MAX_TAG};
-use crate::session::chunks::{Arriving, Progress};
+use crate::session::chunks::{Arriving, Part, Progress};
 use crate::session::credit::SendWindow;
 use crate::session::{
-    CallId, CallRefused, Event, Outcome, Outgoing, Payload, PeerLimits, Session, WhyRefused,
+    CallId, CallRefused, Event, Outcome, Outgoing, PeerLimits, Session, WhyRefused,
 };
 
 /// A call of ours that has not ended.
@@ -91,12 +91,12 @@ impl<C> Session<C> {
             time_left: call.time_left.map(to_millis),
             metadata: call.metadata,
         };
-        let size = call.body.as_slice().len();
+        let size = call.body.len();
         let is_large = size > MAX_BODY;
-        let body = if is_large {
-            Body::More(size as u64)
-        } else {
-            Body::Whole(call.body.as_slice())
+        let small = (!is_large).then(|| call.body.contiguous());
+        let body = match &small {
+            Some(body) => Body::Whole(&body[..]),
+            None => Body::More(size as u64),
         };
         let need = Blocked {
             is_call: true,
@@ -116,7 +116,7 @@ impl<C> Session<C> {
         self.sent_tags.sent(call.tag, tag_use);
         if is_large {
             let window = SendWindow::new(peer.stream_window);
-            self.leaving.add(id, call.body.into_bytes(), window);
+            self.leaving.add(id, call.body.into_pieces(), window);
         }
         let due = call.time_left.and_then(|left| now.checked_add(left));
         if let Some(due) = due {
@@ -224,7 +224,7 @@ impl<C> Session<C> {
     pub(super) fn on_reply_chunk(
         &mut self,
         stream: u64,
-        bytes: &[u8],
+        part: Part<'_>,
         last: bool,
     ) -> Result<(), Misbehaviour> {
         let Some(call) = self.own_calls.get_mut(&stream) else {
@@ -233,7 +233,7 @@ impl<C> Session<C> {
         let Some(arriving) = call.arriving() else {
             return Err(Misbehaviour::BadChunk(stream));
         };
-        match arriving.add(stream, bytes, last)? {
+        match arriving.add(stream, part, last)? {
             Progress::Partial => {}
             Progress::CreditDue => self.credit_due.push(stream),
             Progress::Whole(body) => {
@@ -309,10 +309,7 @@ fn check_sizes(call: &Outgoing<'_>, peer: PeerLimits) -> Result<(), WhyRefused> 
     if length > limit {
         return Err(WhyRefused::MetadataTooLong { length, limit });
     }
-    let size = match &call.body {
-        Payload::Borrowed(bytes) => bytes.len(),
-        Payload::Owned(bytes) => bytes.len(),
-    } as u64;
+    let size = call.body.len() as u64;
     let limit = peer.max_value;
     if size > limit {
         return Err(WhyRefused::TooLarge { size, limit });

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::error::Misbehaviour;
 use crate::frame::{HEADER, Kind, LAST, header};
 use crate::limits::MAX_BODY;
+use crate::pieces::Pieces;
 use crate::session::CallId;
 use crate::session::credit::{ReceiveWindow, SendWindow};
 use crate::session::ids::IdHash;
@@ -24,7 +25,7 @@ pub(super) struct Leaving {
 
 #[derive(Debug)]
 struct LeavingBody {
-    rest: Bytes,
+    rest: Pieces,
     window: SendWindow,
     /// Whether it is in `turns`: while there is credit for its next chunk.
     has_turn: bool,
@@ -32,7 +33,7 @@ struct LeavingBody {
 
 impl Leaving {
     /// Sends a body from now on, with credit for a chunk at least.
-    pub(super) fn add(&mut self, id: CallId, body: Bytes, window: SendWindow) {
+    pub(super) fn add(&mut self, id: CallId, body: Pieces, window: SendWindow) {
         self.bytes += body.len() as u64;
         self.turns.push_back(id);
         let body = LeavingBody {
@@ -99,12 +100,17 @@ impl Leaving {
                 "a turn and link_has_room mean credit for a whole chunk"
             );
             body.window.handed_out();
-            let bytes = body.rest.split_to(length);
+            let is_last = length == body.rest.len();
+            let flags = if is_last { LAST } else { 0 };
+            out.push_header(header(Kind::Chunk, flags, id, length));
+            let mut left = length;
+            while left > 0 {
+                let piece = body.rest.take(left);
+                left -= piece.len();
+                out.push(piece);
+            }
             self.bytes -= length as u64;
             moved += HEADER + length;
-            let is_last = body.rest.is_empty();
-            let flags = if is_last { LAST } else { 0 };
-            out.push_chunk(header(Kind::Chunk, flags, id, length), bytes);
             if is_last {
                 let window = self.bodies.remove(&id).map(|body| body.window);
                 done(id, window.expect("the body is here"));
@@ -135,6 +141,24 @@ fn link_has_room(link: &SendWindow) -> bool {
 /// Room for a body that is made at once, whatever has come of it: bodies up to this size are never moved while they grow.
 const AHEAD: u64 = 1024 * 1024;
 
+/// What has come of a chunk: all of it, or less.
+pub(super) enum Part<'a> {
+    /// Bytes that lie elsewhere.
+    Copy(&'a [u8]),
+    /// The body as it was [lent](Assembly::lend), with so many bytes more.
+    InPlace(Vec<u8>, usize),
+}
+
+impl Part<'_> {
+    /// How many bytes have come.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Copy(bytes) => bytes.len(),
+            Self::InPlace(_, added) => *added,
+        }
+    }
+}
+
 /// A large body that is put together.
 #[derive(Debug)]
 pub(super) struct Assembly {
@@ -159,27 +183,48 @@ impl Assembly {
         self.total - self.bytes.len() as u64
     }
 
-    /// Takes a chunk in; gives the body when that was the last.
+    /// Takes a part in; gives the body when that was the last.
     pub(super) fn add(
         &mut self,
         id: CallId,
-        chunk: &[u8],
+        part: Part<'_>,
         last: bool,
     ) -> Result<Option<Bytes>, Misbehaviour> {
-        let length = (self.bytes.len() + chunk.len()) as u64;
-        if chunk.is_empty() || length > self.total || last != (length == self.total) {
+        match part {
+            Part::Copy(bytes) => {
+                if bytes.is_empty() || bytes.len() as u64 > self.missing() {
+                    return Err(Misbehaviour::BadChunk(id));
+                }
+                self.make_room(bytes.len());
+                self.bytes.extend_from_slice(bytes);
+            }
+            Part::InPlace(body, _) => self.bytes = body,
+        }
+        if last != (self.missing() == 0) {
             return Err(Misbehaviour::BadChunk(id));
         }
+        Ok(last.then(|| std::mem::take(&mut self.bytes).into()))
+    }
+
+    /// Hands out what has come, with room for `more` bytes. None if that is more than is to come.
+    pub(super) fn lend(&mut self, more: usize) -> Option<Vec<u8>> {
+        if more as u64 > self.missing() {
+            return None;
+        }
+        self.make_room(more);
+        Some(std::mem::take(&mut self.bytes))
+    }
+
+    /// Grows with what comes: little memory is taken on the word of the sender. Doubling, but never past the end: the last growth is
+    /// exact, so the body is handed out without a copy.
+    fn make_room(&mut self, more: usize) {
+        let length = (self.bytes.len() + more) as u64;
         if length > self.bytes.capacity() as u64 {
-            // Grows with what comes: little memory is taken on the word of the sender. Doubling, but never past the end: the
-            // last growth is exact, so the body is handed out without a copy.
             let capacity = (self.bytes.capacity() as u64 * 2).max(AHEAD).max(length);
             let capacity = capacity.min(self.total);
             self.bytes
                 .reserve_exact(capacity as usize - self.bytes.len());
         }
-        self.bytes.extend_from_slice(chunk);
-        Ok(last.then(|| std::mem::take(&mut self.bytes).into()))
     }
 }
 
@@ -205,15 +250,19 @@ impl Arriving {
         self.body.total()
     }
 
-    /// Takes a chunk in.
+    pub(super) fn assembly(&mut self) -> &mut Assembly {
+        &mut self.body
+    }
+
+    /// Takes a part in.
     pub(super) fn add(
         &mut self,
         id: CallId,
-        chunk: &[u8],
+        part: Part<'_>,
         last: bool,
     ) -> Result<Progress, Misbehaviour> {
-        self.window.take(chunk.len() as u64)?;
-        if let Some(body) = self.body.add(id, chunk, last)? {
+        self.window.take(part.len() as u64)?;
+        if let Some(body) = self.body.add(id, part, last)? {
             return Ok(Progress::Whole(body));
         }
         let is_short = self.body.missing() > self.window.available();

@@ -1,5 +1,6 @@
 //! What goes into a session and what comes out of it: calls, events, outcomes, refusals.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use bytes::Bytes;
 use crate::answer::ErrorBody;
 use crate::hello::Hello;
 use crate::interest::Interest;
+use crate::pieces::Pieces;
 use crate::session::{Arrival, CallId, Tag};
 
 /// A body to be sent. A small one is copied into the buffer that goes to the socket; a large one is sent from where it
@@ -16,21 +18,29 @@ pub enum Payload<'a> {
     /// Bytes that someone else has; a large body is copied once.
     Borrowed(&'a [u8]),
     /// Bytes that are handed over.
-    Owned(Bytes),
+    Owned(Pieces),
 }
 
 impl Payload<'_> {
-    pub(super) fn as_slice(&self) -> &[u8] {
+    pub(super) fn len(&self) -> usize {
         match self {
-            Self::Borrowed(bytes) => bytes,
-            Self::Owned(bytes) => bytes,
+            Self::Borrowed(bytes) => bytes.len(),
+            Self::Owned(pieces) => pieces.len(),
         }
     }
 
-    pub(super) fn into_bytes(self) -> Bytes {
+    /// In one piece: for a small one, which mostly is.
+    pub(super) fn contiguous(&self) -> Cow<'_, [u8]> {
         match self {
-            Self::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
-            Self::Owned(bytes) => bytes,
+            Self::Borrowed(bytes) => Cow::Borrowed(bytes),
+            Self::Owned(pieces) => pieces.contiguous(),
+        }
+    }
+
+    pub(super) fn into_pieces(self) -> Pieces {
+        match self {
+            Self::Borrowed(bytes) => Bytes::copy_from_slice(bytes).into(),
+            Self::Owned(pieces) => pieces,
         }
     }
 }
@@ -49,7 +59,13 @@ impl From<Vec<u8>> for Payload<'_> {
 
 impl From<Bytes> for Payload<'_> {
     fn from(bytes: Bytes) -> Self {
-        Self::Owned(bytes)
+        Self::Owned(bytes.into())
+    }
+}
+
+impl From<Pieces> for Payload<'_> {
+    fn from(pieces: Pieces) -> Self {
+        Self::Owned(pieces)
     }
 }
 

@@ -430,7 +430,7 @@ impl<C> Session<C> {
         if let Body::More(_) = body
             && let Some(window) = interest.window.take()
         {
-            self.leaving.add(id, event.body.clone(), window);
+            self.leaving.add(id, event.body.clone().into(), window);
         }
         true
     }

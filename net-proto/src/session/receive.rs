@@ -3,15 +3,63 @@
 
 use std::time::Instant;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 
 use crate::error::{Misbehaviour, ProtocolError};
 use crate::frame::{Frame, HEADER, Header, Kind};
 use crate::hello::{Hello, MAGIC, PREFACE, agree};
 use crate::limits::MAX_HELLO;
+use crate::session::chunks::{Arriving, Assembly, Part};
 use crate::session::credit::SendWindow;
 use crate::session::{CallId, Event, Outcome, PeerLimits, Session, Stage};
 use crate::timer::Timer;
+
+/// Less than this is not worth a read of its own.
+const LEND_LEAST: usize = 4 * 1024;
+
+/// A chunk of which a part has not come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PartialChunk {
+    stream: CallId,
+    missing: usize,
+    is_last: bool,
+}
+
+impl PartialChunk {
+    fn of(header: &Header) -> Result<Self, Misbehaviour> {
+        Ok(Self {
+            stream: header.stream,
+            missing: header.length,
+            is_last: header.is_last_chunk()?,
+        })
+    }
+
+    /// Says whether with so many bytes its body is whole.
+    fn take(&mut self, bytes: usize) -> bool {
+        self.missing -= bytes;
+        self.missing == 0 && self.is_last
+    }
+}
+
+/// The body that the next bytes of a link belong to, from [`Session::lend`].
+#[derive(Debug)]
+pub struct Lent {
+    stream: CallId,
+    /// What has come of it.
+    bytes: Vec<u8>,
+    /// How much had come when it was lent.
+    before: usize,
+    /// Where its chunk ends.
+    limit: usize,
+}
+
+impl Lent {
+    /// Where the next bytes go, as many as there is room for here.
+    pub fn buf(&mut self) -> impl BufMut + '_ {
+        let room = self.limit - self.bytes.len();
+        (&mut self.bytes).limit(room)
+    }
+}
 
 impl<C> Session<C> {
     /// Takes what came in from the front of `input`, up to the next event. `None`: it needs more bytes.
@@ -56,6 +104,9 @@ impl<C> Session<C> {
             Stage::Closed => return Ok(false),
             Stage::AwaitingHello { .. } | Stage::Open { .. } => {}
         }
+        if let Some(chunk) = self.chunk {
+            return self.receive_part(now, chunk, input);
+        }
         let Some(header) = input.first_chunk::<HEADER>() else {
             return Ok(false);
         };
@@ -74,20 +125,103 @@ impl<C> Session<C> {
             }
         }
         let missing = (HEADER + header.length).saturating_sub(input.len());
-        if missing > 0 {
+        if missing > 0 && kind != Some(Kind::Chunk) {
             input.reserve(missing);
             return Ok(false);
         }
         input.advance(HEADER);
+        if let Some(kind) = kind
+            && kind.is_charged()
+        {
+            self.receive_window.take((HEADER + header.length) as u64)?;
+        }
+        if missing > 0 {
+            // The rest of a chunk is taken in as it comes, or read to where it belongs.
+            self.chunk = Some(PartialChunk::of(&header)?);
+            return Ok(true);
+        }
         let payload = input.split_to(header.length).freeze();
         if let Some(kind) = kind {
-            if kind.is_charged() {
-                self.receive_window.take((HEADER + header.length) as u64)?;
-            }
             let frame = Frame::read(kind, &header, payload)?;
             self.dispatch(now, kind, &header, frame)?;
         }
         Ok(true)
+    }
+
+    /// Takes what there is of a chunk that has not come whole.
+    fn receive_part(
+        &mut self,
+        now: Instant,
+        mut chunk: PartialChunk,
+        input: &mut BytesMut,
+    ) -> Result<bool, ProtocolError> {
+        if input.is_empty() {
+            return Ok(false);
+        }
+        let part = input.split_to(input.len().min(chunk.missing));
+        let last = chunk.take(part.len());
+        self.chunk = (chunk.missing > 0).then_some(chunk);
+        self.on_chunk(now, chunk.stream, Part::Copy(&part), last)?;
+        Ok(true)
+    }
+
+    /// Lends the body that the next bytes of the link belong to, so that they can be read to where they are to be, without a copy:
+    /// to be called when [`receive`](Self::receive) has given `None`. What is read goes on at the end of its [`buf`](Lent::buf),
+    /// which ends where the body's chunk does; [`give_back`](Self::give_back) it before `receive` is called again.
+    ///
+    /// None where there is no such body, or not much of a chunk to come: then what is read goes into the input.
+    pub fn lend(&mut self, input: &BytesMut) -> Option<Lent> {
+        let chunk = self.chunk.filter(|chunk| chunk.missing >= LEND_LEAST)?;
+        // What lies in the input is to be received before.
+        if !input.is_empty() || self.failed.is_some() {
+            return None;
+        }
+        let body = self.assembly(chunk.stream)?;
+        let bytes = body.lend(chunk.missing)?;
+        Some(Lent {
+            stream: chunk.stream,
+            limit: bytes.len() + chunk.missing,
+            before: bytes.len(),
+            bytes,
+        })
+    }
+
+    /// Takes back what was [lent](Self::lend), with what was read. `receive` then gives what came of it.
+    ///
+    /// # Errors
+    /// The link cannot go on, as from `receive`.
+    pub fn give_back(&mut self, now: Instant, lent: Lent) -> Result<(), ProtocolError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let read = lent.bytes.len() - lent.before;
+        let Some(mut chunk) = self.chunk.filter(|chunk| chunk.stream == lent.stream) else {
+            return Ok(());
+        };
+        if read > 0 {
+            self.liveness.heard(now);
+        }
+        let last = chunk.take(read);
+        self.chunk = (chunk.missing > 0).then_some(chunk);
+        let (stream, part) = (chunk.stream, Part::InPlace(lent.bytes, read));
+        self.on_chunk(now, stream, part, last).map_err(|error| {
+            let error = ProtocolError::from(error);
+            self.failed = Some(error.clone());
+            error
+        })
+    }
+
+    /// The body that arrives in chunks on a stream, if it is wanted.
+    fn assembly(&mut self, stream: CallId) -> Option<&mut Assembly> {
+        if let Some(interest) = self.own_interests.get_mut(&stream) {
+            return interest.assembly();
+        }
+        let arriving = if self.side.owns(stream) {
+            self.own_calls.get_mut(&stream)?.arriving()
+        } else {
+            self.peer_calls.get_mut(&stream)?.arriving()
+        };
+        arriving.map(Arriving::assembly)
     }
 
     fn receive_preface(&mut self, input: &mut BytesMut) -> Result<bool, ProtocolError> {
@@ -128,7 +262,9 @@ impl<C> Session<C> {
             }
             Frame::Cancel => self.on_cancel(stream)?,
             Frame::Credit(amount) => self.on_credit(stream, amount)?,
-            Frame::Chunk { bytes, last } => self.on_chunk(now, stream, &bytes, last)?,
+            Frame::Chunk { bytes, last } => {
+                self.on_chunk(now, stream, Part::Copy(&bytes), last)?;
+            }
             Frame::Interest(interest) => self.on_interest(stream, interest)?,
             Frame::Event {
                 number,
@@ -186,7 +322,7 @@ impl<C> Session<C> {
         &mut self,
         now: Instant,
         stream: u64,
-        bytes: &[u8],
+        part: Part<'_>,
         last: bool,
     ) -> Result<(), Misbehaviour> {
         if !self.was_opened(stream) {
@@ -194,12 +330,14 @@ impl<C> Session<C> {
             return Err(Misbehaviour::WrongStream { kind, stream });
         }
         if self.side.owns(stream) {
-            match self.on_event_chunk(stream, bytes, last)? {
-                true => Ok(()),
-                false => self.on_reply_chunk(stream, bytes, last),
+            // A stream of ours is that of an interest or of a call.
+            if self.own_interests.contains_key(&stream) {
+                self.on_event_chunk(stream, part, last)
+            } else {
+                self.on_reply_chunk(stream, part, last)
             }
         } else {
-            self.on_call_chunk(now, stream, bytes, last)
+            self.on_call_chunk(now, stream, part, last)
         }
     }
 

@@ -9,7 +9,8 @@ use crate::answer::{ErrorBody, ErrorCode};
 use crate::error::Misbehaviour;
 use crate::frame::{Body, CallHead, HEADER, Kind, MORE, write_frame};
 use crate::limits::{MAX_BODY, MAX_FLAG};
-use crate::session::chunks::{Arriving, Progress};
+use crate::pieces::Pieces;
+use crate::session::chunks::{Arriving, Part, Progress};
 use crate::session::credit::SendWindow;
 use crate::session::unsent::UnsentAnswer;
 use crate::session::{CallId, Event, Incoming, Payload, Session, Tag};
@@ -65,7 +66,7 @@ impl<C> Session<C> {
     /// Nothing happens if the call is over: answered, cancelled or out of time.
     pub fn reply(&mut self, id: CallId, body: Payload<'_>) {
         let Some(peer) = self.peer() else { return };
-        let size = body.as_slice().len();
+        let size = body.len();
         if size as u64 > peer.max_value {
             let limit = peer.max_value;
             let text = format!("the result has {size} bytes, the caller takes {limit}");
@@ -73,10 +74,10 @@ impl<C> Session<C> {
         } else if size > MAX_BODY {
             if self.take_running(id) {
                 let total = (size as u64).to_le_bytes();
-                self.send_answer(id, Kind::Reply, &total, Some(body.into_bytes()));
+                self.send_answer(id, Kind::Reply, &total, Some(body.into_pieces()));
             }
         } else if self.take_running(id) {
-            self.send_answer(id, Kind::Reply, body.as_slice(), None);
+            self.send_answer(id, Kind::Reply, &body.contiguous(), None);
         }
     }
 
@@ -131,7 +132,7 @@ impl<C> Session<C> {
     }
 
     /// Sends the answer of a call that is not in the table, or lets it wait for credit.
-    fn send_answer(&mut self, id: CallId, kind: Kind, payload: &[u8], body: Option<Bytes>) {
+    fn send_answer(&mut self, id: CallId, kind: Kind, payload: &[u8], body: Option<Pieces>) {
         let flags = if body.is_some() { MORE } else { 0 };
         let cost = HEADER + payload.len();
         let goes_now = self.unsent.is_empty() && self.send_window.take(cost as u64);
@@ -147,7 +148,7 @@ impl<C> Session<C> {
     }
 
     /// The answer's frame is written; its large body, if any, follows.
-    fn answer_sent(&mut self, id: CallId, body: Option<Bytes>) {
+    fn answer_sent(&mut self, id: CallId, body: Option<Pieces>) {
         if let Some(body) = body
             && let Some(peer) = self.peer()
         {
@@ -275,7 +276,7 @@ impl<C> Session<C> {
         &mut self,
         now: Instant,
         stream: u64,
-        bytes: &[u8],
+        part: Part<'_>,
         last: bool,
     ) -> Result<(), Misbehaviour> {
         let Some(call) = self.peer_calls.get_mut(&stream) else {
@@ -287,7 +288,7 @@ impl<C> Session<C> {
             Stage::Unsent => return Ok(()),
             Stage::Running | Stage::Leaving => return Err(Misbehaviour::BadChunk(stream)),
         };
-        match arriving.body.add(stream, bytes, last)? {
+        match arriving.body.add(stream, part, last)? {
             Progress::Partial => {}
             Progress::CreditDue => self.credit_due.push(stream),
             Progress::Whole(body) => self.on_call_whole(now, stream, body),

@@ -8,7 +8,7 @@ use crate::error::Misbehaviour;
 use crate::frame::{Body, HEADER, Kind, write_frame};
 use crate::interest::Interest;
 use crate::limits::{MAX_EVENT, MIN_STREAM_WINDOW};
-use crate::session::chunks::Assembly;
+use crate::session::chunks::{Assembly, Part};
 use crate::session::credit::ReceiveWindow;
 use crate::session::{CallId, Event, Session, WhyRefused};
 
@@ -59,6 +59,11 @@ impl OwnInterest {
             arriving: None,
             credit_is_due: false,
         }
+    }
+
+    /// The large event that is arriving.
+    pub(super) fn assembly(&mut self) -> Option<&mut Assembly> {
+        self.arriving.as_mut().map(|event| &mut event.body)
     }
 
     /// Bytes of large events that are arriving, by the sizes they declared.
@@ -266,22 +271,21 @@ impl<C> Session<C> {
         }
     }
 
-    /// Takes a part of a large event. Says whether the stream is that of an interest.
+    /// Takes a part of a large event.
     pub(super) fn on_event_chunk(
         &mut self,
         stream: CallId,
-        bytes: &[u8],
+        part: Part<'_>,
         last: bool,
-    ) -> Result<bool, Misbehaviour> {
+    ) -> Result<(), Misbehaviour> {
         let Some(interest) = self.own_interests.get_mut(&stream) else {
-            return Ok(false);
+            return Ok(());
         };
-        let length = bytes.len() as u64;
         let Some(event) = &mut interest.arriving else {
             return Err(Misbehaviour::BadChunk(stream));
         };
-        interest.window.take(length)?;
-        let whole = event.body.add(stream, bytes, last)?;
+        interest.window.take(part.len() as u64)?;
+        let whole = event.body.add(stream, part, last)?;
         if let Some(body) = whole
             && let Some(event) = interest.arriving.take()
         {
@@ -299,6 +303,6 @@ impl<C> Session<C> {
             self.give_places();
         }
         self.owe_credit(stream);
-        Ok(true)
+        Ok(())
     }
 }

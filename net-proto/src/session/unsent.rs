@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
+use crate::pieces::Pieces;
 use crate::session::CallId;
 use crate::session::credit::SendWindow;
 
@@ -14,12 +13,12 @@ pub(super) struct UnsentAnswer {
     /// The frame, header included.
     pub(super) frame: Vec<u8>,
     /// The large body that follows it in chunks.
-    pub(super) body: Option<Bytes>,
+    pub(super) body: Option<Pieces>,
 }
 
 impl UnsentAnswer {
     fn bytes(&self) -> u64 {
-        (self.frame.len() + self.body.as_ref().map_or(0, Bytes::len)) as u64
+        (self.frame.len() + self.body.as_ref().map_or(0, Pieces::len)) as u64
     }
 }
 

@@ -491,7 +491,7 @@ fn an_owned_large_body_is_written_from_where_it_lies() {
     let mut pair = Pair::connected();
     let body = bytes::Bytes::from(pattern(MIB));
     let call = net_proto::Outgoing {
-        body: Payload::Owned(body.clone()),
+        body: Payload::Owned(body.clone().into()),
         ..outgoing("a.f", b"")
     };
     pair.dialer.session.call(pair.now, call, 1).unwrap();

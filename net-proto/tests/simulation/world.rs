@@ -243,8 +243,10 @@ impl World {
 
     pub(crate) fn receive(&mut self, n: usize, conn: Conn, bytes: &[u8]) {
         let instant = self.instant();
-        if let Some(end) = self.nodes[n].ends.get_mut(&conn) {
-            end.input.extend_from_slice(bytes);
+        if let Some(end) = self.nodes[n].ends.get_mut(&conn)
+            && let Err(error) = end.read(instant, bytes)
+        {
+            return self.fail(n, conn, &error);
         }
         loop {
             let Some(end) = self.nodes[n].ends.get_mut(&conn) else {

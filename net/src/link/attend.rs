@@ -197,9 +197,7 @@ impl Attendance {
         let link = &self.link;
         let mut input = link.input();
         loop {
-            let Input { buf, read_at, .. } = &mut *input;
-            let event = link.state().session.receive(*read_at, buf);
-            match event {
+            match link.receive(&mut input) {
                 Ok(Some(Event::Call(call))) => {
                     input.next = Some(call);
                     return false;
@@ -219,9 +217,7 @@ impl Attendance {
                         return false;
                     }
                     input = link.input();
-                    input.reserve();
-                    let Input { read, buf, .. } = &mut *input;
-                    match read.try_read(buf) {
+                    match input.try_read() {
                         Err(error) if is_nothing(&error) => {}
                         read => {
                             input.read_at = Instant::now();

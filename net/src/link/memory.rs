@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bytes::BytesMut;
+use bytes::BufMut;
 use net_proto::links::Carrier;
 
 use super::socket::{ReadHalf, Socket, WriteHalf};
@@ -52,7 +52,7 @@ impl SharedPipe {
 struct Reader(SharedPipe);
 
 impl ReadHalf for Reader {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut dyn BufMut) -> Poll<io::Result<usize>> {
         let mut pipe = self.0.lock();
         if pipe.bytes.is_empty() {
             if pipe.closed {
@@ -61,8 +61,8 @@ impl ReadHalf for Reader {
             pipe.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let n = pipe.bytes.len().min(buf.capacity() - buf.len());
-        buf.extend(pipe.bytes.drain(..n));
+        let n = pipe.bytes.len().min(buf.chunk_mut().len());
+        pipe.bytes.drain(..n).for_each(|byte| buf.put_u8(byte));
         if let Some(writer) = pipe.writer.take() {
             writer.wake();
         }

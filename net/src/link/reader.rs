@@ -11,8 +11,8 @@ use std::sync::{MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use net_proto::{Event, Incoming, ProtocolError, Tag};
+use bytes::{BufMut, BytesMut};
+use net_proto::{Event, Incoming, Lent, ProtocolError, Tag};
 
 #[cfg(target_os = "linux")]
 use super::attend::Hands;
@@ -22,6 +22,9 @@ use crate::registry::{Registered, Registry};
 
 /// What one read can take in: a full frame of the largest chunk, or some thousand small calls.
 const READ_SIZE: usize = 64 * 1024;
+/// What a read takes in between two chunks of a body: the head of the next chunk and whatever small frames there are, and little of
+/// the chunk itself, which is copied.
+const HEADS: usize = 4 * 1024;
 /// With less room than this, a buffer of full size is made ready before the next read.
 const READ_LEAST: usize = 8 * 1024;
 /// How long answers may lie before they are written while more calls of the same read are run.
@@ -35,7 +38,11 @@ static BREACHED: AtomicBool = AtomicBool::new(false);
 pub(super) struct Input {
     pub(super) read: Box<dyn ReadHalf>,
     pub(super) buf: BytesMut,
-    /// When that was read.
+    /// The body that what is read next belongs to.
+    lent: Option<Lent>,
+    /// What one read takes in where there is none.
+    most: usize,
+    /// When something was read.
     pub(super) read_at: Instant,
     /// A call that was taken out of the session and not yet run.
     pub(super) next: Option<Incoming>,
@@ -54,6 +61,8 @@ impl Input {
         Self {
             read,
             buf,
+            lent: None,
+            most: READ_SIZE,
             read_at: Instant::now(),
             next: None,
             connections: Vec::new(),
@@ -65,9 +74,28 @@ impl Input {
         }
     }
 
+    /// Reads what is there, to where it belongs.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.read(|socket, buf| socket.poll_read(cx, buf))
+    }
+
+    /// As [`poll_read`](Self::poll_read), for a thread that knows that there is something.
+    #[cfg(target_os = "linux")]
+    pub(super) fn try_read(&mut self) -> io::Result<usize> {
+        self.read(|socket, buf| socket.try_read(buf))
+    }
+
+    fn read<R>(&mut self, read: impl FnOnce(&mut dyn ReadHalf, &mut dyn BufMut) -> R) -> R {
+        if let Some(lent) = &mut self.lent {
+            return read(&mut *self.read, &mut lent.buf());
+        }
+        self.reserve();
+        read(&mut *self.read, &mut (&mut self.buf).limit(self.most))
+    }
+
     /// Makes room for what one read can take in. Not each time: while an answer cut from the buffer is still held, that
     /// would be a new buffer.
-    pub(super) fn reserve(&mut self) {
+    fn reserve(&mut self) {
         if self.buf.capacity() - self.buf.len() < READ_LEAST {
             self.buf.reserve(READ_SIZE);
         }
@@ -134,6 +162,25 @@ impl Link {
         self.input.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What has come, up to the next event. `None`: what is read next is then read to where it belongs.
+    pub(super) fn receive(
+        &self,
+        input: &mut Input,
+    ) -> Result<Option<Event<Arc<Slot>>>, ProtocolError> {
+        let now = input.read_at;
+        let session = &mut self.state().session;
+        input.most = READ_SIZE;
+        if let Some(lent) = input.lent.take() {
+            session.give_back(now, lent)?;
+            input.most = HEADS;
+        }
+        let event = session.receive(now, &mut input.buf)?;
+        if event.is_none() {
+            input.lent = session.lend(&input.buf);
+        }
+        Ok(event)
+    }
+
     /// Reads and handles until there is nothing more to read. Ready when this reader's work is over.
     fn poll_read(self: &Arc<Self>, number: u64, cx: &mut Context<'_>) -> Poll<()> {
         // Read off the clock when it is first needed, and after what takes time: that is a good part of a small call.
@@ -144,6 +191,7 @@ impl Link {
         loop {
             let mut input = self.input();
             if self.is_closed() {
+                input.lent = None;
                 return Poll::Ready(());
             }
             if self.reader.load(Ordering::Acquire) != number {
@@ -153,10 +201,7 @@ impl Link {
             }
             let event = match input.next.take() {
                 Some(call) => Ok(Some(Event::Call(call))),
-                None => {
-                    let Input { buf, read_at, .. } = &mut *input;
-                    self.state().session.receive(*read_at, buf)
-                }
+                None => self.receive(&mut input),
             };
             match event {
                 Ok(Some(Event::Call(call))) => {
@@ -198,9 +243,7 @@ impl Link {
                 }
                 Ok(None) => {
                     woke |= self.flush();
-                    input.reserve();
-                    let Input { read, buf, .. } = &mut *input;
-                    let read = match read.poll_read(cx, buf) {
+                    let read = match input.poll_read(cx) {
                         Poll::Pending => return Poll::Pending,
                         Poll::Ready(read) => read,
                     };

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use net_proto::limits::MAX_ERROR_NAMES;
-use net_proto::{Arrival, CallId, ErrorBody, ErrorCode, Payload};
+use net_proto::{Arrival, CallId, ErrorBody, ErrorCode};
 
 use super::Link;
 use super::watch::Watched;
@@ -156,7 +156,7 @@ impl Link {
     fn answer(&self, id: CallId, answer: Answer) {
         let mut state = self.state();
         match answer {
-            Answer::Value(bytes) => state.session.reply(id, Payload::Owned(bytes)),
+            Answer::Value(bytes) => state.session.reply(id, bytes.into()),
             Answer::Flag(name) => state.session.flag(id, &name),
             Answer::Error(body) => state.session.error(id, &body),
         }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
+use bytes::BufMut;
 use net_proto::links::Carrier;
 #[cfg(not(unix))]
 use tokio::io::AsyncReadExt as _;
@@ -18,11 +18,11 @@ use tokio::net::tcp;
 /// The half that reads. One reader at a time, by `&mut`.
 pub(crate) trait ReadHalf: Send + Sync {
     /// Reads what is there into the free space of `buf` (which the caller reserves). 0 is the end of the stream.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>>;
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut dyn BufMut) -> Poll<io::Result<usize>>;
 
     /// As [`poll_read`](Self::poll_read), for a thread: [`io::ErrorKind::WouldBlock`] where nothing is there.
     #[cfg(target_os = "linux")]
-    fn try_read(&mut self, _buf: &mut BytesMut) -> io::Result<usize> {
+    fn try_read(&mut self, _buf: &mut dyn BufMut) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -102,8 +102,12 @@ impl Socket {
 // buffer has emptied the socket, and so saves the second system call that would only say "would block".
 #[cfg(not(unix))]
 impl ReadHalf for tcp::OwnedReadHalf {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
-        pin!(self.read_buf(buf)).poll(cx)
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut buf: &mut dyn BufMut,
+    ) -> Poll<io::Result<usize>> {
+        pin!(self.read_buf(&mut buf)).poll(cx)
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::BufMut;
 use rustix::net::{
     RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, send, sendmsg, shutdown,
 };
@@ -47,13 +47,13 @@ pub(super) struct Reader {
 }
 
 impl ReadHalf for Reader {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut dyn BufMut) -> Poll<io::Result<usize>> {
         let Some(watched) = &self.watched else {
             return Poll::Pending;
         };
         loop {
             let mut ready = ready!(watched.poll_read_ready(cx))?;
-            let asked = buf.spare_capacity_mut().len();
+            let asked = buf.chunk_mut().len();
             match read(&self.stream, buf) {
                 Ok(length) => {
                     if length < asked && length > 0 {
@@ -70,7 +70,7 @@ impl ReadHalf for Reader {
     }
 
     #[cfg(target_os = "linux")]
-    fn try_read(&mut self, buf: &mut BytesMut) -> io::Result<usize> {
+    fn try_read(&mut self, buf: &mut dyn BufMut) -> io::Result<usize> {
         read(&self.stream, buf)
     }
 
@@ -87,12 +87,13 @@ impl ReadHalf for Reader {
     }
 }
 
-fn read(stream: &OwnedFd, buf: &mut BytesMut) -> io::Result<usize> {
-    let ((filled, _), _) = recv(stream, buf.spare_capacity_mut(), RecvFlags::empty())?;
+fn read(stream: &OwnedFd, buf: &mut dyn BufMut) -> io::Result<usize> {
+    // SAFETY: the kernel only writes to it.
+    let room = unsafe { buf.chunk_mut().as_uninit_slice_mut() };
+    let ((filled, _), _) = recv(stream, room, RecvFlags::empty())?;
     let read = filled.len();
-    let length = buf.len() + read;
-    // SAFETY: the kernel has filled `read` bytes of the spare room, from its beginning.
-    unsafe { buf.set_len(length) };
+    // SAFETY: the kernel has filled `read` bytes of the room, from its beginning.
+    unsafe { buf.advance_mut(read) };
     Ok(read)
 }
 
