@@ -19,7 +19,7 @@ fn multiply(a: i64, b: i64) -> i64 {
 }
 
 #[net::connect("echo")]
-fn echo(value: net::value::Bytes) -> net::value::Bytes {
+fn echo(value: net::value::Bytes<Bytes>) -> net::value::Bytes<Bytes> {
     value
 }
 
@@ -109,8 +109,8 @@ impl Client for Net {
     }
 
     async fn echo(&self, value: Bytes) -> Result<usize, Error> {
-        let value = net::value::Bytes(&value[..]);
-        let back: net::value::Bytes = self.0.call("echo", &(value,)).await?;
+        let value = net::value::Bytes(value);
+        let back: net::value::Bytes<Bytes> = self.0.call("echo", &(value,)).await?;
         Ok(back.0.len())
     }
 

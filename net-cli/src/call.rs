@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<(), Failure> {
         call = call.timeout(time);
     }
     match (&mut call).await {
-        Ok(Answer::Value(bytes)) => show(&bytes, json),
+        Ok(Answer::Value(body)) => show(&body.into_bytes(), json),
         Ok(Answer::Flag(name)) if name == NULL => match json {
             true => output::print_json_line(&name),
             false => output::print(&Value::Text(name).to_string()),

@@ -41,9 +41,9 @@ use subscribe::OwnInterest;
 use tags::{KnownTags, SentTags};
 use unsent::Unsent;
 
+pub use chunks::Lent;
 pub use event::{CallRefused, Event, Incoming, Outcome, Outgoing, Payload, WhyRefused};
 pub use publish::{Backlog, Publication, Published};
-pub use receive::Lent;
 pub use subscribe::Arrival;
 pub use tags::Tag;
 

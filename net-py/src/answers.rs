@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyTuple;
 
 use crate::attach::{self, attach};
@@ -20,6 +21,8 @@ pub(crate) enum Notice {
     Woken(Arc<Progress>),
     /// Something to be called in Python, without arguments.
     Call(Py<PyAny>),
+    /// An object that was sent and is not needed any more.
+    LetGo(PyBackedBytes),
 }
 
 /// The way to the thread. Locked only while the interpreter is held, so a fork never finds it locked.
@@ -51,7 +54,7 @@ fn run(notices: &Receiver<Notice>) {
                     progress.go_on();
                     progress.has_news()
                 }
-                Notice::Call(_) => true,
+                Notice::Call(_) | Notice::LetGo(_) => true,
             },
         ));
         if due.is_empty() {
@@ -70,6 +73,10 @@ fn tell(py: Python<'_>, notice: Notice) {
         Notice::Woken(progress) => progress.tell(py),
         Notice::Call(callback) => {
             attach::call(callback.bind(py), &PyTuple::empty(py), None).map(drop)
+        }
+        Notice::LetGo(object) => {
+            drop(object);
+            Ok(())
         }
     };
     if let Err(error) = told {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use net::value::Body;
 use net::{Answer, CallError, Caller, Handled, Incoming, RawCall};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -28,7 +29,7 @@ pub(crate) fn prepare(
 ) -> PyResult<RawCall> {
     let py = target.py();
     let remote = remote::resolve(target)?;
-    let mut body = Vec::with_capacity(USUAL_BODY);
+    let mut body = Body::with_capacity(USUAL_BODY);
     convert::encode_arguments(args, kwargs, &mut body)
         .map_err(|fault| error::bad_value(py, *fault))?;
     let call = remote.call_raw(tag.to_owned(), body);
@@ -52,7 +53,7 @@ impl Future for Made {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx))? {
-            Answer::Value(bytes) => Ok(bytes),
+            Answer::Value(body) => Ok(body.into_bytes()),
             Answer::Flag(name) => Err(CallError::Flag { name }),
             Answer::Error(body) => Err(self.0.error(body)),
         })
@@ -129,7 +130,7 @@ pub(crate) fn call_here<'py>(py: Python<'py>, tag: &str) -> PyResult<Bound<'py, 
     result(
         py,
         match answer {
-            Answer::Value(bytes) => Ok(bytes),
+            Answer::Value(body) => Ok(body.into_bytes()),
             Answer::Flag(name) => Err(CallError::Flag { name }),
             Answer::Error(body) => Err(CallError::Remote(net::RemoteError {
                 kind: body.kind,

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use net::value::Body;
 use net::{Answer, Connection, ErrorCode, Handled, Handler, Incoming, Param, ParamKind, Signature};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -77,10 +77,10 @@ fn answer(py: Python<'_>, tag: &str, returned: PyResult<Bound<'_, PyAny>>) -> An
         if let Some(flag) = flag(&result)? {
             return Ok(Answer::Flag(flag));
         }
-        let mut out = Vec::with_capacity(USUAL_RESULT);
+        let mut out = Body::with_capacity(USUAL_RESULT);
         convert::encode(&result, "result", &mut out)
             .map_err(|fault| error::bad_value(py, *fault))?;
-        Ok(Answer::Value(Bytes::from(out)))
+        Ok(Answer::Value(out.into()))
     });
     written.unwrap_or_else(|error| {
         // Raised before the first line of the function: the arguments do not fit it.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use net_proto::original::{Dialect, INVALID_CONNECTION};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -194,7 +193,7 @@ fn described(registry: &Registry) -> std::collections::BTreeMap<String, Describe
 fn pass_through(call: &Incoming) -> Answer {
     match value::split_arguments(&call.body) {
         Ok(parts) if parts.count == 1 && parts.keywords.is_none() => {
-            Answer::Value(call.body.slice_ref(parts.items))
+            Answer::Value(call.body.slice_ref(parts.items).into())
         }
         Ok(parts) => {
             let mut out = Vec::with_capacity(call.body.len() + 16);
@@ -205,7 +204,7 @@ fn pass_through(call: &Incoming) -> Answer {
                 Some(keywords) => out.extend_from_slice(keywords),
                 None => value::encode_map_head(0, &mut out),
             }
-            Answer::Value(Bytes::from(out))
+            Answer::Value(out.into())
         }
         Err(error) => answer_bad_arguments("pass_through", error),
     }

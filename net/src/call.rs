@@ -9,10 +9,9 @@ use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use net_proto::links::{REDIALS, Route};
 use net_proto::original::Dialect;
-use net_proto::{CallId, ErrorBody, ErrorCode, Outcome, Payload};
+use net_proto::{CallId, ErrorBody, ErrorCode, Outcome, Payload, Pieces};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
@@ -29,7 +28,7 @@ use crate::registry::Answer;
 use crate::remote::Remote;
 #[cfg(target_os = "linux")]
 use crate::runtime;
-use crate::value::{self, Keywords, Value, ValueError};
+use crate::value::{self, Body, Keywords, Value, ValueError};
 
 /// Bodies from here on are handed to the link as they lie, not copied into its buffer.
 const LARGE: usize = 64 * 1024;
@@ -64,9 +63,9 @@ impl<T> Call<T> {
     pub(crate) fn encode(
         remote: &Remote,
         tag: Cow<'static, str>,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
+        write: impl FnOnce(&mut Body) -> Result<(), ValueError>,
     ) -> Self {
-        let mut body = Vec::with_capacity(64);
+        let mut body = Body::with_capacity(64);
         let unsendable = write(&mut body).err();
         Self {
             raw: RawCall::new(remote.clone(), tag, body),
@@ -112,7 +111,9 @@ impl<T: DeserializeOwned> Future for Call<T> {
         let answer = ready!(Pin::new(&mut self.raw).poll(cx));
         let raw = &self.raw;
         Poll::Ready(match answer {
-            Ok(Answer::Value(bytes)) => value::decode_result(&bytes).map_err(CallError::from),
+            Ok(Answer::Value(body)) => {
+                value::decode_result(&body.into_bytes()).map_err(CallError::from)
+            }
             Ok(Answer::Flag(name)) => Flag::from(name).handle(&raw.tag, &raw.remote),
             Ok(Answer::Error(body)) => flag::instead_of(raw.error(body), &raw.tag, &raw.remote),
             Err(error) => flag::instead_of(error, &raw.tag, &raw.remote),
@@ -125,7 +126,9 @@ impl<T: DeserializeOwned> Future for Call<T> {
 pub struct RawCall {
     remote: Remote,
     tag: Cow<'static, str>,
-    body: Vec<u8>,
+    body: Body,
+    /// The body, where it is large or lies in pieces.
+    large: Option<Pieces>,
     keywords: Keywords,
     timeout: Option<Duration>,
     deadline: Option<Instant>,
@@ -153,11 +156,12 @@ enum CallState {
 }
 
 impl RawCall {
-    pub(crate) fn new(remote: Remote, tag: Cow<'static, str>, body: Vec<u8>) -> Self {
+    pub(crate) fn new(remote: Remote, tag: Cow<'static, str>, body: Body) -> Self {
         Self {
             remote,
             tag,
             body,
+            large: None,
             keywords: Keywords::new(),
             timeout: None,
             deadline: None,
@@ -276,7 +280,10 @@ impl RawCall {
     fn ask_original(&mut self, dialect: Dialect) -> CallState {
         let (remote, tag) = (self.remote.clone(), self.tag.clone().into_owned());
         let (deadline, timed_out) = (self.deadline, self.timed_out());
-        let body = std::mem::take(&mut self.body);
+        let body = match self.large.take() {
+            Some(pieces) => pieces.into_bytes(),
+            None => Pieces::from(std::mem::take(&mut self.body)).into_bytes(),
+        };
         CallState::Original(self.remote.local().0.runtime.spawn(async move {
             let asked = original::ask(&remote, dialect, &tag, &body);
             until(deadline, timed_out, asked).await
@@ -292,18 +299,13 @@ impl RawCall {
         let slot = Arc::new(Slot::new());
         // The caller's waker is in the slot before the answer can be.
         let _ = slot.poll(cx);
-        let large = (self.body.len() > LARGE).then(|| Bytes::from(std::mem::take(&mut self.body)));
-        let payload = match &large {
-            Some(bytes) => Payload::from(bytes.clone()),
-            None => Payload::Borrowed(&self.body),
+        let payload = match (&self.large, self.body.as_slice()) {
+            (None, Some(small)) => Payload::Borrowed(small),
+            (large, _) => large.clone().unwrap_or_default().into(),
         };
-        let started = link.start(&self.tag, time_left, payload, &slot, cx.waker());
-        if let (Some(bytes), Started::Blocked | Started::Gone) = (large, &started) {
-            // Nobody else has it: the refused call gave its own up.
-            self.body = bytes.into();
-        }
-        match started {
+        match link.start(&self.tag, time_left, payload, &slot, cx.waker()) {
             Started::Sent(id) => {
+                self.large = None;
                 tracing::debug!(tag = %self.tag, peer = %self.remote, "call sent");
                 Ok(CallState::Sent { link, id, slot })
             }
@@ -360,7 +362,7 @@ impl RawCall {
 
     fn finished(&self, finished: Finished) -> Result<Answer, CallError> {
         match finished {
-            Finished::Outcome(Outcome::Reply(bytes)) => Ok(Answer::Value(bytes)),
+            Finished::Outcome(Outcome::Reply(bytes)) => Ok(Answer::Value(bytes.into())),
             Finished::Outcome(Outcome::Flag(name)) => Ok(Answer::Flag(name)),
             Finished::Outcome(Outcome::Error(body)) => Ok(Answer::Error(body)),
             Finished::Outcome(Outcome::TimedOut) => Err(self.timed_out()),
@@ -407,6 +409,9 @@ impl Future for RawCall {
                         .and_then(|time| Instant::now().checked_add(time));
                     let keywords = std::mem::take(&mut self.keywords);
                     keywords.append_to(&mut self.body);
+                    if self.body.as_slice().is_none_or(|body| body.len() > LARGE) {
+                        self.large = Some(std::mem::take(&mut self.body).into());
+                    }
                     self.next(cx)
                 }
                 CallState::Routing(routing) => match ready!(Pin::new(routing).poll(cx)) {

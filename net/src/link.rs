@@ -13,6 +13,8 @@ mod handshake;
 mod keeper;
 #[cfg(test)]
 mod memory;
+#[cfg(target_os = "linux")]
+mod pages;
 mod reader;
 pub(crate) mod serve;
 mod slot;

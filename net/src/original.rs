@@ -150,7 +150,7 @@ async fn answer(core: &Arc<Core>, dialect: Dialect, request: &Request) -> origin
         Err(error) => return failed("RuntimeError", &error.to_string()),
     };
     match answer {
-        Answer::Value(bytes) => match value::to_json(&bytes) {
+        Answer::Value(body) => match value::to_json(&body.into_bytes()) {
             Ok(json) => original::Answer::Value(json),
             Err(error) => failed(
                 "TypeError",

@@ -22,7 +22,7 @@ use crate::peer::Peer;
 pub use crate::registry::{Answer, Handled, Handler, Incoming};
 use crate::registry::{Connection, Param, ParamKind, Signature};
 use crate::remote::Remote;
-use crate::value::{self, ValueError};
+use crate::value::{self, Body, ValueError};
 pub use crate::value::{Arguments, encode_arguments};
 pub use names::{tag_length, tag_str, tag_text};
 
@@ -140,7 +140,8 @@ struct SyncHandler<F>(F);
 
 impl<F: Fn(&Incoming) -> Answer + Send + Sync> Handler for SyncHandler<F> {
     fn call(&self, call: Incoming) -> Handled {
-        Handled::Ready((self.0)(&call))
+        let answer = value::hand_over::keep(&call.body, || (self.0)(&call));
+        Handled::Ready(answer)
     }
 }
 
@@ -152,7 +153,9 @@ where
     Fut: Future<Output = Answer> + Send + 'static,
 {
     fn call(&self, call: Incoming) -> Handled {
-        Handled::Later(Box::pin((self.0)(call)))
+        let body = call.body.clone();
+        let later = value::hand_over::keep(&body, || (self.0)(call));
+        Handled::Later(Box::pin(later))
     }
 }
 
@@ -202,21 +205,23 @@ where
 const SCRATCH: usize = 64 * 1024;
 
 thread_local! {
-    static RESULT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    static RESULT: RefCell<Body> = const { RefCell::new(Body::new()) };
 }
 
 /// A function's result as its answer.
 pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
     // Taken out while it is filled: serialising runs the program's code, which may come back here.
-    let mut bytes = RESULT.take();
-    bytes.clear();
-    match crate::value::encode_result(result, &mut bytes) {
-        Ok(()) if bytes.len() > SCRATCH => Answer::Value(bytes.into()),
-        Ok(()) => {
-            let answer = Bytes::copy_from_slice(&bytes);
-            RESULT.replace(bytes);
-            Answer::Value(answer)
-        }
+    let mut body = RESULT.take();
+    body.clear();
+    match value::encode_result(result, &mut body) {
+        Ok(()) => match body.as_slice() {
+            Some(small) if small.len() <= SCRATCH => {
+                let answer = Bytes::copy_from_slice(small);
+                RESULT.replace(body);
+                Answer::Value(answer.into())
+            }
+            _ => Answer::Value(body.into()),
+        },
         Err(error) => Answer::refused(ErrorCode::BadValue, "ValueError", error.to_string()),
     }
 }
@@ -301,7 +306,7 @@ pub fn answer_bad_arguments(function: &str, error: ValueError) -> Answer {
 pub fn call<T>(
     remote: &Remote,
     tag: &'static str,
-    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
+    encode: impl FnOnce(&mut Body) -> Result<(), ValueError>,
 ) -> Call<T> {
     Call::encode(remote, tag.into(), encode)
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use net_proto::{ErrorBody, ErrorCode, InstanceId};
+use net_proto::{ErrorBody, ErrorCode, InstanceId, Pieces};
 
 use crate::peer::Peer;
 
@@ -191,7 +191,7 @@ pub enum Handled {
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// One CBOR value.
-    Value(Bytes),
+    Value(Pieces),
     /// A flag, a reserved response, by name.
     Flag(String),
     /// A failure.

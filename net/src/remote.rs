@@ -13,7 +13,7 @@ use crate::error::CallError;
 use crate::link::Link;
 use crate::peer::Peer;
 use crate::peers::Entry;
-use crate::value;
+use crate::value::{self, Body};
 
 /// Another peer, as seen from one of this process's. Cheap to clone; holds whether or not the peer is there.
 #[derive(Clone)]
@@ -150,9 +150,9 @@ impl Remote {
     pub fn call_raw(
         &self,
         tag: impl Into<std::borrow::Cow<'static, str>>,
-        body: Vec<u8>,
+        body: impl Into<Body>,
     ) -> RawCall {
-        RawCall::new(self.clone(), tag.into(), body)
+        RawCall::new(self.clone(), tag.into(), body.into())
     }
 
     /// Makes sure that the peer can be called, dialling it where there is no link yet.

@@ -39,9 +39,11 @@ pub mod cbor;
 pub mod tags;
 
 mod arguments;
+mod body;
 mod check;
 mod de;
 mod error;
+pub(crate) mod hand_over;
 mod json;
 mod number;
 mod ser;
@@ -53,15 +55,17 @@ pub use arguments::{
     ArgumentParts, Arguments, Keywords, decode_arguments, encode_arguments, encode_array_head,
     encode_keywords, encode_map_head, encode_tuple_head, split_arguments,
 };
+pub use body::Body;
 pub use check::{check, check_sequence};
 pub use error::{ForFunction, ValueError, ValueErrorKind};
 pub use json::{arguments_to_json, from_json, to_json, to_json_lossy};
 pub use number::{BigInt, Decimal};
 pub use time::{Date, DateTime, NaiveDateTime, Time, TimeDelta};
-pub use types::{Bytes, Complex, FrozenSet, Set, Uuid};
+pub use types::{ByteString, Bytes, Complex, FrozenSet, Received, Set, Uuid};
 pub use untyped::Value;
 
 use error::Step;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// How deep values may nest, in both directions; each array, map and meaningful tag is a level.
@@ -70,15 +74,19 @@ use serde::{Deserialize, Serialize};
 /// stays far from the end of a thread's stack.
 pub const MAX_DEPTH: usize = 128;
 
-/// Appends the CBOR of `value` to `out`.
+/// Appends the CBOR of `value` to `out`, a `Vec<u8>` or a [`Body`].
 ///
 /// # Errors
 ///
 /// When the value's own `Serialize` fails or it nests deeper than [`MAX_DEPTH`]; `out` is then as it was before.
-pub fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), ValueError> {
-    let start = out.len();
+pub fn encode<'a, T: Serialize + ?Sized>(
+    value: &T,
+    out: impl Into<cbor::Writer<'a>>,
+) -> Result<(), ValueError> {
+    let mut out = out.into();
+    let start = out.position();
     value
-        .serialize(&mut ser::Serializer::new(out))
+        .serialize(&mut ser::Serializer::new(out.reborrow()))
         .inspect_err(|_| out.truncate(start))
 }
 
@@ -126,12 +134,12 @@ pub fn decode_tagged(
 /// Appends the CBOR of what a function gave; an error's path begins with `result`.
 pub(crate) fn encode_result<T: Serialize + ?Sized>(
     result: &T,
-    out: &mut Vec<u8>,
+    out: &mut Body,
 ) -> Result<(), ValueError> {
     encode(result, out).map_err(|error| error.inside(Step::Result))
 }
 
 /// Builds what a call gave; an error's path begins with `result`.
-pub(crate) fn decode_result<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ValueError> {
-    decode(bytes).map_err(|error| error.inside(Step::Result))
+pub(crate) fn decode_result<T: DeserializeOwned>(bytes: &bytes::Bytes) -> Result<T, ValueError> {
+    hand_over::keep(bytes, || decode(bytes)).map_err(|error| error.inside(Step::Result))
 }

@@ -95,7 +95,9 @@ pub(crate) fn function() -> u32 {
     };
     steadily(1000, || {
         let handled = function.handler.call(call.clone());
-        assert!(matches!(handled, Handled::Ready(Answer::Value(value)) if *value == [0x18, 50]));
+        assert!(
+            matches!(handled, Handled::Ready(Answer::Value(value)) if *value.contiguous() == [0x18, 50])
+        );
     })
 }
 

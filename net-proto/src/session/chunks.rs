@@ -1,8 +1,9 @@
 //! Large bodies: those that leave, cut into chunks that take turns, and those that arrive, put together again.
 
 use std::collections::{HashMap, VecDeque};
+use std::mem::MaybeUninit;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 
 use crate::error::Misbehaviour;
 use crate::frame::{HEADER, Kind, LAST, header};
@@ -138,8 +139,47 @@ fn link_has_room(link: &SendWindow) -> bool {
     link.has_beside_calls((HEADER + MAX_BODY) as u64)
 }
 
-/// Room for a body that is made at once, whatever has come of it: bodies up to this size are never moved while they grow.
+/// Room for a body that is made at once, whatever has come of it.
 const AHEAD: u64 = 1024 * 1024;
+
+/// The body that the next bytes of a link belong to, from [`Session::lend`](super::Session::lend).
+#[derive(Debug)]
+pub struct Lent {
+    stream: CallId,
+    /// What has come of it.
+    bytes: Vec<u8>,
+    total: u64,
+    /// How much had come when it was lent.
+    before: usize,
+    /// Where its chunk ends.
+    limit: usize,
+    /// Whether there is room that there was not before.
+    has_grown: bool,
+}
+
+impl Lent {
+    /// Where the next bytes go, as many as there is room for here.
+    pub fn buf(&mut self) -> impl BufMut + '_ {
+        let room = self.limit - self.bytes.len();
+        (&mut self.bytes).limit(room)
+    }
+
+    /// How long the whole body is to be.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The memory for what is to come, where it is new: for who wants to prepare it.
+    pub fn new_room(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
+        self.has_grown.then(|| self.bytes.spare_capacity_mut())
+    }
+
+    /// Its stream, what has come of it, and how much of that since it was lent.
+    pub(super) fn into_parts(self) -> (CallId, Vec<u8>, usize) {
+        let read = self.bytes.len() - self.before;
+        (self.stream, self.bytes, read)
+    }
+}
 
 /// What has come of a chunk: all of it, or less.
 pub(super) enum Part<'a> {
@@ -164,6 +204,8 @@ impl Part<'_> {
 pub(super) struct Assembly {
     bytes: Vec<u8>,
     total: u64,
+    /// Whether it has grown since it was lent.
+    has_grown: bool,
 }
 
 impl Assembly {
@@ -172,6 +214,7 @@ impl Assembly {
         Self {
             bytes: Vec::new(),
             total,
+            has_grown: false,
         }
     }
 
@@ -206,24 +249,35 @@ impl Assembly {
         Ok(last.then(|| std::mem::take(&mut self.bytes).into()))
     }
 
-    /// Hands out what has come, with room for `more` bytes. None if that is more than is to come.
-    pub(super) fn lend(&mut self, more: usize) -> Option<Vec<u8>> {
-        if more as u64 > self.missing() {
+    /// Hands out what has come, with room for the rest of a chunk. None if that is more than is to come.
+    pub(super) fn lend(&mut self, stream: CallId, rest: usize) -> Option<Lent> {
+        if rest as u64 > self.missing() {
             return None;
         }
-        self.make_room(more);
-        Some(std::mem::take(&mut self.bytes))
+        self.make_room(rest);
+        let bytes = std::mem::take(&mut self.bytes);
+        Some(Lent {
+            stream,
+            total: self.total,
+            before: bytes.len(),
+            limit: bytes.len() + rest,
+            has_grown: std::mem::take(&mut self.has_grown),
+            bytes,
+        })
     }
 
-    /// Grows with what comes: little memory is taken on the word of the sender. Doubling, but never past the end: the last growth is
-    /// exact, so the body is handed out without a copy.
+    /// Grows once, to the end, so that the body is handed out without a copy: when some of it has come, so that little is taken on the
+    /// word of the sender. (The system gives memory when it is written to, so what is ahead costs nothing until it comes.)
     fn make_room(&mut self, more: usize) {
-        let length = (self.bytes.len() + more) as u64;
-        if length > self.bytes.capacity() as u64 {
-            let capacity = (self.bytes.capacity() as u64 * 2).max(AHEAD).max(length);
-            let capacity = capacity.min(self.total);
+        let length = self.bytes.len() + more;
+        if length > self.bytes.capacity() {
+            let capacity = match length as u64 {
+                ..=AHEAD => self.total.min(AHEAD),
+                _ => self.total,
+            };
             self.bytes
                 .reserve_exact(capacity as usize - self.bytes.len());
+            self.has_grown = true;
         }
     }
 }

@@ -3,13 +3,13 @@
 
 use std::time::Instant;
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BytesMut};
 
 use crate::error::{Misbehaviour, ProtocolError};
 use crate::frame::{Frame, HEADER, Header, Kind};
 use crate::hello::{Hello, MAGIC, PREFACE, agree};
 use crate::limits::MAX_HELLO;
-use crate::session::chunks::{Arriving, Assembly, Part};
+use crate::session::chunks::{Arriving, Assembly, Lent, Part};
 use crate::session::credit::SendWindow;
 use crate::session::{CallId, Event, Outcome, PeerLimits, Session, Stage};
 use crate::timer::Timer;
@@ -38,26 +38,6 @@ impl PartialChunk {
     fn take(&mut self, bytes: usize) -> bool {
         self.missing -= bytes;
         self.missing == 0 && self.is_last
-    }
-}
-
-/// The body that the next bytes of a link belong to, from [`Session::lend`].
-#[derive(Debug)]
-pub struct Lent {
-    stream: CallId,
-    /// What has come of it.
-    bytes: Vec<u8>,
-    /// How much had come when it was lent.
-    before: usize,
-    /// Where its chunk ends.
-    limit: usize,
-}
-
-impl Lent {
-    /// Where the next bytes go, as many as there is room for here.
-    pub fn buf(&mut self) -> impl BufMut + '_ {
-        let room = self.limit - self.bytes.len();
-        (&mut self.bytes).limit(room)
     }
 }
 
@@ -176,14 +156,8 @@ impl<C> Session<C> {
         if !input.is_empty() || self.failed.is_some() {
             return None;
         }
-        let body = self.assembly(chunk.stream)?;
-        let bytes = body.lend(chunk.missing)?;
-        Some(Lent {
-            stream: chunk.stream,
-            limit: bytes.len() + chunk.missing,
-            before: bytes.len(),
-            bytes,
-        })
+        self.assembly(chunk.stream)?
+            .lend(chunk.stream, chunk.missing)
     }
 
     /// Takes back what was [lent](Self::lend), with what was read. `receive` then gives what came of it.
@@ -194,8 +168,8 @@ impl<C> Session<C> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let read = lent.bytes.len() - lent.before;
-        let Some(mut chunk) = self.chunk.filter(|chunk| chunk.stream == lent.stream) else {
+        let (stream, body, read) = lent.into_parts();
+        let Some(mut chunk) = self.chunk.filter(|chunk| chunk.stream == stream) else {
             return Ok(());
         };
         if read > 0 {
@@ -203,7 +177,7 @@ impl<C> Session<C> {
         }
         let last = chunk.take(read);
         self.chunk = (chunk.missing > 0).then_some(chunk);
-        let (stream, part) = (chunk.stream, Part::InPlace(lent.bytes, read));
+        let part = Part::InPlace(body, read);
         self.on_chunk(now, stream, part, last).map_err(|error| {
             let error = ProtocolError::from(error);
             self.failed = Some(error.clone());

@@ -14,22 +14,27 @@ use pyo3::types::{
 use serde::Serialize;
 
 use super::fault::{Fault, Step};
+use super::kept;
 use super::types::Types;
 
 type Written = Result<(), Box<Fault>>;
 
 /// Appends `object` to `out`; `root` is what the path in a fault begins with.
-pub(crate) fn value(object: &Bound<'_, PyAny>, root: &'static str, out: &mut Vec<u8>) -> Written {
+pub(crate) fn value<'a>(
+    object: &Bound<'_, PyAny>,
+    root: &'static str,
+    out: impl Into<Writer<'a>>,
+) -> Written {
     Encoder::new(out)
         .value(object)
         .map_err(|fault| fault.within(Step::Root(root)))
 }
 
 /// Appends the body of a call to `out`: the positional arguments, then the keywords if there are any.
-pub(crate) fn arguments(
+pub(crate) fn arguments<'a>(
     args: &Bound<'_, PyTuple>,
     kwargs: Option<&Bound<'_, PyDict>>,
-    out: &mut Vec<u8>,
+    out: impl Into<Writer<'a>>,
 ) -> Written {
     let mut encoder = Encoder::new(out);
     encoder.out.array(args.len());
@@ -53,9 +58,9 @@ struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    fn new(out: &'a mut Vec<u8>) -> Self {
+    fn new(out: impl Into<Writer<'a>>) -> Self {
         Self {
-            out: Writer::new(out),
+            out: out.into(),
             depth: 0,
         }
     }
@@ -89,10 +94,18 @@ impl<'a> Encoder<'a> {
             return self.tuple(tuple);
         }
         if let Ok(bytes) = object.cast_exact::<PyBytes>() {
-            self.out.bytes(bytes.as_bytes());
-            return Ok(());
+            return self.bytes(bytes);
         }
         self.uncommon(object)
+    }
+
+    fn bytes(&mut self, bytes: &Bound<'_, PyBytes>) -> Written {
+        if self.out.shares(bytes.as_bytes().len()) {
+            self.out.shared_bytes(kept::keep(bytes)?);
+        } else {
+            self.out.bytes(bytes.as_bytes());
+        }
+        Ok(())
     }
 
     /// Types of the standard library, then subclasses of the builtins as what they are made from.

@@ -6,6 +6,7 @@
 mod decode;
 mod encode;
 mod fault;
+mod kept;
 mod types;
 
 pub(crate) use decode::{arguments as decode_arguments, value as decode};

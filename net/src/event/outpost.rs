@@ -149,7 +149,10 @@ impl Outpost {
                 next
             };
             let Some(body) = next else { return };
-            let called = self.remote.call_raw(self.tag.clone(), body.into()).await;
+            let called = self
+                .remote
+                .call_raw(self.tag.clone(), Vec::from(body))
+                .await;
             let peer = &self.remote;
             let error = match called {
                 Ok(Answer::Error(error)) => {

@@ -16,6 +16,8 @@ use net_proto::{Event, Incoming, Lent, ProtocolError, Tag};
 
 #[cfg(target_os = "linux")]
 use super::attend::Hands;
+#[cfg(target_os = "linux")]
+use super::pages;
 use super::socket::ReadHalf;
 use super::{Finished, Link, Slot};
 use crate::registry::{Registered, Registry};
@@ -177,6 +179,13 @@ impl Link {
         let event = session.receive(now, &mut input.buf)?;
         if event.is_none() {
             input.lent = session.lend(&input.buf);
+            #[cfg(target_os = "linux")]
+            if let Some(lent) = &mut input.lent
+                && lent.total() >= pages::LARGE
+                && let Some(room) = lent.new_room()
+            {
+                pages::advise(room);
+            }
         }
         Ok(event)
     }

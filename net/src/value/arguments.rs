@@ -241,19 +241,22 @@ pub fn encode_map_head(length: usize, out: &mut Vec<u8>) {
     Writer::new(out).map(length);
 }
 
-/// Appends the array of positional arguments: `arguments` is a tuple, a slice or array, or `()` for none.
+/// Appends the array of positional arguments to `out`, a `Vec<u8>` or a [`Body`](super::Body): `arguments` is a tuple, a slice or
+/// array, or `()` for none.
 ///
 /// # Errors
 ///
 /// When `arguments` is a single value, or one of them cannot be encoded; `out` is then as it was before.
-pub fn encode_arguments<A: Serialize + ?Sized>(
+pub fn encode_arguments<'a, A: Serialize + ?Sized>(
     arguments: &A,
-    out: &mut Vec<u8>,
+    out: impl Into<Writer<'a>>,
 ) -> Result<(), ValueError> {
-    let start = out.len();
-    let encoded = arguments.serialize(&mut ser::Serializer::for_arguments(out));
+    let mut out = out.into();
+    let start = out.position();
+    let encoded = arguments.serialize(&mut ser::Serializer::for_arguments(out.reborrow()));
     let encoded = encoded.map_err(|error| error.inside(Step::Arguments));
-    let encoded = encoded.and_then(|()| match Reader::new(&out[start..]).next() {
+    let written = out.written(start..out.position());
+    let encoded = encoded.and_then(|()| match Reader::new(written).next() {
         Ok(Item::Array(_)) => Ok(()),
         _ => Err(ValueErrorKind::NotArguments.into()),
     });
@@ -328,10 +331,11 @@ impl Keywords {
     }
 
     /// Appends them after the positional arguments in `out`; nothing if there are none.
-    pub fn append_to(&self, out: &mut Vec<u8>) {
+    pub fn append_to<'a>(&self, out: impl Into<Writer<'a>>) {
         if !self.is_empty() {
-            Writer::new(out).map(self.length);
-            out.extend_from_slice(&self.entries);
+            let mut out = out.into();
+            out.map(self.length);
+            out.encoded(&self.entries);
         }
     }
 }

@@ -6,7 +6,10 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use super::MAX_DEPTH;
+use super::body::{Body, SHARED, Shared};
 use super::error::{ValueError, ValueErrorKind};
 
 /// One item: a whole scalar, or the start of something that goes on in the items after it.
@@ -394,17 +397,37 @@ fn half(bits: u16) -> f64 {
 #[derive(Debug)]
 pub struct Writer<'a> {
     out: &'a mut Vec<u8>,
+    /// The byte strings that are not copied into `out`, where it is a [`Body`]'s.
+    shared: Option<&'a mut Vec<Shared>>,
+}
+
+impl<'a> From<&'a mut Vec<u8>> for Writer<'a> {
+    fn from(out: &'a mut Vec<u8>) -> Self {
+        Self { out, shared: None }
+    }
+}
+
+impl<'a> From<&'a mut Body> for Writer<'a> {
+    fn from(body: &'a mut Body) -> Self {
+        Self {
+            out: &mut body.written,
+            shared: Some(&mut body.shared),
+        }
+    }
 }
 
 impl<'a> Writer<'a> {
-    /// A writer that appends to `out`.
-    pub fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out }
+    /// A writer that appends to `out`, a `Vec<u8>` or a [`Body`].
+    pub fn new(out: impl Into<Self>) -> Self {
+        out.into()
     }
 
     /// A writer to the same end, for as long as this one is set aside.
     pub(crate) fn reborrow(&mut self) -> Writer<'_> {
-        Writer::new(self.out)
+        Writer {
+            out: self.out,
+            shared: self.shared.as_deref_mut(),
+        }
     }
 
     /// A non-negative integer.
@@ -429,6 +452,23 @@ impl<'a> Writer<'a> {
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.head(major::BYTES, bytes.len() as u64);
         self.out.extend_from_slice(bytes);
+    }
+
+    /// Whether a byte string of so many bytes would be sent from where it lies.
+    pub fn shares(&self, length: usize) -> bool {
+        length >= SHARED && self.shared.is_some()
+    }
+
+    /// A byte string that can be held on to: one that is large is sent from where it lies, where that can be.
+    pub fn shared_bytes(&mut self, bytes: Bytes) {
+        if !self.shares(bytes.len()) {
+            return self.bytes(&bytes);
+        }
+        self.head(major::BYTES, bytes.len() as u64);
+        let at = self.out.len();
+        if let Some(shared) = &mut self.shared {
+            shared.push(Shared { at, bytes });
+        }
     }
 
     /// A text.
@@ -468,9 +508,22 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(&value.to_be_bytes());
     }
 
-    /// How many bytes `out` has.
+    /// Items that were encoded elsewhere.
+    pub(crate) fn encoded(&mut self, items: &[u8]) {
+        self.out.extend_from_slice(items);
+    }
+
+    /// How many bytes were written to `out`.
     pub(crate) fn position(&self) -> usize {
         self.out.len()
+    }
+
+    /// Takes back what was written since `position`.
+    pub(crate) fn truncate(&mut self, position: usize) {
+        self.out.truncate(position);
+        if let Some(shared) = &mut self.shared {
+            shared.retain(|shared| shared.at <= position);
+        }
     }
 
     /// Bytes that were written.
@@ -487,6 +540,11 @@ impl<'a> Writer<'a> {
         Writer::new(&mut old).head(0, guessed as u64);
         let mut new = Vec::with_capacity(9);
         Writer::new(&mut new).head(self.out[start] >> 5, length as u64);
+        for shared in self.shared.iter_mut().flat_map(|shared| shared.iter_mut()) {
+            if shared.at > start {
+                shared.at = shared.at - old.len() + new.len();
+            }
+        }
         self.out.splice(start..start + old.len(), new);
     }
 

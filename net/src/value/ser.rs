@@ -13,6 +13,7 @@ use serde::ser;
 use super::MAX_DEPTH;
 use super::cbor::Writer;
 use super::error::{Step, ValueError, ValueErrorKind};
+use super::hand_over;
 use super::tags;
 use compound::{Compound, Inside};
 
@@ -38,12 +39,8 @@ enum Next {
 }
 
 impl<'a> Serializer<'a> {
-    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
-        Self {
-            writer: Writer::new(out),
-            depth: 0,
-            next: Next::Nothing,
-        }
+    pub(crate) fn new(writer: Writer<'a>) -> Self {
+        Self::nested(writer, 0)
     }
 
     /// For a value inside of others: `depth` levels are open around it.
@@ -56,9 +53,9 @@ impl<'a> Serializer<'a> {
     }
 
     /// For the arguments of a call: the outermost tuple or `()` becomes a plain array.
-    pub(crate) fn for_arguments(out: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn for_arguments(writer: Writer<'a>) -> Self {
         Self {
-            writer: Writer::new(out),
+            writer,
             depth: 0,
             next: Next::Arguments,
         }
@@ -230,7 +227,10 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), ValueError> {
-        self.writer.bytes(value);
+        match hand_over::offered(value) {
+            Some(shared) => self.writer.shared_bytes(shared),
+            None => self.writer.bytes(value),
+        }
         Ok(())
     }
 

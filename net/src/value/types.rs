@@ -2,57 +2,110 @@
 //! own files.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use serde::de::{self, Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use super::error::ValueError;
+use super::hand_over;
 use super::tags::marker;
 use super::{BigInt, Date, DateTime, Decimal, NaiveDateTime, Time, TimeDelta, Value};
 
 /// A byte string. A bare `Vec<u8>` is sent as a list of numbers, since serde cannot tell it from any other vector;
 /// received, either takes either.
 ///
-/// To send bytes without copying them first: `Bytes(&slice)`.
+/// To send bytes without putting them in a vector first: `Bytes(&slice)`. To have large ones sent from where they lie, and handed out as
+/// the buffer that they were received in: `Bytes<bytes::Bytes>`, on either side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Bytes<B = Vec<u8>>(pub B);
 
-impl<B: AsRef<[u8]>> Serialize for Bytes<B> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0.as_ref())
+/// What [`Bytes`] can be of.
+pub trait ByteString: AsRef<[u8]> {
+    /// Itself, if it can be held on to without a copy.
+    fn shared(&self) -> Option<&bytes::Bytes> {
+        None
     }
 }
 
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
+impl ByteString for Vec<u8> {}
+impl ByteString for Box<[u8]> {}
+impl ByteString for std::sync::Arc<[u8]> {}
+impl ByteString for [u8] {}
+impl<const N: usize> ByteString for [u8; N] {}
 
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Bytes;
+impl ByteString for bytes::Bytes {
+    fn shared(&self) -> Option<&bytes::Bytes> {
+        Some(self)
+    }
+}
+
+impl<B: ByteString + ?Sized> ByteString for &B {
+    fn shared(&self) -> Option<&bytes::Bytes> {
+        (**self).shared()
+    }
+}
+
+impl<B: ByteString> Serialize for Bytes<B> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let slice = self.0.as_ref();
+        match self.0.shared() {
+            Some(shared) => hand_over::offer(shared, || serializer.serialize_bytes(slice)),
+            None => serializer.serialize_bytes(slice),
+        }
+    }
+}
+
+/// What [`Bytes`] can be received as.
+pub trait Received: From<Vec<u8>> {
+    /// What was received, which lies elsewhere.
+    fn received(bytes: &[u8]) -> Self;
+}
+
+impl Received for Vec<u8> {
+    fn received(bytes: &[u8]) -> Self {
+        bytes.to_vec()
+    }
+}
+
+impl Received for bytes::Bytes {
+    fn received(bytes: &[u8]) -> Self {
+        hand_over::kept(bytes)
+    }
+}
+
+impl<'de, B: Received> Deserialize<'de> for Bytes<B> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<B>(PhantomData<B>);
+
+        impl<'de, B: Received> de::Visitor<'de> for Visitor<B> {
+            type Value = B;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("bytes")
             }
 
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.to_vec()))
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<B, E> {
+                Ok(B::received(bytes))
             }
 
-            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-                Ok(Bytes(bytes))
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<B, E> {
+                Ok(bytes.into())
             }
 
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<Bytes, A::Error> {
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut elements: A) -> Result<B, A::Error> {
                 let mut bytes = Vec::with_capacity(elements.size_hint().unwrap_or(0));
                 while let Some(byte) = elements.next_element()? {
                     bytes.push(byte);
                 }
-                Ok(Bytes(bytes))
+                Ok(bytes.into())
             }
         }
 
-        deserializer.deserialize_byte_buf(Visitor)
+        deserializer
+            .deserialize_byte_buf(Visitor(PhantomData))
+            .map(Self)
     }
 }
 

@@ -80,6 +80,7 @@ pub(crate) struct Usage {
     /// The most that there were since this was last asked.
     pub(crate) peak: i64,
     pub(crate) descriptors: usize,
+    /// Without the library's own, of which there is one each, from when it is first needed.
     pub(crate) threads: usize,
     pub(crate) tasks: usize,
     /// Everything that was logged as a warning or worse.
@@ -96,7 +97,7 @@ pub(crate) fn usage() -> Usage {
         live: 0,
         peak: 0,
         descriptors: count("/proc/self/fd"),
-        threads: count("/proc/self/task"),
+        threads: threads(),
         tasks: metrics.num_alive_tasks(),
         warnings: WARNINGS.load(Ordering::Relaxed),
         refusals: REFUSALS.load(Ordering::Relaxed),
@@ -105,6 +106,17 @@ pub(crate) fn usage() -> Usage {
     usage.live = LIVE.load(Ordering::Relaxed);
     usage.peak = PEAK.swap(usage.live, Ordering::Relaxed);
     usage
+}
+
+fn threads() -> usize {
+    let all = std::fs::read_dir("/proc/self/task").unwrap();
+    let name = |thread: std::io::Result<std::fs::DirEntry>| {
+        // One that ends meanwhile has none any more.
+        std::fs::read_to_string(thread.ok()?.path().join("comm")).ok()
+    };
+    all.filter_map(name)
+        .filter(|name| !name.starts_with("net-"))
+        .count()
 }
 
 #[net::connect]
