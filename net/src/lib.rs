@@ -74,7 +74,7 @@ pub use flag::Flag;
 pub use fork::after_fork;
 pub use net_macros::{connect, event, flag, subscribe};
 pub use net_proto::original::{PeerId03, PeerIdError, Tag03};
-pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits, Policy};
+pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits, Pieces, Policy};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
 pub use registry::{
     Answer, Caller, Connection, Handled, Handler, Incoming, Param, ParamKind, Registered, Registry,

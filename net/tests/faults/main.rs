@@ -13,6 +13,7 @@ mod dialling;
 mod garbage;
 mod half_cut;
 mod kernel;
+mod large;
 mod measured;
 mod silent;
 mod stopped;

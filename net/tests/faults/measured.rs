@@ -136,6 +136,12 @@ pub(crate) fn echo(data: Bytes) -> Bytes {
     data
 }
 
+/// As [`echo`], with what is held in common.
+#[net::connect]
+pub(crate) fn share(data: Bytes<bytes::Bytes>) -> Bytes<bytes::Bytes> {
+    data
+}
+
 /// A large answer to a small call.
 #[net::connect]
 pub(crate) fn zeros(bytes: usize) -> Bytes {

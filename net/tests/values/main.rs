@@ -12,6 +12,7 @@ mod hostile;
 mod json;
 mod limits;
 mod round_trip;
+mod shared;
 mod strategies;
 mod structures;
 mod typed;
