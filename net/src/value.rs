@@ -16,7 +16,7 @@
 //! | map, struct | map | `dict` |
 //! | enum variant with data | map of one entry: name to data | `dict` |
 //! | `()`, `None`, unit struct | null | `None` |
-//! | [`Bytes`], `serde_bytes` | byte string | `bytes` |
+//! | [`Bytes`], `serde_bytes` | byte string (of `bytes::Bytes`: not copied) | `bytes` |
 //! | [`Set`], [`FrozenSet`], [`Uuid`], [`DateTime`], [`Decimal`], … | tagged | `set`, `frozenset`, `UUID`, `datetime`, `Decimal`, … |
 //!
 //! When decoding, a tag that the Rust type does not ask for is passed over, so a Python tuple fits a `Vec` and a list
