@@ -15,6 +15,7 @@ mod ours;
 mod plot;
 mod python;
 mod rivals;
+mod size;
 mod suite;
 mod table;
 mod worker;
@@ -33,7 +34,7 @@ const MESSAGE: usize = 64;
 
 const USAGE: &str = "usage: app-net-bench [--out FILE] [--plots DIR] [--rounds N] [--python PYTHON SCRIPTS] [--rivals PROGRAM]
     [PART...]
-parts: latency flight echo calls python rivals events growth idle (all of them where none is named)";
+parts: latency flight echo calls python rivals events growth idle size (all of them where none is named)";
 
 /// Who does the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use crate::child::{Pair, Round, Wrap};
 use crate::field::Field;
 use crate::table::{Table, number, spread};
-use crate::{Kind, calls, growth, host, idle, python, rivals};
+use crate::{Kind, calls, growth, host, idle, python, rivals, size};
 use lines::Transport;
 use lines::{Error, Order};
 
 /// What can be named on the command line to be run alone.
-pub(crate) const PARTS: [&str; 9] = [
-    "latency", "flight", "echo", "calls", "python", "rivals", "events", "growth", "idle",
+pub(crate) const PARTS: [&str; 10] = [
+    "latency", "flight", "echo", "calls", "python", "rivals", "events", "growth", "idle", "size",
 ];
 
 /// What was asked for on the command line.
@@ -144,6 +144,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     }
     if wanted("idle") {
         idle::run(&mut paper, &field)?;
+    }
+    if wanted("size") {
+        size::run(&mut paper)?;
     }
     paper.print(&format!("\nload at the end: {}", host::load()))
 }
