@@ -8,9 +8,10 @@ mod access;
 use std::borrow::Cow;
 
 use serde::de::value::SeqDeserializer;
-use serde::de::{self, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{self, Deserializer as _, IntoDeserializer, Unexpected, Visitor};
 
 use super::MAX_DEPTH;
+use super::array::{self, Numbers};
 use super::cbor::{Item, Reader};
 use super::error::{ValueError, ValueErrorKind};
 use super::tags;
@@ -18,6 +19,32 @@ use access::{Elements, Tagged, Variant};
 
 /// The newtype name by which a type asks to see tags: they then come as an enum's variant, numbered by the tag.
 pub(crate) const WITH_TAGS: &str = "$net:value";
+
+/// The newtype name by which [`Undecoded`] asks for bytes.
+const UNDECODED: &str = "$net:undecoded";
+
+/// A value as its bytes, which are well-formed: for who reads it without serde. Only from our own deserializer.
+pub(crate) struct Undecoded<'de>(pub(crate) &'de [u8]);
+
+impl<'de> de::Deserialize<'de> for Undecoded<'de> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = Undecoded<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Undecoded<'de>, E> {
+                Ok(Undecoded(bytes))
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(UNDECODED, Bytes)
+    }
+}
 
 /// Elements that room is made for ahead, whatever a head claims: nested claims multiply, so each must be small.
 const MOST_AHEAD: usize = 1024;
@@ -50,21 +77,26 @@ impl<'r, 'de> Deserializer<'r, 'de> {
         Ok(value)
     }
 
-    /// The next item that is no tag; a bignum's tag is left to the caller as the sign of its bytes.
-    fn item(&mut self) -> Result<(Item<'de>, Option<Sign>), ValueError> {
-        let mut sign = None;
+    /// The next item that is no tag, and what is told of it by tags that change what it is to all types. An array of numbers was
+    /// read whole, whatever its item says.
+    fn item(&mut self) -> Result<(Item<'de>, Meaning<'de>), ValueError> {
+        let mut meaning = Meaning::Plain;
         loop {
             match self.reader.next()? {
-                Item::Tag(tag) => {
-                    sign = match tag {
-                        tags::POSITIVE_BIGNUM => Some(Sign::Positive),
-                        tags::NEGATIVE_BIGNUM => Some(Sign::Negative),
-                        _ => None,
-                    }
-                }
-                item => return Ok((item, sign)),
+                Item::Tag(tags::POSITIVE_BIGNUM) => meaning = Meaning::Bignum(Sign::Positive),
+                Item::Tag(tags::NEGATIVE_BIGNUM) => meaning = Meaning::Bignum(Sign::Negative),
+                Item::Tag(tag) if array::is_array(tag) => return self.numbers(tag),
+                Item::Tag(_) => meaning = Meaning::Plain,
+                item => return Ok((item, meaning)),
             }
         }
+    }
+
+    #[cold]
+    fn numbers(&mut self, tag: u64) -> Result<(Item<'de>, Meaning<'de>), ValueError> {
+        let numbers = array::read_array(tag, self.reader, self.depth + 1)?;
+        let length = numbers.lists(self.depth)?.length();
+        Ok((Item::Array(length), Meaning::Array(Box::new(numbers))))
     }
 
     fn seq<V: Visitor<'de>>(
@@ -88,13 +120,14 @@ impl<'r, 'de> Deserializer<'r, 'de> {
     fn elements<V: Visitor<'de>>(
         &mut self,
         item: Item<'de>,
-        sign: Option<Sign>,
+        meaning: Meaning<'de>,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        match (item, sign) {
+        match (item, meaning) {
+            (_, Meaning::Array(numbers)) => numbers.lists(self.depth)?.deserialize_any(visitor),
             (Item::Array(length), _) => self.seq(length, visitor),
             // A byte string for a list of numbers: `Vec<u8>` is the usual one.
-            (Item::Bytes(bytes), None) => {
+            (Item::Bytes(bytes), Meaning::Plain) => {
                 let bytes = bytes.iter().copied();
                 let mut bytes = SeqDeserializer::<_, ValueError>::new(bytes);
                 let value = visitor.visit_seq(&mut bytes)?;
@@ -124,6 +157,15 @@ impl<'r, 'de> Deserializer<'r, 'de> {
     }
 }
 
+/// What tags tell of an item.
+enum Meaning<'de> {
+    Plain,
+    /// It is the bytes of an integer.
+    Bignum(Sign),
+    /// It is an array of numbers, these.
+    Array(Box<Numbers<Cow<'de, [u8]>>>),
+}
+
 #[derive(Clone, Copy)]
 enum Sign {
     Positive,
@@ -134,17 +176,20 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        let (item, sign) = self.item()?;
+        let (item, meaning) = self.item()?;
+        if let Meaning::Array(numbers) = meaning {
+            return numbers.lists(self.depth)?.deserialize_any(visitor);
+        }
         match item {
             Item::Uint(n) => visitor.visit_u64(n),
             Item::Nint(n) => match i64::try_from(n) {
                 Ok(n) => visitor.visit_i64(!n),
                 Err(_) => visitor.visit_i128(!i128::from(n)),
             },
-            Item::Bytes(bytes) => match (sign, bytes) {
-                (Some(sign), bytes) => bignum(sign, &bytes, visitor),
-                (None, Cow::Borrowed(bytes)) => visitor.visit_borrowed_bytes(bytes),
-                (None, Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
+            Item::Bytes(bytes) => match (meaning, bytes) {
+                (Meaning::Bignum(sign), bytes) => bignum(sign, &bytes, visitor),
+                (_, Cow::Borrowed(bytes)) => visitor.visit_borrowed_bytes(bytes),
+                (_, Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
             },
             Item::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
             Item::Text(Cow::Owned(text)) => visitor.visit_string(text),
@@ -174,8 +219,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        let (item, sign) = self.item()?;
-        self.elements(item, sign, visitor)
+        let (item, meaning) = self.item()?;
+        self.elements(item, meaning, visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -188,7 +233,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
             (Item::Array(Some(found)), _) if found != length => {
                 Err(de::Error::invalid_length(found, &visitor))
             }
-            (item, sign) => self.elements(item, sign, visitor),
+            (item, meaning) => self.elements(item, meaning, visitor),
         }
     }
 
@@ -203,7 +248,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
                 let expected = OfLength(&visitor, length);
                 Err(de::Error::invalid_length(found, &expected))
             }
-            (item, sign) => self.elements(item, sign, visitor),
+            (item, meaning) => self.elements(item, meaning, visitor),
         }
     }
 
@@ -245,6 +290,9 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
+        if name == UNDECODED {
+            return visitor.visit_borrowed_bytes(self.reader.skip_inside(self.depth)?);
+        }
         if name != WITH_TAGS {
             return visitor.visit_newtype_struct(self);
         }
