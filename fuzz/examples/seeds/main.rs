@@ -252,10 +252,7 @@ fn values() -> Vec<Seed> {
         ("big-endian-array", "d8414400010203"),
         ("half-array", "d85444003e00c4"),
         ("array-in-pieces", "d8455f42010042 0200ff"),
-        (
-            "shaped-array",
-            "d82882820203d8414c000200040008000400100100",
-        ),
+        ("shaped-array", "d82882820203d8414c000200040008000400100100"),
         ("array-of-no-dimension", "d8288280d85648000000000000f83f"),
         ("rows-without-columns", "d82882821b400000000000000000d84040"),
         ("array-of-no-type", "d8575000000000000000000000000000000000"),

@@ -2,8 +2,8 @@
 
 use net::Value;
 use net::value::{
-    BigInt, Complex, Date, DateTime, Decimal, FrozenSet, Keywords, NaiveDateTime, NumberType, Numbers,
-    Set, Time, TimeDelta, Uuid, decode, encode, encode_arguments, split_arguments, tags,
+    BigInt, Complex, Date, DateTime, Decimal, FrozenSet, Keywords, NaiveDateTime, NumberType,
+    Numbers, Set, Time, TimeDelta, Uuid, decode, encode, encode_arguments, split_arguments, tags,
 };
 
 use super::{assert_same, is_too_deep};

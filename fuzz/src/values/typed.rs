@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use net::Value;
 use net::value::{
-    Array, BigInt, Bytes, Complex, Date, DateTime, Decimal, FrozenSet, NaiveDateTime, NdArray, Set, Time,
-    TimeDelta, Uuid, decode, encode,
+    Array, BigInt, Bytes, Complex, Date, DateTime, Decimal, FrozenSet, NaiveDateTime, NdArray, Set,
+    Time, TimeDelta, Uuid, decode, encode,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
