@@ -136,6 +136,26 @@ impl<'a> Numbers<Cow<'a, [u8]>> {
         }
     }
 
+    /// Those of bytes in big endian, as [`Numbers::new`] has those in little.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Numbers::new`].
+    pub fn from_big_endian(
+        of: NumberType,
+        shape: Option<Vec<usize>>,
+        bytes: Cow<'a, [u8]>,
+    ) -> Result<Self, ValueError> {
+        let mut numbers = Self::new(of, shape, bytes)?;
+        match of.width() {
+            1 => {}
+            2 => turn::<2>(numbers.bytes.to_mut()),
+            4 => turn::<4>(numbers.bytes.to_mut()),
+            _ => turn::<8>(numbers.bytes.to_mut()),
+        }
+        Ok(numbers)
+    }
+
     /// With bytes of their own.
     pub(crate) fn into_owned(self) -> Numbers {
         Numbers {
@@ -261,16 +281,11 @@ fn typed<'de>(
             "tag {tag} must be on a byte string"
         )));
     };
-    let mut numbers = Numbers::new(of, shape, bytes)?;
     if is_big_endian {
-        let bytes = numbers.bytes.to_mut();
-        match of.width() {
-            2 => turn::<2>(bytes),
-            4 => turn::<4>(bytes),
-            _ => turn::<8>(bytes),
-        }
+        Numbers::from_big_endian(of, shape, bytes)
+    } else {
+        Numbers::new(of, shape, bytes)
     }
-    Ok(numbers)
 }
 
 /// Turns each `N` bytes round.
