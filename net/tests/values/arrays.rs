@@ -76,7 +76,7 @@ fn each_type_in_either_order_as_in_rfc_8746() {
         "d84842ff7f",
         "array(i8, [-1, 127])",
     );
-    is(&[-2i16], "d84d42feff", "d84942fffe", "array(i16, [-2])");
+    is(&[1i16, -2], "d84d440100feff", "d849440001fffe", "array(i16, [1, -2])");
     is(
         &[-2i32],
         "d84e44feffffff",
