@@ -11,7 +11,7 @@ use serde::de::value::SeqDeserializer;
 use serde::de::{self, Deserializer as _, IntoDeserializer, Unexpected, Visitor};
 
 use super::MAX_DEPTH;
-use super::array::{self, Numbers};
+use super::array;
 use super::cbor::{Item, Reader};
 use super::error::{ValueError, ValueErrorKind};
 use super::tags;
@@ -77,26 +77,40 @@ impl<'r, 'de> Deserializer<'r, 'de> {
         Ok(value)
     }
 
-    /// The next item that is no tag, and what is told of it by tags that change what it is to all types. An array of numbers was
-    /// read whole, whatever its item says.
-    fn item(&mut self) -> Result<(Item<'de>, Meaning<'de>), ValueError> {
-        let mut meaning = Meaning::Plain;
+    /// The next item that is no tag, or the tag of an array of numbers; a bignum's tag is left to the caller as the sign of its
+    /// bytes.
+    fn item(&mut self) -> Result<(Item<'de>, Option<Sign>), ValueError> {
+        let mut sign = None;
         loop {
             match self.reader.next()? {
-                Item::Tag(tags::POSITIVE_BIGNUM) => meaning = Meaning::Bignum(Sign::Positive),
-                Item::Tag(tags::NEGATIVE_BIGNUM) => meaning = Meaning::Bignum(Sign::Negative),
-                Item::Tag(tag) if array::is_array(tag) => return self.numbers(tag),
-                Item::Tag(_) => meaning = Meaning::Plain,
-                item => return Ok((item, meaning)),
+                Item::Tag(tag) if !array::is_array(tag) => {
+                    sign = match tag {
+                        tags::POSITIVE_BIGNUM => Some(Sign::Positive),
+                        tags::NEGATIVE_BIGNUM => Some(Sign::Negative),
+                        _ => None,
+                    }
+                }
+                item => return Ok((item, sign)),
             }
         }
     }
 
+    /// The array of numbers under `tag` for who asks for something else, as a list of `length` if that is given.
     #[cold]
-    fn numbers(&mut self, tag: u64) -> Result<(Item<'de>, Meaning<'de>), ValueError> {
+    fn numbers<V: Visitor<'de>>(
+        &mut self,
+        tag: u64,
+        length: Option<usize>,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
         let numbers = array::read_array(tag, self.reader, self.depth + 1)?;
-        let length = numbers.lists(self.depth)?.length();
-        Ok((Item::Array(length), Meaning::Array(Box::new(numbers))))
+        let lists = numbers.lists(self.depth)?;
+        match lists.length() {
+            Some(found) if length.is_some_and(|length| length != found) => {
+                Err(de::Error::invalid_length(found, &visitor))
+            }
+            _ => lists.deserialize_any(visitor),
+        }
     }
 
     fn seq<V: Visitor<'de>>(
@@ -120,14 +134,14 @@ impl<'r, 'de> Deserializer<'r, 'de> {
     fn elements<V: Visitor<'de>>(
         &mut self,
         item: Item<'de>,
-        meaning: Meaning<'de>,
+        sign: Option<Sign>,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
-        match (item, meaning) {
-            (_, Meaning::Array(numbers)) => numbers.lists(self.depth)?.deserialize_any(visitor),
+        match (item, sign) {
+            (Item::Tag(tag), _) => self.numbers(tag, None, visitor),
             (Item::Array(length), _) => self.seq(length, visitor),
             // A byte string for a list of numbers: `Vec<u8>` is the usual one.
-            (Item::Bytes(bytes), Meaning::Plain) => {
+            (Item::Bytes(bytes), None) => {
                 let bytes = bytes.iter().copied();
                 let mut bytes = SeqDeserializer::<_, ValueError>::new(bytes);
                 let value = visitor.visit_seq(&mut bytes)?;
@@ -157,15 +171,6 @@ impl<'r, 'de> Deserializer<'r, 'de> {
     }
 }
 
-/// What tags tell of an item.
-enum Meaning<'de> {
-    Plain,
-    /// It is the bytes of an integer.
-    Bignum(Sign),
-    /// It is an array of numbers, these.
-    Array(Box<Numbers<Cow<'de, [u8]>>>),
-}
-
 #[derive(Clone, Copy)]
 enum Sign {
     Positive,
@@ -176,20 +181,17 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
     type Error = ValueError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        let (item, meaning) = self.item()?;
-        if let Meaning::Array(numbers) = meaning {
-            return numbers.lists(self.depth)?.deserialize_any(visitor);
-        }
+        let (item, sign) = self.item()?;
         match item {
             Item::Uint(n) => visitor.visit_u64(n),
             Item::Nint(n) => match i64::try_from(n) {
                 Ok(n) => visitor.visit_i64(!n),
                 Err(_) => visitor.visit_i128(!i128::from(n)),
             },
-            Item::Bytes(bytes) => match (meaning, bytes) {
-                (Meaning::Bignum(sign), bytes) => bignum(sign, &bytes, visitor),
-                (_, Cow::Borrowed(bytes)) => visitor.visit_borrowed_bytes(bytes),
-                (_, Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
+            Item::Bytes(bytes) => match (sign, bytes) {
+                (Some(sign), bytes) => bignum(sign, &bytes, visitor),
+                (None, Cow::Borrowed(bytes)) => visitor.visit_borrowed_bytes(bytes),
+                (None, Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
             },
             Item::Text(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
             Item::Text(Cow::Owned(text)) => visitor.visit_string(text),
@@ -198,7 +200,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
             Item::Bool(value) => visitor.visit_bool(value),
             Item::Null => visitor.visit_unit(),
             Item::Float(value) => visitor.visit_f64(value),
-            Item::Tag(_) | Item::Break => Err(misplaced_break(self.reader)),
+            Item::Tag(tag) => self.numbers(tag, None, visitor),
+            Item::Break => Err(misplaced_break(self.reader)),
         }
     }
 
@@ -219,8 +222,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
-        let (item, meaning) = self.item()?;
-        self.elements(item, meaning, visitor)
+        let (item, sign) = self.item()?;
+        self.elements(item, sign, visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -233,7 +236,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
             (Item::Array(Some(found)), _) if found != length => {
                 Err(de::Error::invalid_length(found, &visitor))
             }
-            (item, meaning) => self.elements(item, meaning, visitor),
+            (Item::Tag(tag), _) => self.numbers(tag, Some(length), visitor),
+            (item, sign) => self.elements(item, sign, visitor),
         }
     }
 
@@ -248,7 +252,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
                 let expected = OfLength(&visitor, length);
                 Err(de::Error::invalid_length(found, &expected))
             }
-            (item, meaning) => self.elements(item, meaning, visitor),
+            (Item::Tag(tag), _) => self.numbers(tag, Some(length), visitor),
+            (item, sign) => self.elements(item, sign, visitor),
         }
     }
 
@@ -391,7 +396,7 @@ fn unexpected<'a>(item: &'a Item<'_>) -> Unexpected<'a> {
         Item::Bool(value) => Unexpected::Bool(*value),
         Item::Null => Unexpected::Unit,
         Item::Float(value) => Unexpected::Float(*value),
-        Item::Tag(_) => Unexpected::Other("a tag"),
+        Item::Tag(_) => Unexpected::Other("an array of numbers"),
         Item::Break => Unexpected::Other("the end of an array"),
     }
 }

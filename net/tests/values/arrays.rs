@@ -76,7 +76,12 @@ fn each_type_in_either_order_as_in_rfc_8746() {
         "d84842ff7f",
         "array(i8, [-1, 127])",
     );
-    is(&[1i16, -2], "d84d440100feff", "d849440001fffe", "array(i16, [1, -2])");
+    is(
+        &[1i16, -2],
+        "d84d440100feff",
+        "d849440001fffe",
+        "array(i16, [1, -2])",
+    );
     is(
         &[-2i32],
         "d84e44feffffff",
@@ -234,7 +239,7 @@ fn what_does_not_fit_is_said() {
         "value[0]: expected i64, found the float 1.5",
     );
     refused::<Vec<u8>>("d845420001", "value[0]: expected u8, found the integer 256");
-    refused::<String>("d84041 61", "expected a string, found an array");
+    refused::<String>("d84041 61", "expected a string, found an array of numbers");
     refused::<(u8,)>("d840420102", "expected a tuple of size 1, found 2 of them");
     refused::<Array<u16>>(
         RFC_FIGURE.replace("82 02 03", "82 03 02").as_str(),
