@@ -30,6 +30,19 @@ pub use types::{Number, NumberType};
 /// takes either, and numbers of another type are taken as those of a list would be.
 ///
 /// To send a slice without copying it first: [`ArrayRef`]. With any number of dimensions, as numpy's: [`NdArray`].
+///
+/// # Examples
+///
+/// ```
+/// use net::value::{Array, ArrayRef, decode, encode};
+///
+/// let mut bytes = Vec::new();
+/// encode(&ArrayRef(&[1.5_f64, 2.5]), &mut bytes)?;
+/// let Array(numbers) = decode::<Array<f64>>(&bytes)?;
+/// assert_eq!(numbers, [1.5, 2.5]);
+/// assert_eq!(decode::<Vec<f64>>(&bytes)?, numbers);
+/// # Ok::<(), net::value::ValueError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Array<T>(pub Vec<T>);
 
@@ -38,7 +51,20 @@ pub struct Array<T>(pub Vec<T>);
 pub struct ArrayRef<'a, T>(pub &'a [T]);
 
 /// An array of numbers of one type with any number of dimensions, row by row: Python's `numpy.ndarray`. Received, lists in
-/// lists fit it too.
+/// lists fit it too, and it fits them.
+///
+/// # Examples
+///
+/// ```
+/// use net::value::{NdArray, decode, encode};
+///
+/// let mut bytes = Vec::new();
+/// encode(&NdArray::new(vec![2, 3], vec![1, 2, 3, 4, 5, 6])?, &mut bytes)?;
+/// let array: NdArray<i32> = decode(&bytes)?;
+/// assert_eq!((array.shape(), array.elements()[5]), (&[2, 3][..], 6));
+/// assert_eq!(decode::<Vec<Vec<i32>>>(&bytes)?, [[1, 2, 3], [4, 5, 6]]);
+/// # Ok::<(), net::value::ValueError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NdArray<T> {
     shape: Vec<usize>,
