@@ -429,6 +429,8 @@ fn the_levels_of_an_array_count() {
         let deeper = nested(129 - levels, digits);
         check(&deeper).unwrap_err();
         decode::<Value>(&deeper).unwrap_err();
+        decode::<serde_json::Value>(&deepest).unwrap();
+        decode::<serde_json::Value>(&deeper).unwrap_err();
         encode(&Value::List(vec![value]), &mut vec![]).unwrap_err();
     }
     // Lists of it nest deeper than the array.
