@@ -41,10 +41,12 @@ pub(super) fn with_array(
             "an array.array of characters cannot be sent; send its tounicode()",
         ));
     };
+    // While there is a view of it, its length cannot be changed, by another thread either.
+    let _view = PyMemoryView::from(array)?;
     let info = class.getattr("buffer_info")?.call1((array,))?;
     let (address, length): (usize, usize) = info.extract()?;
     // SAFETY: the class itself, and not a subclass, has said where its numbers are, and how many of which width. They stay there while
-    // they are read: `array` is held, and to change its length would take Python code, which `write` does not run.
+    // they are read: `array` is held with a view of it, and `write` runs no Python code.
     let bytes = unsafe { memory(address, length * width) };
     write(native(of, None, bytes)?)
 }
@@ -79,15 +81,16 @@ pub(super) fn with_ndarray(
     // The same array, if it lies row by row in little endian.
     let plain = asarray.call((plain,), Some(&options))?;
     let shape: Vec<usize> = plain.getattr("shape")?.extract()?;
-    let size: usize = plain.getattr("nbytes")?.extract()?;
-    let interface = plain.getattr("__array_interface__")?;
-    let (address, _): (usize, bool) = interface.get_item("data")?.extract()?;
     if !plain.get_type().is(numpy.ndarray.bind(py)) {
         return Err(Fault::unfit("numpy.asarray() gave no ndarray"));
     }
+    let interface = plain.getattr("__array_interface__")?;
+    let (address, _): (usize, bool) = interface.get_item("data")?.extract()?;
+    let size: usize = plain.getattr("nbytes")?.extract()?;
     // SAFETY: numpy itself has said where they are, of an array that is not of a subclass, and that it lies in one piece is what "C"
-    // asks for. They stay there while they are read: `plain` is held, and to give it other memory would take Python code, which `write`
-    // does not run. What a thread of numpy's writes meanwhile without the interpreter may arrive in part, as by `tobytes()`.
+    // asks for. They stay there while they are read: numpy gives no other memory to an array that is held elsewhere, as `plain` is here,
+    // and `write` runs no Python code. What a thread of numpy's writes meanwhile without the interpreter may arrive in part, as by
+    // `tobytes()`.
     let bytes = unsafe { memory(address, size) };
     write(Numbers::new(of, Some(shape), Cow::Borrowed(bytes))?)
 }
