@@ -455,6 +455,9 @@ fn an_array_in_arguments_and_maps() {
     let mut body = Vec::new();
     net::value::encode_arguments(&(ArrayRef(&[1u8]), 2u8), &mut body).unwrap();
     assert_eq!(hex(&body), "82d840410102");
+    // As an original is told.
+    let (positional, _) = net::value::arguments_to_json(&body).unwrap();
+    assert_eq!(positional, [json!([1]), json!(2)]);
     assert!(net::value::encode_arguments(&ArrayRef(&[1u8]), &mut vec![]).is_err());
     assert!(
         net::value::encode_arguments(&NdArray::new(vec![1], vec![1u8]).unwrap(), &mut vec![])
