@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import array
 import dataclasses
 import datetime
 import enum
 import threading
-from collections import Counter, OrderedDict, namedtuple
+from collections import Counter, OrderedDict, deque, namedtuple
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -112,7 +111,7 @@ def test_a_subclass_arrives_as_its_base(value: Any, arrives_as: Any) -> None:
         (Basket(), r"value: a test_convert.Basket cannot be sent; send dataclasses\.asdict\(\) of it"),
         ((i for i in ()), r"a generator cannot be sent; send what it yields, as list\(\) of it"),
         (print, r"a builtin_function_or_method cannot be sent; connect the function"),
-        (array.array("b"), r"an array\.array cannot be sent; send list\(\) or dict\(\) of it"),
+        (deque(), r"a collections\.deque cannot be sent; send list\(\) or dict\(\) of it"),
         ("\ud800", r"value: a str with a lone surrogate cannot be sent"),
         (datetime.time(tzinfo=datetime.timezone.utc), "a time with a time zone cannot be sent"),
         ({object(): 1}, r"value\{…\}: an object cannot be sent"),

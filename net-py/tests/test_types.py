@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import datetime
 import decimal
 import enum
@@ -111,7 +110,6 @@ def moved() -> OrderedDict[str, int]:
         (defaultdict(list, a=[1]), {"a": [1]}),
         (bytearray(b"\0\xff"), b"\0\xff"),
         (memoryview(b"abcdef")[::2], b"ace"),
-        (memoryview(array.array("H", [1, 2])), array.array("H", [1, 2]).tobytes()),
     ],
 )
 def test_a_subclass_arrives_as_its_base(value: Any, arrives_as: Any) -> None:
@@ -125,7 +123,7 @@ def test_an_ordered_dict_keeps_its_own_order() -> None:
     assert list(decode(encode(moved()))) == ["c", "b", "a"]
 
 
-@pytest.mark.parametrize("value", [deque([1]), array.array("d", [1.0]), range(3), {}.keys(), {}.items(), zip()])
+@pytest.mark.parametrize("value", [deque([1]), range(3), {}.keys(), {}.items(), zip()])
 def test_what_only_looks_like_a_list_is_refused(value: Any) -> None:
     with pytest.raises(net.BadValue, match=r"^value: an? .* cannot be sent; send "):
         encode(value)

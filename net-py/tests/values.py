@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import array
 import datetime
 import math
 import struct
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 zones = st.builds(
@@ -91,6 +93,30 @@ nans = st.one_of(
     st.sampled_from([Decimal("NaN"), Decimal("sNaN"), Decimal("-NaN123"), Decimal("sNaN7")]),
 )
 
+#: Of the codes that are as wide everywhere, and of any bits.
+arrays = st.builds(
+    lambda code, data: array.array(code, data[: len(data) // array.array(code).itemsize * array.array(code).itemsize]),
+    st.sampled_from("bBhHiIqQfd"),
+    st.binary(max_size=40),
+)
+
+
+def ndarray_of(dtype: str, shape: list[int], data: bytes) -> Any:
+    """Return the array of that shape which begins with ``data``."""
+    filled = np.zeros(shape, dtype)
+    size = min(len(data) // filled.itemsize, filled.size)
+    filled.ravel()[:size] = np.frombuffer(data, dtype, size)
+    return filled
+
+
+#: Of each type that travels, and up to four dimensions, which may be empty.
+ndarrays = st.builds(
+    ndarray_of,
+    st.sampled_from(["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]),
+    st.lists(st.integers(0, 4), max_size=4),
+    st.binary(max_size=60),
+)
+
 hashable = st.recursive(
     hashable_scalars,
     lambda inner: st.one_of(st.lists(inner, max_size=4).map(tuple), st.frozensets(inner, max_size=4)),
@@ -98,7 +124,7 @@ hashable = st.recursive(
 )
 
 values = st.recursive(
-    st.one_of(hashable_scalars, nans),
+    st.one_of(hashable_scalars, nans, arrays, ndarrays),
     lambda inner: st.one_of(
         st.lists(inner, max_size=5),
         st.lists(inner, max_size=5).map(tuple),
@@ -129,4 +155,8 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, (set, frozenset)):
         # 1, 1.0 and True are equal, and no two of them are in one set.
         return len(one) == len(other) and all(any(same(member, found) for found in other) for member in one)
+    if isinstance(one, array.array):
+        return one.typecode == other.typecode and one.tobytes() == other.tobytes()
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
     return bool(one == other)

@@ -18,9 +18,10 @@
 //! | `()`, `None`, unit struct | null | `None` |
 //! | [`Bytes`], `serde_bytes` | byte string (of `bytes::Bytes`: not copied) | `bytes` |
 //! | [`Set`], [`FrozenSet`], [`Uuid`], [`DateTime`], [`Decimal`], … | tagged | `set`, `frozenset`, `UUID`, `datetime`, `Decimal`, … |
+//! | [`Array`], [`ArrayRef`], [`NdArray`] | typed array | `array.array`, `numpy.ndarray` |
 //!
 //! When decoding, a tag that the Rust type does not ask for is passed over, so a Python tuple fits a `Vec` and a list
-//! fits a Rust tuple. An integer fits a float; a float never fits an integer.
+//! fits a Rust tuple. An array fits a list, and a list an array. An integer fits a float; a float never fits an integer.
 //!
 //! # Examples
 //!
@@ -39,6 +40,7 @@ pub mod cbor;
 pub mod tags;
 
 mod arguments;
+mod array;
 mod body;
 mod check;
 mod de;
@@ -54,6 +56,9 @@ mod untyped;
 pub use arguments::{
     ArgumentParts, Arguments, Keywords, decode_arguments, encode_arguments, encode_array_head,
     encode_keywords, encode_map_head, encode_tuple_head, split_arguments,
+};
+pub use array::{
+    Array, ArrayRef, MAX_DIMENSIONS, NdArray, Number, NumberType, Numbers, is_array, read_array,
 };
 pub use body::Body;
 pub use check::{check, check_sequence};
@@ -127,6 +132,9 @@ pub fn decode_tagged(
     reader: &mut cbor::Reader<'_>,
     depth: usize,
 ) -> Result<Value, ValueError> {
+    if is_array(tag) {
+        return Ok(read_array(tag, reader, depth)?.into_owned().into());
+    }
     let content = Value::deserialize(&mut de::Deserializer::inside(reader, depth))?;
     Value::from_tag(tag, content)
 }

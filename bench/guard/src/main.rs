@@ -24,6 +24,7 @@ const PATHS: &[(&str, Path)] = &[
     ("two numbers", values::two_numbers),
     ("1,000 texts", values::texts),
     ("nested values", values::nested),
+    ("1 MiB array", values::array),
 ];
 
 fn main() -> ExitCode {

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use net::Value;
-use net::value::{decode, encode, encode_arguments, from_json};
+use net::value::{Array, ArrayRef, decode, encode, encode_arguments, from_json};
 
 use crate::count::steadily;
 
@@ -27,6 +27,17 @@ pub(crate) fn texts() -> u32 {
         bytes.clear();
         encode(black_box(&list), &mut bytes).expect("it can be sent");
         black_box(decode::<Vec<String>>(black_box(&bytes)).expect("it is a list"));
+    })
+}
+
+/// A mebibyte of numbers in an array, which are not to be looked at one by one.
+pub(crate) fn array() -> u32 {
+    let numbers: Vec<f64> = (0..1 << 17).map(f64::from).collect();
+    let mut bytes = Vec::new();
+    steadily(20, || {
+        bytes.clear();
+        encode(black_box(&ArrayRef(&numbers)), &mut bytes).expect("it can be sent");
+        black_box(decode::<Array<f64>>(black_box(&bytes)).expect("it is an array"));
     })
 }
 

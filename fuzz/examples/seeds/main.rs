@@ -248,6 +248,15 @@ fn values() -> Vec<Seed> {
         ("special-decimal", "d99b86652d302e3030"),
         ("uuid", "d8255000000000000000000000000000000001"),
         ("complex", "d9a7f882fb3ff0000000000000fbc004000000000000"),
+        ("array", "d85648000000000000f83f"),
+        ("big-endian-array", "d8414400010203"),
+        ("half-array", "d85444003e00c4"),
+        ("array-in-pieces", "d8455f42010042 0200ff"),
+        ("shaped-array", "d82882820203d8414c000200040008000400100100"),
+        ("array-of-no-dimension", "d8288280d85648000000000000f83f"),
+        ("rows-without-columns", "d82882821b400000000000000000d84040"),
+        ("array-of-no-type", "d8575000000000000000000000000000000000"),
+        ("lists-as-an-array", "82820102820304"),
         ("unknown-tag", "c11a6553f100"),
         ("variant", "a166436972636c65fb3ff0000000000000"),
         (
@@ -293,7 +302,7 @@ fn values() -> Vec<Seed> {
     );
     // Read as a tree: of every kind one, each with what it needs.
     let mut bytes = vec![10, 15];
-    for kind in 0..26 {
+    for kind in 0..27 {
         bytes.extend_from_slice(&[kind, 3, 1, 2, 3, 1, 7, 7, 2, 1]);
     }
     add("tree", bytes);

@@ -2,8 +2,8 @@
 
 use net::Value;
 use net::value::{
-    BigInt, Complex, Date, DateTime, Decimal, FrozenSet, Keywords, NaiveDateTime, Set, Time,
-    TimeDelta, Uuid, decode, encode, encode_arguments, split_arguments, tags,
+    BigInt, Complex, Date, DateTime, Decimal, FrozenSet, Keywords, NaiveDateTime, NumberType,
+    Numbers, Set, Time, TimeDelta, Uuid, decode, encode, encode_arguments, split_arguments, tags,
 };
 
 use super::{assert_same, is_too_deep};
@@ -46,7 +46,7 @@ fn value(source: &mut Source<'_>, left: &mut usize, depth: usize) -> Value {
         return Value::Null;
     }
     *left -= 1;
-    match source.byte() % 26 {
+    match source.byte() % 27 {
         0 => Value::Null,
         1 => Value::Bool(source.yes()),
         2 => Value::Int(i64::from(source.byte()) - 128),
@@ -112,6 +112,7 @@ fn value(source: &mut Source<'_>, left: &mut usize, depth: usize) -> Value {
             let inner = value(source, left, depth + levels);
             (0..levels).fold(inner, |inner, _| Value::List(vec![inner]))
         }
+        25 => array(source).map_or(Value::Null, Into::into),
         _ => {
             // Types of Rust that hold values of any.
             let set = Set(values(source, left, depth));
@@ -129,6 +130,22 @@ fn values(source: &mut Source<'_>, left: &mut usize, depth: usize) -> Vec<Value>
     (0..length)
         .map(|_| value(source, left, depth + 1))
         .collect()
+}
+
+/// Of any type; its shape, where it has one, is mostly right.
+fn array(source: &mut Source<'_>) -> Option<Numbers> {
+    use NumberType::{F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
+    let all = [F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64];
+    let of = all[usize::from(source.byte()) % all.len()];
+    let mut length = usize::from(source.byte()) % 32;
+    let shape = source.yes().then(|| {
+        let dimensions = 0..source.byte() % 5;
+        let shape: Vec<usize> = dimensions.map(|_| (source.byte() % 4).into()).collect();
+        length = shape.iter().product();
+        shape
+    });
+    let bytes = source.bytes(length * of.width()).to_vec();
+    Numbers::new(of, shape, bytes).ok()
 }
 
 fn date(source: &mut Source<'_>) -> Option<Date> {

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use net::Value;
 use net::value::{
-    BigInt, Bytes, Complex, Date, DateTime, Decimal, FrozenSet, NaiveDateTime, Set, Time,
-    TimeDelta, Uuid, decode, encode,
+    Array, BigInt, Bytes, Complex, Date, DateTime, Decimal, FrozenSet, NaiveDateTime, NdArray, Set,
+    Time, TimeDelta, Uuid, decode, encode,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ pub(super) fn all(input: &[u8]) {
         Option<i64> Option<Option<String>> (i64, String) [u8; 4] Vec<u8> Vec<f64> Vec<Value>
         Vec<Vec<Option<bool>>> BTreeMap<String, i64> BTreeMap<i64, Value> HashMap<String, Bytes>
         Set<i64> FrozenSet<Value> BigInt Decimal Date Time NaiveDateTime DateTime TimeDelta Uuid
-        Complex Duration IpAddr Shape Record Open Either Kinds Unit Newtype serde_json::Value
+        Array<u8> Array<i32> Array<f64> NdArray<u16> NdArray<f32> Complex Duration IpAddr Shape Record Open Either Kinds Unit Newtype serde_json::Value
     }
     if let Ok(text) = decode::<&str>(input) {
         assert_eq!(decode::<String>(input).expect("it is text"), text);

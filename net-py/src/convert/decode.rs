@@ -1,7 +1,9 @@
 //! CBOR to Python objects. Never an import or an attribute by a name that came over the wire: a tag picks from a fixed set of classes.
 
 use net::value::cbor::{Item, Reader};
-use net::value::{DateTime, MAX_DEPTH, NaiveDateTime, Value, decode_tagged, tags};
+use net::value::{
+    DateTime, MAX_DEPTH, NaiveDateTime, Value, decode_tagged, is_array, read_array, tags,
+};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -10,6 +12,7 @@ use pyo3::types::{
     PyTuple,
 };
 
+use super::arrays;
 use super::fault::{Fault, Step};
 use super::types::Types;
 
@@ -191,6 +194,10 @@ impl<'py> Decoder<'py, '_> {
                 .into_any(),
             tags::POSITIVE_BIGNUM => self.big()?,
             tags::NEGATIVE_BIGNUM => self.big()?.call_method0("__invert__")?,
+            _ if is_array(tag) => {
+                let numbers = read_array(tag, &mut self.input, self.depth)?;
+                arrays::object(py, &numbers)?
+            }
             _ => {
                 let value = decode_tagged(tag, &mut self.input, self.depth)?;
                 scalar(py, Types::of(py)?, value)?

@@ -13,9 +13,10 @@ use pyo3::types::{
 
 use serde::Serialize;
 
+use super::arrays;
 use super::fault::{Fault, Step};
 use super::kept;
-use super::types::Types;
+use super::types::{Numpy, Types};
 
 type Written = Result<(), Box<Fault>>;
 
@@ -119,13 +120,18 @@ impl<'a> Encoder<'a> {
             return Ok(());
         }
         if let Ok(view) = object.cast::<PyMemoryView>() {
-            self.out.bytes(
-                view.call_method0("tobytes")?
-                    .cast::<PyBytes>()
-                    .map_err(PyErr::from)?
-                    .as_bytes(),
-            );
-            return Ok(());
+            let bytes = view.call_method0("tobytes")?;
+            let bytes = bytes.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes();
+            return match arrays::of_view(view, bytes)? {
+                Some(numbers) => self.typed(&numbers),
+                None => {
+                    self.out.bytes(bytes);
+                    Ok(())
+                }
+            };
+        }
+        if is(&types.array)? {
+            return arrays::with_array(object, types, |numbers| self.typed(&numbers));
         }
         if let Ok(set) = object.cast::<PySet>() {
             return self.tagged(tags::SET, |encoder| encoder.members(set.as_any()));
@@ -207,6 +213,15 @@ impl<'a> Encoder<'a> {
         if let Ok(bytes) = object.cast::<PyBytes>() {
             self.out.bytes(bytes.as_bytes());
             return Ok(());
+        }
+        if let Some(numpy) = Numpy::if_imported(object.py())? {
+            if object.is_instance(numpy.ndarray.bind(object.py()))? {
+                return arrays::with_ndarray(object, numpy, |numbers| self.typed(&numbers));
+            }
+            if object.is_instance(numpy.generic.bind(object.py()))? {
+                let scalar = arrays::scalar(object)?;
+                return self.value(&scalar);
+            }
         }
         Err(Fault::unfit(format!(
             "{} cannot be sent; {}",
@@ -448,7 +463,7 @@ fn no_such_moment(object: &Bound<'_, PyAny>, text: &str) -> Box<Fault> {
 }
 
 /// The object's class with its module, as `a shop.Basket`.
-fn article(object: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(super) fn article(object: &Bound<'_, PyAny>) -> PyResult<String> {
     let class = object.get_type();
     let name = class.fully_qualified_name()?.to_string();
     let an = if name.starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']) {

@@ -3,6 +3,7 @@
 //! Not here: what a call's body is for (see `call` and `handler`), how a fault becomes an exception (see `error`). Which tag stands for
 //! which type is decided in `net::value`, for both languages at once.
 
+mod arrays;
 mod decode;
 mod encode;
 mod fault;

@@ -179,8 +179,13 @@ impl<'de> Reader<'de> {
     ///
     /// When it is not well-formed or nests deeper than [`MAX_DEPTH`].
     pub fn skip(&mut self) -> Result<&'de [u8], ValueError> {
+        self.skip_inside(0)
+    }
+
+    /// The same inside of others, of which `depth` levels are open.
+    pub(crate) fn skip_inside(&mut self, depth: usize) -> Result<&'de [u8], ValueError> {
         let start = self.at;
-        self.skip_nested(0)?;
+        self.skip_nested(depth)?;
         Ok(&self.input[start..self.at])
     }
 
@@ -377,7 +382,7 @@ fn simple(info: u8, argument: Option<u64>) -> Option<Item<'static>> {
 }
 
 /// A 16-bit float (RFC 8949, appendix D).
-fn half(bits: u16) -> f64 {
+pub(super) fn half(bits: u16) -> f64 {
     let exponent = i32::from(bits >> 10 & 0x1f);
     let mantissa = f64::from(bits & 0x3ff);
     let magnitude = match exponent {

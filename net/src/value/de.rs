@@ -8,9 +8,10 @@ mod access;
 use std::borrow::Cow;
 
 use serde::de::value::SeqDeserializer;
-use serde::de::{self, IntoDeserializer, Unexpected, Visitor};
+use serde::de::{self, Deserializer as _, IntoDeserializer, Unexpected, Visitor};
 
 use super::MAX_DEPTH;
+use super::array;
 use super::cbor::{Item, Reader};
 use super::error::{ValueError, ValueErrorKind};
 use super::tags;
@@ -18,6 +19,32 @@ use access::{Elements, Tagged, Variant};
 
 /// The newtype name by which a type asks to see tags: they then come as an enum's variant, numbered by the tag.
 pub(crate) const WITH_TAGS: &str = "$net:value";
+
+/// The newtype name by which [`Undecoded`] asks for bytes.
+const UNDECODED: &str = "$net:undecoded";
+
+/// A value as its bytes, which are well-formed: for who reads it without serde. Only from our own deserializer.
+pub(crate) struct Undecoded<'de>(pub(crate) &'de [u8]);
+
+impl<'de> de::Deserialize<'de> for Undecoded<'de> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+
+        impl<'de> Visitor<'de> for Bytes {
+            type Value = Undecoded<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Undecoded<'de>, E> {
+                Ok(Undecoded(bytes))
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(UNDECODED, Bytes)
+    }
+}
 
 /// Elements that room is made for ahead, whatever a head claims: nested claims multiply, so each must be small.
 const MOST_AHEAD: usize = 1024;
@@ -50,12 +77,13 @@ impl<'r, 'de> Deserializer<'r, 'de> {
         Ok(value)
     }
 
-    /// The next item that is no tag; a bignum's tag is left to the caller as the sign of its bytes.
+    /// The next item that is no tag, or the tag of an array of numbers; a bignum's tag is left to the caller as the sign of its
+    /// bytes.
     fn item(&mut self) -> Result<(Item<'de>, Option<Sign>), ValueError> {
         let mut sign = None;
         loop {
             match self.reader.next()? {
-                Item::Tag(tag) => {
+                Item::Tag(tag) if !array::is_array(tag) => {
                     sign = match tag {
                         tags::POSITIVE_BIGNUM => Some(Sign::Positive),
                         tags::NEGATIVE_BIGNUM => Some(Sign::Negative),
@@ -64,6 +92,24 @@ impl<'r, 'de> Deserializer<'r, 'de> {
                 }
                 item => return Ok((item, sign)),
             }
+        }
+    }
+
+    /// The array of numbers under `tag` for who asks for something else, as a list of `length` if that is given.
+    #[cold]
+    fn numbers<V: Visitor<'de>>(
+        &mut self,
+        tag: u64,
+        length: Option<usize>,
+        visitor: V,
+    ) -> Result<V::Value, ValueError> {
+        let numbers = array::read_array(tag, self.reader, self.depth + 1)?;
+        let lists = numbers.lists(self.depth)?;
+        match lists.length() {
+            Some(found) if length.is_some_and(|length| length != found) => {
+                Err(de::Error::invalid_length(found, &visitor))
+            }
+            _ => lists.deserialize_any(visitor),
         }
     }
 
@@ -92,6 +138,7 @@ impl<'r, 'de> Deserializer<'r, 'de> {
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match (item, sign) {
+            (Item::Tag(tag), _) => self.numbers(tag, None, visitor),
             (Item::Array(length), _) => self.seq(length, visitor),
             // A byte string for a list of numbers: `Vec<u8>` is the usual one.
             (Item::Bytes(bytes), None) => {
@@ -153,7 +200,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
             Item::Bool(value) => visitor.visit_bool(value),
             Item::Null => visitor.visit_unit(),
             Item::Float(value) => visitor.visit_f64(value),
-            Item::Tag(_) | Item::Break => Err(misplaced_break(self.reader)),
+            Item::Tag(tag) => self.numbers(tag, None, visitor),
+            Item::Break => Err(misplaced_break(self.reader)),
         }
     }
 
@@ -188,6 +236,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
             (Item::Array(Some(found)), _) if found != length => {
                 Err(de::Error::invalid_length(found, &visitor))
             }
+            (Item::Tag(tag), _) => self.numbers(tag, Some(length), visitor),
             (item, sign) => self.elements(item, sign, visitor),
         }
     }
@@ -203,6 +252,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
                 let expected = OfLength(&visitor, length);
                 Err(de::Error::invalid_length(found, &expected))
             }
+            (Item::Tag(tag), _) => self.numbers(tag, Some(length), visitor),
             (item, sign) => self.elements(item, sign, visitor),
         }
     }
@@ -245,6 +295,9 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'_, 'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, ValueError> {
+        if name == UNDECODED {
+            return visitor.visit_borrowed_bytes(self.reader.skip_inside(self.depth)?);
+        }
         if name != WITH_TAGS {
             return visitor.visit_newtype_struct(self);
         }
@@ -343,7 +396,7 @@ fn unexpected<'a>(item: &'a Item<'_>) -> Unexpected<'a> {
         Item::Bool(value) => Unexpected::Bool(*value),
         Item::Null => Unexpected::Unit,
         Item::Float(value) => Unexpected::Float(*value),
-        Item::Tag(_) => Unexpected::Other("a tag"),
+        Item::Tag(_) => Unexpected::Other("an array of numbers"),
         Item::Break => Unexpected::Other("the end of an array"),
     }
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value as Json};
 
 use super::arguments::split_arguments;
+use super::array::{Lists, One};
 use super::cbor::Reader;
 use super::error::{Step, ValueError, ValueErrorKind};
 use super::{Value, decode, encode};
@@ -26,7 +27,7 @@ pub fn from_json(json: &Json, out: &mut Vec<u8>) -> Result<(), ValueError> {
 /// When the bytes are not one value, or hold what JSON has no form for (bytes, a set, a date, NaN, …); the error has the
 /// path to it.
 pub fn to_json(bytes: &[u8]) -> Result<Json, ValueError> {
-    convert(decode(bytes)?, strict)
+    convert(decode(bytes)?, strict, 0)
 }
 
 /// The JSON of one CBOR value, for people to read: what JSON has no form for becomes text (bytes: base64; NaN: `"nan"`),
@@ -36,7 +37,7 @@ pub fn to_json(bytes: &[u8]) -> Result<Json, ValueError> {
 ///
 /// When the bytes are not one value.
 pub fn to_json_lossy(bytes: &[u8]) -> Result<Json, ValueError> {
-    convert(decode(bytes)?, lossy)
+    convert(decode(bytes)?, lossy, 0)
 }
 
 /// The arguments in a call's body as JSON: the positional ones, and the others by name.
@@ -58,7 +59,7 @@ pub fn arguments_to_json(body: &[u8]) -> Result<(Vec<Json>, Map<String, Json>), 
     if let Some(Value::Map(entries)) = parts.keywords.map(decode).transpose()? {
         for (name, value) in entries {
             let name = key(name, strict)?;
-            let value = convert(value, strict)
+            let value = convert(value, strict, 0)
                 .map_err(|error| error.inside(Step::Argument(name.clone().into())))?;
             named.insert(name, value);
         }
@@ -66,41 +67,66 @@ pub fn arguments_to_json(body: &[u8]) -> Result<(Vec<Json>, Map<String, Json>), 
     Ok((positional, named))
 }
 
-/// What becomes of a value that JSON has no form for.
-type Rest = fn(Value) -> Result<Json, ValueError>;
+/// What becomes of a value that JSON has no form for, with so many lists and objects open around it.
+type Rest = fn(Value, usize) -> Result<Json, ValueError>;
 
-fn convert(value: Value, rest: Rest) -> Result<Json, ValueError> {
+/// `depth` lists and objects are open around it.
+fn convert(value: Value, rest: Rest, depth: usize) -> Result<Json, ValueError> {
     Ok(match value {
         Value::Null => Json::Null,
         Value::Bool(value) => Json::Bool(value),
         Value::Int(n) => Json::Number(n.into()),
         Value::BigInt(n) => match n.to_u128().and_then(|n| u64::try_from(n).ok()) {
             Some(n) => Json::Number(n.into()),
-            None => rest(Value::BigInt(n))?,
+            None => rest(Value::BigInt(n), depth)?,
         },
         Value::Float(value) => match Number::from_f64(value) {
             Some(number) => Json::Number(number),
-            None => rest(Value::Float(value))?,
+            None => rest(Value::Float(value), depth)?,
         },
         Value::Text(text) => Json::String(text),
-        Value::List(elements) | Value::Tuple(elements) => array(elements, rest)?,
+        Value::List(elements) | Value::Tuple(elements) => array(elements, rest, depth)?,
         Value::Map(entries) => {
             let mut object = Map::with_capacity(entries.len());
             for (name, value) in entries {
                 let name = key(name, rest)?;
-                let value =
-                    convert(value, rest).map_err(|error| error.inside(Step::Key(name.clone())))?;
+                let value = convert(value, rest, depth + 1)
+                    .map_err(|error| error.inside(Step::Key(name.clone())))?;
                 object.insert(name, value);
             }
             Json::Object(object)
         }
-        other => rest(other)?,
+        Value::Array(numbers) => match numbers.lists(depth) {
+            Ok(lists) => list(lists, rest)?,
+            Err(_) => rest(Value::Array(numbers), depth)?,
+        },
+        other => rest(other, depth)?,
     })
 }
 
-fn array(elements: Vec<Value>, rest: Rest) -> Result<Json, ValueError> {
-    let convert =
-        |(index, element)| convert(element, rest).map_err(|error| error.inside(Step::Index(index)));
+/// The numbers of an array in lists.
+fn list(lists: Lists<'_>, rest: Rest) -> Result<Json, ValueError> {
+    match lists.inner() {
+        Ok(inner) => {
+            let one = |(index, one)| {
+                list(one, rest).map_err(|error: ValueError| error.inside(Step::Index(index)))
+            };
+            inner
+                .enumerate()
+                .map(one)
+                .collect::<Result<_, _>>()
+                .map(Json::Array)
+        }
+        Err(One::Unsigned(n)) => Ok(Json::Number(n.into())),
+        Err(One::Signed(n)) => Ok(Json::Number(n.into())),
+        Err(One::Float(value)) => convert(Value::Float(value), rest, 0),
+    }
+}
+
+fn array(elements: Vec<Value>, rest: Rest, depth: usize) -> Result<Json, ValueError> {
+    let convert = |(index, element)| {
+        convert(element, rest, depth + 1).map_err(|error| error.inside(Step::Index(index)))
+    };
     elements
         .into_iter()
         .enumerate()
@@ -117,7 +143,7 @@ fn key(key: Value, rest: Rest) -> Result<String, ValueError> {
         Value::Int(_) | Value::BigInt(_) => key.to_string(),
         other => {
             let shown = other.to_string();
-            match rest(other) {
+            match rest(other, 0) {
                 Ok(Json::String(text)) => text,
                 Ok(_) => shown,
                 Err(_) => return Err(no_form(format!("the key {shown:.40}"))),
@@ -126,7 +152,7 @@ fn key(key: Value, rest: Rest) -> Result<String, ValueError> {
     })
 }
 
-fn strict(value: Value) -> Result<Json, ValueError> {
+fn strict(value: Value, _: usize) -> Result<Json, ValueError> {
     Err(no_form(match value {
         Value::Float(value) => format!("the float {value}"),
         Value::BigInt(_) => "an integer beyond 64 bits".to_owned(),
@@ -138,9 +164,9 @@ fn no_form(what: String) -> ValueError {
     ValueErrorKind::NoJsonForm { what }.into()
 }
 
-fn lossy(value: Value) -> Result<Json, ValueError> {
+fn lossy(value: Value, depth: usize) -> Result<Json, ValueError> {
     Ok(match value {
-        Value::Set(elements) | Value::FrozenSet(elements) => array(elements, lossy)?,
+        Value::Set(elements) | Value::FrozenSet(elements) => array(elements, lossy, depth)?,
         Value::Bytes(bytes) => Json::String(STANDARD.encode(bytes)),
         Value::DateTime(datetime) => Json::String(datetime.to_string()),
         Value::NaiveDateTime(datetime) => Json::String(datetime.to_string()),
@@ -149,7 +175,7 @@ fn lossy(value: Value) -> Result<Json, ValueError> {
         Value::TimeDelta(delta) => Json::String(delta.to_string()),
         Value::Decimal(decimal) => Json::String(decimal.to_string()),
         Value::Uuid(uuid) => Json::String(uuid.to_string()),
-        Value::Tagged(_, content) => convert(*content, lossy)?,
+        Value::Tagged(_, content) => convert(*content, lossy, depth)?,
         other => Json::String(other.to_string()),
     })
 }

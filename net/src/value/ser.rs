@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::ser;
 
 use super::MAX_DEPTH;
+use super::array;
 use super::cbor::Writer;
 use super::error::{Step, ValueError, ValueErrorKind};
 use super::hand_over;
@@ -36,6 +37,8 @@ enum Next {
     Arguments,
     /// It is a tag's number.
     TagNumber,
+    /// It is what is under the tag of an array of numbers: bytes, or an array of the dimensions and of such an array.
+    Numbers,
 }
 
 impl<'a> Serializer<'a> {
@@ -76,6 +79,9 @@ impl<'a> Serializer<'a> {
     fn tagged<T: Serialize + ?Sized>(&mut self, tag: u64, value: &T) -> Result<(), ValueError> {
         self.enter()?;
         self.writer.tag(tag);
+        if array::is_array(tag) {
+            self.next = Next::Numbers;
+        }
         value.serialize(&mut *self)?;
         self.depth -= 1;
         Ok(())
@@ -104,7 +110,7 @@ impl<'a> Serializer<'a> {
     }
 
     fn tuple(&mut self, length: usize) -> Result<Compound<'_, 'a>, ValueError> {
-        if self.next == Next::Arguments {
+        if matches!(self.next, Next::Arguments | Next::Numbers) {
             return self.array(Some(length));
         }
         self.enter()?;
@@ -227,6 +233,7 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), ValueError> {
+        self.next = Next::Nothing;
         match hand_over::offered(value) {
             Some(shared) => self.writer.shared_bytes(shared),
             None => self.writer.bytes(value),
@@ -358,9 +365,10 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
         Ok(compound)
     }
 
-    /// True, because the other end may be another language: it shall see `"127.0.0.1"`, not how Rust stores it.
+    /// True, because the other end may be another language: it shall see `"127.0.0.1"`, not how Rust stores it. But an array of
+    /// numbers is to be written as it lies.
     fn is_human_readable(&self) -> bool {
-        true
+        self.next != Next::Numbers
     }
 }
 

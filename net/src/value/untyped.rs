@@ -5,16 +5,19 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Unexpected, VariantAccess};
 use serde::ser::{Serialize, SerializeMap, SerializeTupleStruct, Serializer};
 
+use super::array::{is_array, read_array};
+use super::cbor::Reader;
+use super::de::Undecoded;
 use super::tags::{self, marker};
 use super::{
-    BigInt, Bytes, Complex, Date, DateTime, Decimal, NaiveDateTime, Time, TimeDelta, Uuid,
+    BigInt, Bytes, Complex, Date, DateTime, Decimal, NaiveDateTime, Numbers, Time, TimeDelta, Uuid,
 };
 use super::{ValueError, de as reading, ser as writing, time};
 
 /// Any value. Its text is close to how Python would show it.
 ///
 /// Equality is of the form: a list is no tuple, `Int(1)` is no `Float(1.0)`, sets and maps keep their order and compare
-/// by it, and a NaN is unequal to itself. An integer that fits `i64` is read as `Int`, never as `BigInt`.
+/// by it, and a NaN is unequal to itself, save in an array, which compares by its bytes. An integer that fits `i64` is read as `Int`, never as `BigInt`.
 ///
 /// In fields with serde's `flatten` or in untagged enums tags are lost: serde buffers those in a type of its own.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -61,6 +64,8 @@ pub enum Value {
     Uuid(Uuid),
     /// A complex number.
     Complex(Complex),
+    /// An array of numbers of one type, in one row or with dimensions. Boxed, or each value would take twice the room.
+    Array(Box<Numbers>),
     /// A value under a tag that has no meaning here.
     Tagged(u64, Box<Value>),
 }
@@ -101,6 +106,7 @@ impl Value {
             Self::Decimal(_) => "a decimal number",
             Self::Uuid(_) => "a UUID",
             Self::Complex(_) => "a complex number",
+            Self::Array(_) => "an array of numbers",
             Self::Tagged(..) => "a value with an unknown tag",
         }
     }
@@ -259,6 +265,7 @@ impl Serialize for Value {
             Self::Decimal(decimal) => decimal.serialize(serializer),
             Self::Uuid(uuid) => uuid.serialize(serializer),
             Self::Complex(complex) => complex.serialize(serializer),
+            Self::Array(numbers) => numbers.serialize(serializer),
             Self::Tagged(tag, content) => {
                 let mut tagged = serializer.serialize_tuple_struct(writing::TAGGED, 2)?;
                 tagged.serialize_field(tag)?;
@@ -363,6 +370,13 @@ impl<'de> de::Visitor<'de> for Visitor {
     /// A tag and what is under it, from our own deserializer.
     fn visit_enum<A: de::EnumAccess<'de>>(self, tagged: A) -> Result<Value, A::Error> {
         let (tag, content) = tagged.variant::<u64>()?;
+        if is_array(tag) {
+            let Undecoded(content) = content.newtype_variant()?;
+            let numbers = read_array(tag, &mut Reader::new(content), 0);
+            return numbers
+                .map(|numbers| numbers.into_owned().into())
+                .map_err(de::Error::custom);
+        }
         Value::from_tag(tag, content.newtype_variant()?).map_err(de::Error::custom)
     }
 }
@@ -402,6 +416,7 @@ impl fmt::Display for Value {
             Self::Decimal(decimal) => write!(f, "Decimal('{decimal}')"),
             Self::Uuid(uuid) => write!(f, "UUID('{uuid}')"),
             Self::Complex(complex) => complex.fmt(f),
+            Self::Array(numbers) => numbers.fmt(f),
             Self::Tagged(tag, content) => write!(f, "tag({tag}, {content})"),
         }
     }
@@ -478,6 +493,7 @@ from! {
     Decimal: decimal => Self::Decimal(decimal),
     Uuid: uuid => Self::Uuid(uuid),
     Complex: complex => Self::Complex(complex),
+    Numbers: numbers => Self::Array(Box::new(numbers)),
 }
 
 impl<T: Into<Value>> From<Option<T>> for Value {

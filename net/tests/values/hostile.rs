@@ -62,6 +62,9 @@ fn a_claimed_length_makes_no_room() {
         "81a10081d99b829b000001000000000000",
         "d901029affffffff01",
         "d8255affffffff",
+        "d8565affffffff00",
+        "d828829affffffff",
+        "d82882811b7fffffffffffffffd8565b7fffffffffffffff",
     ] {
         let bytes = unhex(digits);
         let asked = allocated(|| {

@@ -6,6 +6,7 @@
 )]
 
 mod arguments;
+mod arrays;
 mod bytes;
 mod errors;
 mod hostile;

@@ -15,7 +15,7 @@ mod strategies;
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use net::value::{Bytes, Value, ValueError, decode, encode};
+use net::value::{Array, Bytes, NdArray, Value, ValueError, decode, encode};
 use net::{Answer, CallError, Limits, Peer};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -111,6 +111,27 @@ fn odd(name: &str) -> Value {
 #[net::connect("typed")]
 fn typed(a: Vec<BTreeMap<String, (u8, Option<i64>)>>, #[net(default = 0)] b: u8) -> (usize, u8) {
     (a.len(), b)
+}
+
+#[net::connect("total")]
+fn total(values: Vec<f64>) -> f64 {
+    values.iter().sum()
+}
+
+#[net::connect("doubled")]
+fn doubled(values: Array<f64>) -> Array<f64> {
+    Array(values.0.iter().map(|value| 2.0 * value).collect())
+}
+
+#[net::connect("transposed")]
+fn transposed(values: NdArray<f64>) -> Result<NdArray<f64>, ValueError> {
+    let &[rows, columns] = values.shape() else {
+        return Err(ValueError::custom("two dimensions are needed"));
+    };
+    let column = |column| (0..rows).map(move |row| row * columns + column);
+    let all = (0..columns).flat_map(column);
+    let turned = all.map(|place| values.elements()[place]).collect();
+    NdArray::new(vec![columns, rows], turned)
 }
 
 /// What comes of calling `tag` at the peer `target` with one argument: nothing, or the text of the error.
