@@ -289,9 +289,7 @@ impl RawCall {
         if time_left.is_some_and(|left| left.is_zero()) {
             return Err(self.timed_out());
         }
-        let slot = Arc::new(Slot::new());
-        // The caller's waker is in the slot before the answer can be.
-        let _ = slot.poll(cx);
+        let slot = Arc::new(Slot::new(cx.waker()));
         let large = (self.body.len() > LARGE).then(|| Bytes::from(std::mem::take(&mut self.body)));
         let payload = match &large {
             Some(bytes) => Payload::Owned(bytes.clone()),

@@ -126,6 +126,7 @@ async fn greet(
             session,
             out,
             writing: false,
+            told: false,
             full: false,
             broken: false,
             drained: false,
@@ -138,6 +139,7 @@ async fn greet(
         reader_task: Mutex::default(),
         running: Mutex::new(HashMap::new()),
         keeper: Notify::new(),
+        open: AtomicBool::new(true),
         closed: AtomicBool::new(false),
     }))
 }
