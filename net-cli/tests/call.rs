@@ -249,13 +249,7 @@ fn a_busy_or_refusing_peer_did_not_run_it() {
     let peer = place.peer("one");
     for (tag, code) in [("busy", ErrorCode::Busy), ("refuse", ErrorCode::Refused)] {
         peer.offer(tag, move |_| {
-            Answer::Error(ErrorBody {
-                code,
-                kind: String::new(),
-                message: "not today".into(),
-                traceback: String::new(),
-                names: Vec::new(),
-            })
+            Answer::refused(code, "", "not today")
         });
     }
     place

@@ -183,7 +183,8 @@ impl RawCall {
 
     /// The error that an error frame is to its caller.
     #[must_use]
-    pub fn error(&self, body: ErrorBody) -> CallError {
+    pub fn error(&self, body: Box<ErrorBody>) -> CallError {
+        let body = *body;
         let peer = self.remote.to_string();
         match body.code {
             ErrorCode::NoSuchConnection => CallError::NoSuchConnection {

@@ -93,7 +93,7 @@ async fn greet(
             return Err(LinkError::Foreign(read.freeze()));
         }
         match session.receive(Instant::now(), &mut read) {
-            Ok(Some(Event::Connected { hello, .. })) => break hello,
+            Ok(Some(Event::Connected { hello, .. })) => break *hello,
             Ok(Some(_)) => continue,
             Ok(None) => {}
             Err(error) => {

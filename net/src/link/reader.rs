@@ -17,6 +17,7 @@ use net_proto::{CallId, Event, Incoming, ProtocolError, Tag};
 #[cfg(target_os = "linux")]
 use super::attend::Hands;
 use super::socket::ReadHalf;
+use super::watch::Moment;
 use super::{Finished, Link, Slot, State};
 use crate::registry::{Answer, Registered, Registry};
 
@@ -29,7 +30,7 @@ const ANSWERS_WAIT: Duration = Duration::from_micros(50);
 
 /// Callers that are woken together: so many that the lock for all of them costs little for each, and that it is not kept
 /// for long.
-const WOKEN: usize = 32;
+const WOKEN: usize = 8;
 
 /// Whether a peer broke the protocol since the process began: the first is logged as a warning, the rest for the curious only,
 /// since whoever may say HELLO could fill the log.
@@ -224,10 +225,10 @@ impl Link {
                     if call.time_left.is_some() {
                         self.arm(&self.state());
                     }
-                    let now = now.get_or_insert_with(Instant::now);
+                    let now = now.get_or_insert_with(Moment::now);
                     let last = *flushed.get_or_insert(*now);
                     self.serve(call, connection, number, &mut untold, now);
-                    if now.duration_since(last) > ANSWERS_WAIT {
+                    if now.since(last) > ANSWERS_WAIT {
                         self.put_answer(&mut untold);
                         untold.woke |= self.flush();
                         flushed = Some(*now);
@@ -236,7 +237,7 @@ impl Link {
                 Ok(Some(Event::Arrived(arrival))) => {
                     drop(input);
                     untold.wake();
-                    let now = now.get_or_insert_with(Instant::now);
+                    let now = now.get_or_insert_with(Moment::now);
                     untold.woke |= self.deliver(arrival, untold.woke, number, now);
                 }
                 Ok(Some(event)) => {
@@ -258,7 +259,7 @@ impl Link {
                     let read = read.poll_read(cx, buf);
                     if read.is_ready() {
                         input.read_at = Instant::now();
-                        now = Some(input.read_at);
+                        now = Some(Moment::from(input.read_at));
                     }
                     drop(input);
                     untold.wake();

@@ -12,7 +12,7 @@ use net_proto::limits::MAX_ERROR_NAMES;
 use net_proto::{Arrival, CallId, ErrorBody, ErrorCode, Payload};
 
 use super::reader::Untold;
-use super::watch::Watched;
+use super::watch::{Moment, Watched};
 use super::{Link, State};
 use crate::registry::{Answer, Handled, Incoming, Registered};
 use crate::runtime::Permit;
@@ -28,7 +28,7 @@ impl Link {
         connection: Option<Arc<Registered>>,
         reader: u64,
         untold: &mut Untold,
-        now: &mut Instant,
+        now: &mut Moment,
     ) {
         let id = call.id;
         let Some(connection) = connection else {
@@ -53,8 +53,8 @@ impl Link {
             caught_here(|| connection.handler.call(incoming))
         };
         drop(permit);
-        let ended = Instant::now();
-        connection.ran_for(ended.duration_since(*now));
+        let ended = Moment::now();
+        connection.ran_for(ended.since(*now));
         *now = ended;
         match handled {
             Handled::Ready(answer) => untold.answer = Some((id, answer)),
@@ -81,7 +81,7 @@ impl Link {
         arrival: Arrival,
         woke: bool,
         reader: u64,
-        now: &mut Instant,
+        now: &mut Moment,
     ) -> bool {
         let Some(inbox) = self.core.subscriber.arrived(self, arrival) else {
             return false;
@@ -97,8 +97,8 @@ impl Link {
             inbox.run_one(runtime)
         };
         drop(permit);
-        let ended = Instant::now();
-        function.ran_for(ended.duration_since(*now));
+        let ended = Moment::now();
+        function.ran_for(ended.since(*now));
         *now = ended;
         goes_on
     }
@@ -170,13 +170,13 @@ impl State {
 
 /// The answer to a call of what is not registered.
 pub(crate) fn missing(there: Vec<String>, tag: &str) -> Answer {
-    Answer::Error(ErrorBody {
+    Answer::Error(Box::new(ErrorBody {
         code: ErrorCode::NoSuchConnection,
         kind: "NoSuchConnection".into(),
         message: format!("no function is registered here as {tag:?}"),
         traceback: String::new(),
         names: there,
-    })
+    }))
 }
 
 /// A panic in a function is its failure, not its peer's.
