@@ -90,6 +90,8 @@ struct State {
     out: Transmit,
     /// Some thread is writing `out`, which is not here meanwhile; it will take along what is added.
     writing: bool,
+    /// Several calls were in flight when one of them ended last: whoever waited for them may go on together.
+    crowd: bool,
     /// The keeper was told to write and has not begun; it will take along what is added.
     told: bool,
     /// The socket took no more; the keeper goes on when it does.
@@ -179,7 +181,7 @@ impl Link {
                     }
                     // A call on its own is written at once. Where others are in flight and this is a task among tasks,
                     // the keeper writes for all that are ready to run now: one system call for many calls.
-                    if state.session.in_flight() <= 1 {
+                    if !state.crowd && state.session.in_flight() <= 1 {
                         self.flush_from(state);
                     } else if !state.told {
                         if runtime::current().is_none() {

@@ -127,6 +127,7 @@ async fn greet(
             out,
             writing: false,
             told: false,
+            crowd: false,
             full: false,
             broken: false,
             drained: false,

@@ -177,7 +177,11 @@ impl Link {
         if let Some((id, answer)) = untold.answer.take() {
             state.answer(id, answer);
         }
+        let in_flight = state.session.in_flight();
         let event = state.receive(input, untold);
+        if untold.count > 0 {
+            state.crowd = in_flight > 1;
+        }
         match event {
             Ok(None) if !untold.is_full() => untold.woke |= self.flush_from(state),
             Ok(Some(Event::Goodbye { .. })) => self.takes_no_more(),
