@@ -286,8 +286,7 @@ impl RawCall {
 
     /// Sends the call on `link`. An error is the call's end.
     fn send(&mut self, link: Arc<Link>, cx: &Context<'_>) -> Result<CallState, CallError> {
-        let time_left = self.time_left();
-        if time_left.is_some_and(|left| left.is_zero()) {
+        if self.time_left().is_some_and(|left| left.is_zero()) {
             return Err(self.timed_out());
         }
         let slot = Arc::new(Slot::new(cx.waker()));
@@ -296,7 +295,7 @@ impl RawCall {
             Some(bytes) => Payload::Owned(bytes.clone()),
             None => Payload::Borrowed(&self.body),
         };
-        let started = link.start(&self.tag, time_left, payload, &slot, cx.waker());
+        let started = link.start(&self.tag, self.deadline, payload, &slot, cx.waker());
         if let (Some(bytes), Started::Blocked | Started::Gone) = (large, &started) {
             // Nobody else has it: the refused call gave its own up.
             self.body = bytes.into();

@@ -29,7 +29,7 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use net_proto::limits::MAX_BODY;
 use net_proto::links::Carrier;
@@ -158,11 +158,12 @@ impl Link {
     pub(crate) fn start(
         self: &Arc<Self>,
         tag: &str,
-        time_left: Option<Duration>,
+        deadline: Option<Instant>,
         body: Payload<'_>,
         slot: &Arc<Slot>,
         waker: &Waker,
     ) -> Started {
+        let time_left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let id = {
             let mut state = self.state();
             if self.is_closed() || state.broken {
@@ -174,7 +175,7 @@ impl Link {
                 metadata: &[],
                 body,
             };
-            match state.session.call(Instant::now(), call, Arc::clone(slot)) {
+            match state.session.call_until(deadline, call, Arc::clone(slot)) {
                 Ok(id) => {
                     if time_left.is_some() {
                         self.arm(&state);

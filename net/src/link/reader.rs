@@ -194,7 +194,8 @@ impl Link {
     fn poll_read(self: &Arc<Self>, number: u64, cx: &mut Context<'_>) -> Poll<()> {
         let mut untold = Untold::default();
         // Read off the clock when it is first needed, and after what takes time: that is a good part of a small call.
-        let mut now = None;
+        let (mut read_at, mut now) = (None, None);
+        let moment = |read_at: Option<Instant>| read_at.map_or_else(Moment::now, Moment::from);
         let mut flushed = None;
         loop {
             let mut input = self.input();
@@ -229,7 +230,7 @@ impl Link {
                     if call.time_left.is_some() {
                         self.arm(&self.state());
                     }
-                    let now = now.get_or_insert_with(Moment::now);
+                    let now = now.get_or_insert_with(|| moment(read_at));
                     let last = *flushed.get_or_insert(*now);
                     self.serve(call, connection, number, &mut untold, now);
                     if now.since(last) > ANSWERS_WAIT {
@@ -241,7 +242,7 @@ impl Link {
                 Ok(Some(Event::Arrived(arrival))) => {
                     drop(input);
                     untold.wake();
-                    let now = now.get_or_insert_with(Moment::now);
+                    let now = now.get_or_insert_with(|| moment(read_at));
                     untold.woke |= self.deliver(arrival, untold.woke, number, now);
                 }
                 Ok(Some(event)) => {
@@ -263,7 +264,7 @@ impl Link {
                     let read = read.poll_read(cx, buf);
                     if read.is_ready() {
                         input.read_at = Instant::now();
-                        now = Some(Moment::from(input.read_at));
+                        (read_at, now) = (Some(input.read_at), None);
                     }
                     drop(input);
                     untold.wake();

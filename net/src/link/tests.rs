@@ -171,7 +171,8 @@ async fn a_link_that_closes_loses_the_calls_on_it(sockets: (Socket, Socket)) {
 }
 
 fn start(link: &Arc<Link>, tag: &str, time: Option<Duration>, slot: &Arc<Slot>) -> Started {
-    link.start(tag, time, Payload::Borrowed(&[0x80]), slot, Waker::noop())
+    let deadline = time.map(|time| Instant::now() + time);
+    link.start(tag, deadline, Payload::Borrowed(&[0x80]), slot, Waker::noop())
 }
 
 pub(super) async fn until(mut condition: impl FnMut() -> bool) {
