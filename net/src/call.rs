@@ -114,7 +114,7 @@ impl<T: DeserializeOwned> Future for Call<T> {
         Poll::Ready(match answer {
             Ok(Answer::Value(bytes)) => value::decode_result(&bytes).map_err(CallError::from),
             Ok(Answer::Flag(name)) => Flag::from(name).handle(&raw.tag, &raw.remote),
-            Ok(Answer::Error(body)) => flag::instead_of(raw.error(body), &raw.tag, &raw.remote),
+            Ok(Answer::Error(body)) => flag::instead_of(raw.error(*body), &raw.tag, &raw.remote),
             Err(error) => flag::instead_of(error, &raw.tag, &raw.remote),
         })
     }
@@ -183,8 +183,7 @@ impl RawCall {
 
     /// The error that an error frame is to its caller.
     #[must_use]
-    pub fn error(&self, body: Box<ErrorBody>) -> CallError {
-        let body = *body;
+    pub fn error(&self, body: ErrorBody) -> CallError {
         let peer = self.remote.to_string();
         match body.code {
             ErrorCode::NoSuchConnection => CallError::NoSuchConnection {

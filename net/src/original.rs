@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use net_proto::Address;
 use net_proto::original::{
     self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request, RequestReader,
 };
-use net_proto::Address;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 

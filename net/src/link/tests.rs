@@ -172,7 +172,13 @@ async fn a_link_that_closes_loses_the_calls_on_it(sockets: (Socket, Socket)) {
 
 fn start(link: &Arc<Link>, tag: &str, time: Option<Duration>, slot: &Arc<Slot>) -> Started {
     let deadline = time.map(|time| Instant::now() + time);
-    link.start(tag, deadline, Payload::Borrowed(&[0x80]), slot, Waker::noop())
+    link.start(
+        tag,
+        deadline,
+        Payload::Borrowed(&[0x80]),
+        slot,
+        Waker::noop(),
+    )
 }
 
 pub(super) async fn until(mut condition: impl FnMut() -> bool) {
@@ -426,7 +432,9 @@ mod between_peers {
             let mut state = link.state();
             std::thread::sleep(2 * time);
             for slot in state.session.close() {
-                slot.finish(Finished::Lost).map(Waker::wake);
+                if let Some(waker) = slot.finish(Finished::Lost) {
+                    waker.wake();
+                }
             }
         }
         let error = call.await.unwrap().unwrap_err();

@@ -65,9 +65,17 @@ pub(super) struct Watched {
 impl Watched {
     pub(super) fn enter(link: &Arc<Link>, reader: u64, now: Moment) -> Self {
         KEPT.with_borrow_mut(|kept| {
-            let Kept { watch, post, link: on } = kept.get_or_insert_with(|| {
+            let Kept {
+                watch,
+                post,
+                link: on,
+            } = kept.get_or_insert_with(|| {
                 let watch = process_watch();
-                Kept { watch, post: watch.new_post(), link: ptr::null() }
+                Kept {
+                    watch,
+                    post: watch.new_post(),
+                    link: ptr::null(),
+                }
             });
             if *on != Arc::as_ptr(link) {
                 *on = Arc::as_ptr(link);
