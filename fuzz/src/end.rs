@@ -247,7 +247,7 @@ impl End {
         match event {
             Event::Connected { hello, version } => {
                 assert_eq!(version, 1);
-                assert!(self.hello.replace(hello).is_none(), "HELLO is said once");
+                assert!(self.hello.replace(*hello).is_none(), "HELLO is said once");
             }
             Event::Call(call) => {
                 assert!(call.body.len() as u64 <= self.limits.max_value.max(MAX_PAYLOAD as u64));

@@ -85,7 +85,7 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<(), Failure> {
         )),
         Ok(Answer::Error(error)) => {
             let bad_arguments = error.code == ErrorCode::BadArguments;
-            let failure = Failure::of_call(call.error(error), &handle());
+            let failure = Failure::of_call(call.error(*error), &handle());
             Err(match bad_arguments {
                 true => failure.hint(format!("`app-net info {}` shows what it takes", handle())),
                 false => failure,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{Place, answer_value, nobody, original_peer};
 use net::value::{Bytes, Complex};
-use net::{Answer, ErrorBody, ErrorCode, Value};
+use net::{Answer, ErrorCode, Value};
 use serde_json::json;
 
 /// How long a function here takes at the most that is never to end by itself.
@@ -248,15 +248,7 @@ fn a_busy_or_refusing_peer_did_not_run_it() {
     let place = Place::new();
     let peer = place.peer("one");
     for (tag, code) in [("busy", ErrorCode::Busy), ("refuse", ErrorCode::Refused)] {
-        peer.offer(tag, move |_| {
-            Answer::Error(ErrorBody {
-                code,
-                kind: String::new(),
-                message: "not today".into(),
-                traceback: String::new(),
-                names: Vec::new(),
-            })
-        });
+        peer.offer(tag, move |_| Answer::refused(code, "", "not today"));
     }
     place
         .run(&["call", "busy"])

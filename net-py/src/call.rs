@@ -55,7 +55,7 @@ impl Future for Made {
         Poll::Ready(match ready!(Pin::new(&mut self.0).poll(cx))? {
             Answer::Value(body) => Ok(body.into_bytes()),
             Answer::Flag(name) => Err(CallError::Flag { name }),
-            Answer::Error(body) => Err(self.0.error(body)),
+            Answer::Error(body) => Err(self.0.error(*body)),
         })
     }
 }

@@ -115,7 +115,7 @@ impl<T: DeserializeOwned> Future for Call<T> {
                 value::decode_result(&body.into_bytes()).map_err(CallError::from)
             }
             Ok(Answer::Flag(name)) => Flag::from(name).handle(&raw.tag, &raw.remote),
-            Ok(Answer::Error(body)) => flag::instead_of(raw.error(body), &raw.tag, &raw.remote),
+            Ok(Answer::Error(body)) => flag::instead_of(raw.error(*body), &raw.tag, &raw.remote),
             Err(error) => flag::instead_of(error, &raw.tag, &raw.remote),
         })
     }
@@ -292,18 +292,15 @@ impl RawCall {
 
     /// Sends the call on `link`. An error is the call's end.
     fn send(&mut self, link: Arc<Link>, cx: &Context<'_>) -> Result<CallState, CallError> {
-        let time_left = self.time_left();
-        if time_left.is_some_and(|left| left.is_zero()) {
+        if self.time_left().is_some_and(|left| left.is_zero()) {
             return Err(self.timed_out());
         }
-        let slot = Arc::new(Slot::new());
-        // The caller's waker is in the slot before the answer can be.
-        let _ = slot.poll(cx);
+        let slot = Arc::new(Slot::new(cx.waker()));
         let payload = match (&self.large, self.body.as_slice()) {
             (None, Some(small)) => Payload::Borrowed(small),
             (large, _) => large.clone().unwrap_or_default().into(),
         };
-        match link.start(&self.tag, time_left, payload, &slot, cx.waker()) {
+        match link.start(&self.tag, self.deadline, payload, &slot, cx.waker()) {
             Started::Sent(id) => {
                 self.large = None;
                 tracing::debug!(tag = %self.tag, peer = %self.remote, "call sent");

@@ -31,7 +31,7 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use net_proto::limits::MAX_BODY;
 use net_proto::links::Carrier;
@@ -79,6 +79,9 @@ pub(crate) struct Link {
     running: Mutex<HashMap<CallId, AbortHandle>>,
     /// Wakes the keeper: there is something to write, or an earlier timer.
     keeper: Notify,
+    /// Whether new calls may go over it: what the state says, where each call can see it without the lock. A call that
+    /// comes too early to see it is refused by the session.
+    open: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -89,6 +92,10 @@ struct State {
     out: Transmit,
     /// Some thread is writing `out`, which is not here meanwhile; it will take along what is added.
     writing: bool,
+    /// Several calls were in flight when one of them ended last: whoever waited for them may go on together.
+    crowd: bool,
+    /// The keeper was told to write and has not begun; it will take along what is added.
+    told: bool,
     /// The socket took no more; the keeper goes on when it does.
     full: bool,
     /// A write has failed. Answers that arrived before may still be unread, so it is the reader that ends the link.
@@ -136,11 +143,7 @@ impl Link {
 
     /// Whether new calls may go over it.
     pub(crate) fn is_open(&self) -> bool {
-        if self.is_closed() {
-            return false;
-        }
-        let state = self.state();
-        !state.broken && state.session.is_connected() && !state.session.is_draining()
+        self.open.load(Ordering::Acquire)
     }
 
     /// The descriptor of its socket.
@@ -157,12 +160,13 @@ impl Link {
     pub(crate) fn start(
         self: &Arc<Self>,
         tag: &str,
-        time_left: Option<Duration>,
+        deadline: Option<Instant>,
         body: Payload<'_>,
         slot: &Arc<Slot>,
         waker: &Waker,
     ) -> Started {
-        let alone = {
+        let time_left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let id = {
             let mut state = self.state();
             if self.is_closed() || state.broken {
                 return Started::Gone;
@@ -173,12 +177,25 @@ impl Link {
                 metadata: &[],
                 body,
             };
-            match state.session.call(Instant::now(), call, Arc::clone(slot)) {
+            match state.session.call_until(deadline, call, Arc::clone(slot)) {
                 Ok(id) => {
                     if time_left.is_some() {
                         self.arm(&state);
                     }
-                    (id, state.session.in_flight() <= 1)
+                    // A call on its own is written at once. Where others are in flight and this is a task among tasks,
+                    // the keeper writes for all that are ready to run now: one system call for many calls.
+                    if !state.crowd && state.session.in_flight() <= 1 {
+                        self.flush_from(state);
+                    } else if !state.told {
+                        if runtime::current().is_none() {
+                            self.flush_from(state);
+                        } else {
+                            state.told = true;
+                            drop(state);
+                            self.keeper.notify_one();
+                        }
+                    }
+                    id
                 }
                 Err(refused) => {
                     return match refused.why {
@@ -191,27 +208,25 @@ impl Link {
                             {
                                 state.waiting.push(waker.clone());
                             }
-                            drop(state);
-                            self.flush();
+                            self.flush_from(state);
                             Started::Blocked
                         }
                         WhyRefused::ServesNone => Started::ServesNone,
                         WhyRefused::TooLarge { size, limit } => Started::TooLarge { size, limit },
                         WhyRefused::TagTooLong { .. } => Started::BadTag,
-                        _ => Started::Gone,
+                        _ => {
+                            self.takes_no_more();
+                            Started::Gone
+                        }
                     };
                 }
             }
         };
-        let (id, alone) = alone;
-        // A call on its own is written at once. Where others are in flight and this is a task among tasks, the keeper
-        // writes for all that are ready to run now: one system call for many calls.
-        if alone || runtime::current().is_none() {
-            self.flush();
-        } else {
-            self.keeper.notify_one();
-        }
         Started::Sent(id)
+    }
+
+    fn takes_no_more(&self) {
+        self.open.store(false, Ordering::Release);
     }
 
     /// Sees to it that the keeper wakes in time for a timer that is new.
@@ -242,6 +257,7 @@ impl Link {
 
     /// Takes no more calls, lets those in flight end, then closes. The other side is told why.
     pub(crate) fn drain(self: &Arc<Self>, reason: &str) {
+        self.takes_no_more();
         self.state().session.goodbye(reason);
         self.flush();
     }
@@ -251,6 +267,7 @@ impl Link {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.takes_no_more();
         tracing::debug!(peer = %self.hello.name, address = %self.address, why, "link closed");
         let (slots, waiting, publishing) = {
             let mut state = self.state();
@@ -264,7 +281,9 @@ impl Link {
         self.core.publisher.lost(self);
         self.core.subscriber.lost(self);
         for slot in slots {
-            slot.finish(Finished::Lost);
+            if let Some(waker) = slot.finish(Finished::Lost) {
+                waker.wake();
+            }
         }
         waiting.into_iter().for_each(Waker::wake);
         publishing.into_iter().for_each(Waits::wake);
@@ -280,7 +299,11 @@ impl Link {
     /// Writes what is there to be written, unless another thread is at it or the socket is full. Says
     /// whether the keeper was woken for the rest.
     fn flush(self: &Arc<Self>) -> bool {
-        let mut state = self.state();
+        self.flush_from(self.state())
+    }
+
+    /// As [`flush`](Self::flush), by who has the lock already.
+    fn flush_from<'a>(self: &'a Arc<Self>, mut state: MutexGuard<'a, State>) -> bool {
         if state.writing || state.full || state.broken {
             return false;
         }
@@ -299,9 +322,13 @@ impl Link {
                 session.transmit(out);
             }
             let mut out = std::mem::take(&mut state.out);
+            let event = state.session.poll();
             // Without the lock: others go on adding calls while this thread is in the kernel.
             drop(state);
-            self.handle_events();
+            if let Some(event) = event {
+                self.on_event(event);
+                self.handle_events();
+            }
             let written = self.write_out(&mut out);
             state = self.state();
             state.out = out;
@@ -329,6 +356,7 @@ impl Link {
     /// Nothing can be written any more: lets the reader take in what has arrived and then end the link.
     fn break_off(&self, error: &io::Error) {
         tracing::debug!(peer = %self.hello.name, address = %self.address, %error, "cannot write");
+        self.takes_no_more();
         self.state().broken = true;
         self.write.shutdown();
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use net_proto::Address;
 use net_proto::original::{
     self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request, RequestReader,
 };
-use net_proto::{Address, ErrorBody, ErrorCode};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -237,13 +237,7 @@ pub(crate) async fn ask(
         Ok(original::Answer::Flag(name)) => Ok(Answer::Flag(name)),
         Ok(original::Answer::Error { traceback }) => {
             let (kind, message) = original::error_kind(&traceback);
-            Ok(Answer::Error(ErrorBody {
-                code: ErrorCode::Remote,
-                kind,
-                message,
-                traceback,
-                names: Vec::new(),
-            }))
+            Ok(Answer::failed(kind, message, traceback))
         }
         // An original that dies in the middle of a call closes without a word.
         Err(OriginalError::Empty) => Err(CallError::Lost {

@@ -195,7 +195,7 @@ pub enum Answer {
     /// A flag, a reserved response, by name.
     Flag(String),
     /// A failure.
-    Error(ErrorBody),
+    Error(Box<ErrorBody>),
 }
 
 impl Answer {
@@ -206,25 +206,25 @@ impl Answer {
         message: impl Into<String>,
         traceback: impl Into<String>,
     ) -> Self {
-        Self::Error(ErrorBody {
+        Self::Error(Box::new(ErrorBody {
             code: ErrorCode::Remote,
             kind: kind.into(),
             message: message.into(),
             traceback: traceback.into(),
             names: Vec::new(),
-        })
+        }))
     }
 
     /// A failure of the call, not of the function.
     #[must_use]
     pub fn refused(code: ErrorCode, kind: &str, message: impl Into<String>) -> Self {
-        Self::Error(ErrorBody {
+        Self::Error(Box::new(ErrorBody {
             code,
             kind: kind.into(),
             message: message.into(),
             traceback: String::new(),
             names: Vec::new(),
-        })
+        }))
     }
 }
 

@@ -35,6 +35,29 @@ impl Numbers {
     }
 }
 
+/// Who writes a call hangs on what was in flight around it: each of these is written by somebody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_are_answered_together_go_on_together_or_alone() {
+    let place = Place::new();
+    let (_a, _b, remote) = pair(&place).await;
+    let rounds = async {
+        for together in (0..300).map(|round| round % 40) {
+            let mut calls = JoinSet::new();
+            for i in 0..together {
+                let remote = remote.clone();
+                calls.spawn(async move { assert_eq!(twice::on(&remote, i).await.unwrap(), 2 * i) });
+            }
+            while let Some(ended) = calls.join_next().await {
+                ended.unwrap();
+            }
+            for i in 0..3 {
+                assert_eq!(twice::on(&remote, i).await.unwrap(), 2 * i);
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, rounds).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_are_cancelled_or_out_of_time_harm_no_others() {
     const CALLS: u64 = 10_000;

@@ -59,11 +59,29 @@ impl<C> Session<C> {
         call: Outgoing<'_>,
         token: C,
     ) -> Result<CallId, CallRefused<C>> {
-        match self.try_call(now, call) {
-            Ok((id, is_timed)) => {
+        let due = call.time_left.and_then(|left| now.checked_add(left));
+        self.call_until(due, call, token)
+    }
+
+    /// As [`call`](Session::call), by who knows already at what time the time left is over; none is for ever. Most calls have no
+    /// deadline, and to look at the clock is a good part of a small one.
+    ///
+    /// # Errors
+    /// As [`call`](Session::call).
+    pub fn call_until(
+        &mut self,
+        due: Option<Instant>,
+        call: Outgoing<'_>,
+        token: C,
+    ) -> Result<CallId, CallRefused<C>> {
+        match self.try_call(call) {
+            Ok(id) => {
+                if let Some(due) = due {
+                    self.add_deadline(due, id);
+                }
                 let call = OwnCall {
                     token,
-                    is_timed,
+                    is_timed: due.is_some(),
                     arriving: None,
                 };
                 self.own_calls.insert(id, call);
@@ -73,8 +91,8 @@ impl<C> Session<C> {
         }
     }
 
-    /// Sends the call, if it can be sent. Gives its id, and whether it has a deadline.
-    fn try_call(&mut self, now: Instant, call: Outgoing<'_>) -> Result<(CallId, bool), WhyRefused> {
+    /// Sends the call, if it can be sent.
+    fn try_call(&mut self, call: Outgoing<'_>) -> Result<CallId, WhyRefused> {
         let peer = self.peer().ok_or(WhyRefused::NotConnected)?;
         if self.drain.is_draining() {
             return Err(WhyRefused::Draining);
@@ -118,11 +136,7 @@ impl<C> Session<C> {
             let window = SendWindow::new(peer.stream_window);
             self.leaving.add(id, call.body.into_pieces(), window);
         }
-        let due = call.time_left.and_then(|left| now.checked_add(left));
-        if let Some(due) = due {
-            self.add_deadline(due, id);
-        }
-        Ok((id, due.is_some()))
+        Ok(id)
     }
 
     fn block(&mut self, need: Blocked) {

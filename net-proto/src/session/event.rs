@@ -103,7 +103,7 @@ pub enum Event<C> {
     /// The other side has introduced itself. Calls can be made.
     Connected {
         /// What it says of itself.
-        hello: Hello,
+        hello: Box<Hello>,
         /// The protocol version both speak.
         version: u8,
     },
@@ -159,7 +159,7 @@ pub enum Outcome {
     /// With a flag.
     Flag(String),
     /// With an error from the other side.
-    Error(ErrorBody),
+    Error(Box<ErrorBody>),
     /// Its time ran out.
     TimedOut,
     /// The value is larger than this side takes.

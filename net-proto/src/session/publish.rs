@@ -231,9 +231,6 @@ impl Publishing {
 
     /// Those that were waited for and have room now, or are gone.
     fn take_roomy(&mut self, most: u64) -> Vec<CallId> {
-        if self.awaited.is_empty() {
-            return Vec::new();
-        }
         let awaited = std::mem::take(&mut self.awaited);
         let (roomy, full) = awaited.into_iter().partition(|id| {
             let interest = self.interests.get(id);
@@ -445,6 +442,10 @@ impl<C> Session<C> {
     }
 
     fn offer_queue_room(&mut self) {
+        // Asked after each call, and nobody waits nearly always.
+        if self.publishing.awaited.is_empty() {
+            return;
+        }
         let roomy = self.publishing.take_roomy(self.limits.max_queued);
         let events = roomy.into_iter().map(Event::QueueRoom);
         self.events.extend(events);

@@ -222,14 +222,14 @@ impl<C> Session<C> {
     ) -> Result<(), ProtocolError> {
         let stream = header.stream;
         match frame {
-            Frame::Hello(hello) => self.on_hello(now, *hello)?,
+            Frame::Hello(hello) => self.on_hello(now, hello)?,
             Frame::Call(head, body) => self.on_call(now, stream, head, body)?,
             Frame::Reply(body) => self.on_reply(stream, body)?,
             Frame::Flag(name) => self.on_answer(kind, stream, Outcome::Flag(name))?,
             Frame::Error(error) if self.own_interests.contains_key(&stream) => {
                 self.on_interest_end(stream, Some(*error));
             }
-            Frame::Error(error) => self.on_answer(kind, stream, Outcome::Error(*error))?,
+            Frame::Error(error) => self.on_answer(kind, stream, Outcome::Error(error))?,
             Frame::End => {
                 self.check_own(kind, stream)?;
                 self.on_interest_end(stream, None);
@@ -252,7 +252,7 @@ impl<C> Session<C> {
         Ok(())
     }
 
-    fn on_hello(&mut self, now: Instant, hello: Hello) -> Result<(), Misbehaviour> {
+    fn on_hello(&mut self, now: Instant, hello: Box<Hello>) -> Result<(), Misbehaviour> {
         let Stage::AwaitingHello { version } = self.stage else {
             return Err(Misbehaviour::SecondHello);
         };

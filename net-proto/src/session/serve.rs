@@ -1,5 +1,6 @@
 //! The calls of the other side: taking them in, answering, their cancelling and deadline. Our own are in `calls`.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -124,11 +125,15 @@ impl<C> Session<C> {
 
     /// Ends the running of a call, if it runs. It is out of the table then: whoever sends the answer puts it back if need be.
     fn take_running(&mut self, id: CallId) -> bool {
-        if !self.is_wanted(id) {
-            return false;
+        match self.peer_calls.entry(id) {
+            Entry::Occupied(call) if call.get().is_running() => {
+                if call.remove().is_timed {
+                    self.end_deadline();
+                }
+                true
+            }
+            _ => false,
         }
-        self.end_peer(id);
-        true
     }
 
     /// Sends the answer of a call that is not in the table, or lets it wait for credit.

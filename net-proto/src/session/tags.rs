@@ -44,6 +44,8 @@ impl Used {
 pub(super) struct SentTags {
     numbers: HashMap<Box<str>, u32, RandomState>,
     used: Used,
+    /// The last that has a number, and that: to compare the next with it, as nearly always the same, costs less than a hash.
+    last: (String, u32),
 }
 
 /// How a tag is to be sent.
@@ -55,6 +57,11 @@ pub(super) struct TagUse {
 
 impl SentTags {
     pub(super) fn plan(&self, tag: &str) -> TagUse {
+        let (last, number) = &self.last;
+        if *number != 0 && last == tag {
+            let (number, in_full) = (*number, false);
+            return TagUse { number, in_full };
+        }
         match self.numbers.get(tag) {
             Some(&number) => TagUse {
                 number,
@@ -77,6 +84,11 @@ impl SentTags {
         if tag_use.in_full && tag_use.number != 0 {
             self.numbers.insert(tag.into(), tag_use.number);
             self.used.add(tag);
+        }
+        let (last, number) = &mut self.last;
+        if tag_use.number != 0 && *number != tag_use.number {
+            tag.clone_into(last);
+            *number = tag_use.number;
         }
     }
 }

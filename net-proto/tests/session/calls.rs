@@ -175,7 +175,7 @@ fn a_call_can_end_in_an_error_with_all_its_parts() {
     let call = pair.acceptor.expect_call();
     pair.acceptor.session.error(call.id, &error);
     pair.flow();
-    assert_eq!(pair.dialer.expect_end(1), Outcome::Error(error));
+    assert_eq!(pair.dialer.expect_end(1), Outcome::Error(Box::new(error)));
 }
 
 #[test]

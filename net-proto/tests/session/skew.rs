@@ -153,7 +153,7 @@ fn hello(entries: &[Entry]) -> Result<Hello, ProtocolError> {
     pair.dialer.receive(pair.now, &bytes);
     match (pair.dialer.failed, pair.dialer.events.pop_front()) {
         (Some(error), _) => Err(error),
-        (None, Some(Event::Connected { hello, .. })) => Ok(hello),
+        (None, Some(Event::Connected { hello, .. })) => Ok(*hello),
         other => panic!("{other:?}"),
     }
 }

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::Interest;
 use tokio::task::AbortHandle;
 
-use super::reader::Input;
+use super::reader::{Input, Untold};
 use super::{Link, Slot, stream};
 
 /// Calls in a row that a thread waits for, alone on the link, before threads read it: to change hands costs as much as a few.
@@ -195,45 +195,47 @@ impl Attendance {
     /// is something to run, or the time is over, or a signal came, whose handler may want the link.
     pub(crate) fn wait(&self, slot: &Slot, time: Option<Duration>) -> bool {
         let link = &self.link;
-        let mut input = link.input();
+        let mut untold = Untold::default();
         loop {
-            match link.receive(&mut input) {
+            let mut input = link.input();
+            let taken = link.take_in(&mut input, &mut untold);
+            let is_full = untold.is_full();
+            let (event, is_call) = match taken {
                 Ok(Some(Event::Call(call))) => {
                     input.next = Some(call);
-                    return false;
+                    (Ok(None), true)
                 }
-                Ok(Some(event)) => {
-                    drop(input);
-                    link.on_event(event);
-                    input = link.input();
-                }
+                other => (other, false),
+            };
+            drop(input);
+            untold.wake();
+            match event {
+                Ok(None) if is_call => return false,
+                Ok(None) if is_full => {}
+                Ok(None) if slot.has_ended() => return true,
                 Ok(None) => {
-                    link.flush();
-                    if slot.has_ended() {
-                        return true;
-                    }
-                    drop(input);
-                    if !matches!(wait(&self.socket, time), Ok(true)) {
+                    if !matches!(wait(&self.socket, time), Ok(true)) || !self.read() {
                         return false;
                     }
-                    input = link.input();
-                    match input.try_read() {
-                        Err(error) if is_nothing(&error) => {}
-                        read => {
-                            input.read_at = Instant::now();
-                            drop(input);
-                            if !link.goes_on(read) {
-                                return false;
-                            }
-                            input = link.input();
-                        }
-                    }
                 }
+                Ok(Some(event)) => link.on_event(event),
                 Err(error) => {
-                    drop(input);
                     link.end_badly(&error);
                     return false;
                 }
+            }
+        }
+    }
+
+    /// Reads what is there. False where that was the link's last read.
+    fn read(&self) -> bool {
+        let mut input = self.link.input();
+        match input.try_read() {
+            Err(error) if is_nothing(&error) => true,
+            read => {
+                input.read_at = Instant::now();
+                drop(input);
+                self.link.goes_on(read)
             }
         }
     }

@@ -93,7 +93,7 @@ async fn greet(
             return Err(LinkError::Foreign(read.freeze()));
         }
         match session.receive(Instant::now(), &mut read) {
-            Ok(Some(Event::Connected { hello, .. })) => break hello,
+            Ok(Some(Event::Connected { hello, .. })) => break *hello,
             Ok(Some(_)) => continue,
             Ok(None) => {}
             Err(error) => {
@@ -126,6 +126,8 @@ async fn greet(
             session,
             out,
             writing: false,
+            told: false,
+            crowd: false,
             full: false,
             broken: false,
             drained: false,
@@ -138,6 +140,7 @@ async fn greet(
         reader_task: Mutex::default(),
         running: Mutex::new(HashMap::new()),
         keeper: Notify::new(),
+        open: AtomicBool::new(true),
         closed: AtomicBool::new(false),
     }))
 }

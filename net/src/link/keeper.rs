@@ -59,7 +59,9 @@ impl Link {
                 () = self.keeper.notified() => {
                     // After all that is ready to run now, so that what it has to send goes out in the same write.
                     step_back().await;
-                    self.flush();
+                    let mut state = self.state();
+                    state.told = false;
+                    self.flush_from(state);
                 }
                 result = self.write.writable(), if full => {
                     self.state().full = false;

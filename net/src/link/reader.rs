@@ -8,19 +8,20 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
-use net_proto::{Event, Incoming, Lent, ProtocolError, Tag};
+use net_proto::{CallId, Event, Incoming, Lent, ProtocolError, Session, Tag};
 
 #[cfg(target_os = "linux")]
 use super::attend::Hands;
 #[cfg(target_os = "linux")]
 use super::pages;
 use super::socket::ReadHalf;
-use super::{Finished, Link, Slot};
-use crate::registry::{Registered, Registry};
+use super::watch::Moment;
+use super::{Finished, Link, Slot, State};
+use crate::registry::{Answer, Registered, Registry};
 
 /// What one read can take in: a full frame of the largest chunk, or some thousand small calls.
 const READ_SIZE: usize = 64 * 1024;
@@ -31,6 +32,10 @@ const HEADS: usize = 4 * 1024;
 const READ_LEAST: usize = 8 * 1024;
 /// How long answers may lie before they are written while more calls of the same read are run.
 const ANSWERS_WAIT: Duration = Duration::from_micros(50);
+
+/// Callers that are woken together: so many that the lock for all of them costs little for each, and that it is not kept
+/// for long.
+const WOKEN: usize = 8;
 
 /// Whether a peer broke the protocol since the process began: the first is logged as a warning, the rest for the curious only,
 /// since whoever may say HELLO could fill the log.
@@ -58,6 +63,33 @@ pub(super) struct Input {
     pub(super) alone: u32,
 }
 
+/// What a reader has under way between its locks: found under one and told without, or the other way round.
+#[derive(Default)]
+pub(super) struct Untold {
+    /// The callers of calls that have ended.
+    ended: [Option<Waker>; WOKEN],
+    count: usize,
+    /// The answer of the call that was run last.
+    pub(super) answer: Option<(CallId, Answer)>,
+    /// Tasks were made ready that may wait on this very thread: they go before a function that may block it.
+    pub(super) woke: bool,
+}
+
+impl Untold {
+    /// Whether the callers are to be woken before there can be more.
+    pub(super) fn is_full(&self) -> bool {
+        self.count == WOKEN
+    }
+
+    /// Wakes the callers. Without any lock: what a waker does is the program's.
+    pub(super) fn wake(&mut self) {
+        self.woke |= self.count > 0;
+        let ended = self.ended[..self.count].iter_mut();
+        self.count = 0;
+        ended.filter_map(Option::take).for_each(Waker::wake);
+    }
+}
+
 impl Input {
     pub(super) fn new(read: Box<dyn ReadHalf>, buf: BytesMut) -> Self {
         Self {
@@ -74,6 +106,27 @@ impl Input {
             #[cfg(target_os = "linux")]
             alone: 0,
         }
+    }
+
+    /// Has the body that what is read next belongs to, if there is one.
+    fn borrow(&mut self, session: &mut Session<Arc<Slot>>) {
+        self.lent = session.lend(&self.buf);
+        #[cfg(target_os = "linux")]
+        if let Some(lent) = &mut self.lent
+            && lent.total() >= pages::LARGE
+            && let Some(room) = lent.new_room()
+        {
+            pages::advise(room);
+        }
+    }
+
+    fn give_back(&mut self, session: &mut Session<Arc<Slot>>) -> Result<(), ProtocolError> {
+        self.most = READ_SIZE;
+        if let Some(lent) = self.lent.take() {
+            session.give_back(self.read_at, lent)?;
+            self.most = HEADS;
+        }
+        Ok(())
     }
 
     /// Reads what is there, to where it belongs.
@@ -164,39 +217,37 @@ impl Link {
         self.input.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What has come, up to the next event. `None`: what is read next is then read to where it belongs.
-    pub(super) fn receive(
-        &self,
+    /// Takes in what was read, up to the next event that is not the end of a call of ours. None: either all of it, and what
+    /// there is to be written was written, or callers are [to be woken](Untold::is_full) first.
+    pub(super) fn take_in(
+        self: &Arc<Self>,
         input: &mut Input,
+        untold: &mut Untold,
     ) -> Result<Option<Event<Arc<Slot>>>, ProtocolError> {
-        let now = input.read_at;
-        let session = &mut self.state().session;
-        input.most = READ_SIZE;
-        if let Some(lent) = input.lent.take() {
-            session.give_back(now, lent)?;
-            input.most = HEADS;
+        let mut state = self.state();
+        if let Some((id, answer)) = untold.answer.take() {
+            state.answer(id, answer);
         }
-        let event = session.receive(now, &mut input.buf)?;
-        if event.is_none() {
-            input.lent = session.lend(&input.buf);
-            #[cfg(target_os = "linux")]
-            if let Some(lent) = &mut input.lent
-                && lent.total() >= pages::LARGE
-                && let Some(room) = lent.new_room()
-            {
-                pages::advise(room);
-            }
+        let in_flight = state.session.in_flight();
+        let event = state.receive(input, untold);
+        if untold.count > 0 {
+            state.crowd = in_flight > 1;
         }
-        Ok(event)
+        match event {
+            Ok(None) if !untold.is_full() => untold.woke |= self.flush_from(state),
+            Ok(Some(Event::Goodbye { .. })) => self.takes_no_more(),
+            _ => {}
+        }
+        event
     }
 
     /// Reads and handles until there is nothing more to read. Ready when this reader's work is over.
     fn poll_read(self: &Arc<Self>, number: u64, cx: &mut Context<'_>) -> Poll<()> {
+        let mut untold = Untold::default();
         // Read off the clock when it is first needed, and after what takes time: that is a good part of a small call.
-        let mut now = None;
+        let (mut read_at, mut now) = (None, None);
+        let moment = |read_at: Option<Instant>| read_at.map_or_else(Moment::now, Moment::from);
         let mut flushed = None;
-        // Tasks that this poll has made ready may wait on this very thread: they go before a function that may block it.
-        let mut woke = false;
         loop {
             let mut input = self.input();
             if self.is_closed() {
@@ -205,18 +256,23 @@ impl Link {
             }
             if self.reader.load(Ordering::Acquire) != number {
                 drop(input);
+                self.put_answer(&mut untold);
                 self.flush();
                 return Poll::Ready(());
             }
             let event = match input.next.take() {
-                Some(call) => Ok(Some(Event::Call(call))),
-                None => self.receive(&mut input),
+                Some(call) => {
+                    self.put_answer(&mut untold);
+                    Ok(Some(Event::Call(call)))
+                }
+                None => self.take_in(&mut input, &mut untold),
             };
             match event {
                 Ok(Some(Event::Call(call))) => {
-                    if woke {
+                    if untold.woke || untold.count > 0 {
                         input.next = Some(call);
                         drop(input);
+                        untold.wake();
                         self.flush();
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
@@ -226,45 +282,50 @@ impl Link {
                     if call.time_left.is_some() {
                         self.arm(&self.state());
                     }
-                    let now = now.get_or_insert_with(Instant::now);
+                    let now = now.get_or_insert_with(|| moment(read_at));
                     let last = *flushed.get_or_insert(*now);
-                    woke = self.serve(call, connection, number, now);
-                    if now.duration_since(last) > ANSWERS_WAIT {
-                        woke |= self.flush();
+                    self.serve(call, connection, number, &mut untold, now);
+                    if now.since(last) > ANSWERS_WAIT {
+                        self.put_answer(&mut untold);
+                        untold.woke |= self.flush();
                         flushed = Some(*now);
                     }
                 }
                 Ok(Some(Event::Arrived(arrival))) => {
                     drop(input);
-                    let now = now.get_or_insert_with(Instant::now);
-                    woke |= self.deliver(arrival, woke, number, now);
+                    untold.wake();
+                    let now = now.get_or_insert_with(|| moment(read_at));
+                    untold.woke |= self.deliver(arrival, untold.woke, number, now);
                 }
                 Ok(Some(event)) => {
                     drop(input);
-                    woke |= matches!(
+                    untold.wake();
+                    untold.woke |= matches!(
                         event,
-                        Event::Ended { .. }
-                            | Event::Room
-                            | Event::QueueRoom(_)
-                            | Event::Cancelled(_)
+                        Event::Room | Event::QueueRoom(_) | Event::Cancelled(_)
                     );
                     self.on_event(event);
                 }
-                Ok(None) => {
-                    woke |= self.flush();
-                    let read = match input.poll_read(cx) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(read) => read,
-                    };
-                    input.read_at = Instant::now();
-                    now = Some(input.read_at);
+                Ok(None) if untold.is_full() => {
                     drop(input);
+                    untold.wake();
+                }
+                Ok(None) => {
+                    let read = input.poll_read(cx);
+                    if read.is_ready() {
+                        input.read_at = Instant::now();
+                        (read_at, now) = (Some(input.read_at), None);
+                    }
+                    drop(input);
+                    untold.wake();
+                    let read = ready!(read);
                     if !self.goes_on(read) {
                         return Poll::Ready(());
                     }
                 }
                 Err(error) => {
                     drop(input);
+                    untold.wake();
                     self.end_badly(&error);
                     return Poll::Ready(());
                 }
@@ -301,7 +362,11 @@ impl Link {
     /// Handles what is no call.
     pub(super) fn on_event(self: &Arc<Self>, event: Event<Arc<Slot>>) {
         match event {
-            Event::Ended { token, outcome } => token.finish(Finished::Outcome(outcome)),
+            Event::Ended { token, outcome } => {
+                if let Some(waker) = token.finish(Finished::Outcome(outcome)) {
+                    waker.wake();
+                }
+            }
             Event::Cancelled(id) => {
                 let task = self
                     .running
@@ -341,5 +406,32 @@ impl Link {
             // Connected came in the handshake; calls are the reader's.
             Event::Connected { .. } | Event::Call(_) => {}
         }
+    }
+}
+
+impl State {
+    /// What [`Link::take_in`] does with the session.
+    fn receive(
+        &mut self,
+        input: &mut Input,
+        untold: &mut Untold,
+    ) -> Result<Option<Event<Arc<Slot>>>, ProtocolError> {
+        input.give_back(&mut self.session)?;
+        while !untold.is_full() {
+            match self.session.receive(input.read_at, &mut input.buf)? {
+                None => {
+                    input.borrow(&mut self.session);
+                    break;
+                }
+                Some(Event::Ended { token, outcome }) => {
+                    if let Some(waker) = token.finish(Finished::Outcome(outcome)) {
+                        untold.ended[untold.count] = Some(waker);
+                        untold.count += 1;
+                    }
+                }
+                other => return Ok(other),
+            }
+        }
+        Ok(None)
     }
 }

@@ -11,35 +11,31 @@ use std::time::Instant;
 use net_proto::limits::MAX_ERROR_NAMES;
 use net_proto::{Arrival, CallId, ErrorBody, ErrorCode};
 
-use super::Link;
-use super::watch::Watched;
+use super::reader::Untold;
+use super::watch::{Moment, Watched};
+use super::{Link, State};
 use crate::registry::{Answer, Handled, Incoming, Registered};
 use crate::runtime::Permit;
 
 type Later = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 impl Link {
-    /// Runs one call, which began at `now`; sets it to when it ended. Says whether a task was made ready that may wait
-    /// for this thread.
+    /// Runs one call, which began at `now`; sets it to when it ended. An answer that is there by then is left with the reader,
+    /// which puts it in with the next lock that it takes.
     pub(super) fn serve(
         self: &Arc<Self>,
         call: net_proto::Incoming,
         connection: Option<Arc<Registered>>,
         reader: u64,
-        now: &mut Instant,
-    ) -> bool {
+        untold: &mut Untold,
+        now: &mut Moment,
+    ) {
         let id = call.id;
         let Some(connection) = connection else {
-            self.answer(
-                id,
-                missing(
-                    self.core
-                        .registry
-                        .instead_of(&call.tag.name, MAX_ERROR_NAMES),
-                    &call.tag.name,
-                ),
-            );
-            return false;
+            let registry = &self.core.registry;
+            let there = registry.instead_of(&call.tag.name, MAX_ERROR_NAMES);
+            untold.answer = Some((id, missing(there, &call.tag.name)));
+            return;
         };
         tracing::debug!(tag = %call.tag.name, peer = %self.hello.name, "call received");
         let incoming = Incoming {
@@ -50,24 +46,21 @@ impl Link {
         };
         let Some(permit) = self.permit(&connection) else {
             self.run_on_pool(id, connection, incoming);
-            return false;
+            return;
         };
         let handled = {
             let _watched = Watched::enter(self, reader, *now);
             caught_here(|| connection.handler.call(incoming))
         };
         drop(permit);
-        let ended = Instant::now();
-        connection.ran_for(ended.duration_since(*now));
+        let ended = Moment::now();
+        connection.ran_for(ended.since(*now));
         *now = ended;
         match handled {
-            Handled::Ready(answer) => {
-                self.answer(id, answer);
-                false
-            }
+            Handled::Ready(answer) => untold.answer = Some((id, answer)),
             Handled::Later(later) => {
                 self.run_later(id, later);
-                true
+                untold.woke = true;
             }
         }
     }
@@ -88,7 +81,7 @@ impl Link {
         arrival: Arrival,
         woke: bool,
         reader: u64,
-        now: &mut Instant,
+        now: &mut Moment,
     ) -> bool {
         let Some(inbox) = self.core.subscriber.arrived(self, arrival) else {
             return false;
@@ -104,8 +97,8 @@ impl Link {
             inbox.run_one(runtime)
         };
         drop(permit);
-        let ended = Instant::now();
-        function.ran_for(ended.duration_since(*now));
+        let ended = Moment::now();
+        function.ran_for(ended.since(*now));
         *now = ended;
         goes_on
     }
@@ -152,26 +145,38 @@ impl Link {
         running.insert(id, task.abort_handle());
     }
 
-    /// Puts an answer among what is to be written. An answer to a call that is gone is dropped.
     fn answer(&self, id: CallId, answer: Answer) {
-        let mut state = self.state();
+        self.state().answer(id, answer);
+    }
+
+    /// Puts in the answer that was left with the reader.
+    pub(super) fn put_answer(&self, untold: &mut Untold) {
+        if let Some((id, answer)) = untold.answer.take() {
+            self.answer(id, answer);
+        }
+    }
+}
+
+impl State {
+    /// Puts an answer among what is to be written. An answer to a call that is gone is dropped.
+    pub(super) fn answer(&mut self, id: CallId, answer: Answer) {
         match answer {
-            Answer::Value(bytes) => state.session.reply(id, bytes.into()),
-            Answer::Flag(name) => state.session.flag(id, &name),
-            Answer::Error(body) => state.session.error(id, &body),
+            Answer::Value(bytes) => self.session.reply(id, bytes.into()),
+            Answer::Flag(name) => self.session.flag(id, &name),
+            Answer::Error(body) => self.session.error(id, &body),
         }
     }
 }
 
 /// The answer to a call of what is not registered.
 pub(crate) fn missing(there: Vec<String>, tag: &str) -> Answer {
-    Answer::Error(ErrorBody {
+    Answer::Error(Box::new(ErrorBody {
         code: ErrorCode::NoSuchConnection,
         kind: "NoSuchConnection".into(),
         message: format!("no function is registered here as {tag:?}"),
         traceback: String::new(),
         names: there,
-    })
+    }))
 }
 
 /// A panic in a function is its failure, not its peer's.

@@ -15,7 +15,7 @@ pub(crate) enum Finished {
 }
 
 enum State {
-    Waiting(Option<Waker>),
+    Waiting(Waker),
     Finished(Finished),
     Taken,
 }
@@ -24,17 +24,18 @@ enum State {
 pub(crate) struct Slot(Mutex<State>);
 
 impl Slot {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(State::Waiting(None)))
+    /// A place with its caller's waker in it, where the waker is before the answer can be.
+    pub(crate) fn new(waker: &Waker) -> Self {
+        Self(Mutex::new(State::Waiting(waker.clone())))
     }
 
-    /// Ends the call. The caller is woken after the lock is let go, so that it does not wake into it.
-    pub(crate) fn finish(&self, finished: Finished) {
+    /// Ends the call. Gives its caller's waker, to be woken without any lock, so that it does not wake into it.
+    #[must_use = "the caller waits until it is woken"]
+    pub(crate) fn finish(&self, finished: Finished) -> Option<Waker> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *state, State::Finished(finished));
-        drop(state);
-        if let State::Waiting(Some(waker)) = old {
-            waker.wake();
+        match std::mem::replace(&mut *state, State::Finished(finished)) {
+            State::Waiting(waker) => Some(waker),
+            State::Finished(_) | State::Taken => None,
         }
     }
 
@@ -47,9 +48,8 @@ impl Slot {
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Finished> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
-            State::Waiting(Some(waker)) if waker.will_wake(cx.waker()) => Poll::Pending,
             State::Waiting(waker) => {
-                *waker = Some(cx.waker().clone());
+                waker.clone_from(cx.waker());
                 Poll::Pending
             }
             State::Finished(_) => match std::mem::replace(&mut *state, State::Taken) {

@@ -130,7 +130,7 @@ async fn linked((a, b): (Socket, Socket)) -> (Arc<Link>, Arc<Link>) {
 async fn pass_through(link: &Arc<Link>, x: i64) -> String {
     let mut body = Vec::new();
     value::encode_arguments(&(x,), &mut body).unwrap();
-    let slot = Arc::new(Slot::new());
+    let slot = Arc::new(Slot::new(Waker::noop()));
     let started = poll_fn(|cx| {
         let payload = Payload::Borrowed(&body);
         let tag = "net.defaults.handlers.pass_through";
@@ -156,7 +156,7 @@ async fn a_link_carries_calls_both_ways(sockets: (Socket, Socket)) {
 
 async fn a_link_that_closes_loses_the_calls_on_it(sockets: (Socket, Socket)) {
     let (left, right) = linked(sockets).await;
-    let slot = Arc::new(Slot::new());
+    let slot = Arc::new(Slot::new(Waker::noop()));
     right.close("for the test");
     let ended = tokio::time::timeout(PATIENCE, async {
         poll_fn(
@@ -171,7 +171,14 @@ async fn a_link_that_closes_loses_the_calls_on_it(sockets: (Socket, Socket)) {
 }
 
 fn start(link: &Arc<Link>, tag: &str, time: Option<Duration>, slot: &Arc<Slot>) -> Started {
-    link.start(tag, time, Payload::Borrowed(&[0x80]), slot, Waker::noop())
+    let deadline = time.map(|time| Instant::now() + time);
+    link.start(
+        tag,
+        deadline,
+        Payload::Borrowed(&[0x80]),
+        slot,
+        Waker::noop(),
+    )
 }
 
 pub(super) async fn until(mut condition: impl FnMut() -> bool) {
@@ -193,7 +200,7 @@ async fn an_answer_that_has_arrived_is_not_lost_by_a_write_that_fails(sockets: (
             crate::private::answer_value("here")
         })
     }));
-    let first = Arc::new(Slot::new());
+    let first = Arc::new(Slot::new(Waker::noop()));
     // The reader ends when it is woken, and leaves what arrives to the next.
     left.reader.store(1, Ordering::Release);
     start(&left, "answers", None, &first);
@@ -207,7 +214,7 @@ async fn an_answer_that_has_arrived_is_not_lost_by_a_write_that_fails(sockets: (
     .await;
     right.close("for the test");
     until(|| {
-        start(&left, "answers", None, &Arc::new(Slot::new()));
+        start(&left, "answers", None, &Arc::new(Slot::new(Waker::noop())));
         left.flush();
         !left.is_open()
     })
@@ -263,7 +270,7 @@ pub(super) fn connection(tag: &str, handler: Arc<dyn crate::Handler>) -> crate::
 async fn a_function_that_is_cancelled_before_it_goes_on_does_not_go_on(sockets: (Socket, Socket)) {
     let (left, right) = linked(sockets).await;
     let held = register_endless(&right, Duration::from_millis(200));
-    let slot = Arc::new(Slot::new());
+    let slot = Arc::new(Slot::new(Waker::noop()));
     let Started::Sent(id) = start(&left, "endless", None, &slot) else {
         panic!()
     };
@@ -284,7 +291,7 @@ async fn the_time_of_a_call_that_is_served_here_is_kept_here(sockets: (Socket, S
         &left,
         "endless",
         Some(Duration::from_millis(100)),
-        &Arc::new(Slot::new()),
+        &Arc::new(Slot::new(Waker::noop())),
     );
     // The caller has no say in it: what it would send is kept back.
     until(|| right.state().session.serving() == 1).await;
@@ -425,7 +432,9 @@ mod between_peers {
             let mut state = link.state();
             std::thread::sleep(2 * time);
             for slot in state.session.close() {
-                slot.finish(Finished::Lost);
+                if let Some(waker) = slot.finish(Finished::Lost) {
+                    waker.wake();
+                }
             }
         }
         let error = call.await.unwrap().unwrap_err();

@@ -6,6 +6,7 @@
 //! something to see, and starts another reader where one has been away too long. Nothing here knows what a function is.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -43,51 +44,95 @@ struct Watch {
 /// No lock: a fork may come while a thread, which the child does not have, holds it.
 static WATCH: AtomicPtr<Watch> = AtomicPtr::new(ptr::null_mut());
 
+/// This thread's post, and the watch that looks at it: kept, so that a call costs no shared lock.
+struct Kept {
+    watch: &'static Watch,
+    post: Arc<Post>,
+    /// Which link is noted on the post. Its address is no other's as long as the post refers to it.
+    link: *const Link,
+}
+
 thread_local! {
-    /// This thread's post, and the watch that looks at it: kept, so that a call costs no shared lock.
-    static POST: RefCell<Option<(&'static Watch, Arc<Post>)>> = const { RefCell::new(None) };
+    static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
 }
 
 /// Says, while it lives, that this thread runs a function of `link`.
-pub(super) struct Watched(Arc<Post>);
+pub(super) struct Watched {
+    /// It is this thread's, and ends on it.
+    not_send: PhantomData<*const ()>,
+}
 
 impl Watched {
-    pub(super) fn enter(link: &Arc<Link>, reader: u64, now: Instant) -> Self {
-        POST.with_borrow_mut(|kept| {
-            let (watch, post) = kept.get_or_insert_with(|| {
+    pub(super) fn enter(link: &Arc<Link>, reader: u64, now: Moment) -> Self {
+        KEPT.with_borrow_mut(|kept| {
+            let Kept {
+                watch,
+                post,
+                link: on,
+            } = kept.get_or_insert_with(|| {
                 let watch = process_watch();
-                let post = watch.new_post();
-                (watch, post)
-            });
-            {
-                let mut on = lock(&post.link);
-                if on.as_ptr() != Arc::as_ptr(link) {
-                    *on = Arc::downgrade(link);
+                Kept {
+                    watch,
+                    post: watch.new_post(),
+                    link: ptr::null(),
                 }
+            });
+            if *on != Arc::as_ptr(link) {
+                *on = Arc::as_ptr(link);
+                *lock(&post.link) = Arc::downgrade(link);
             }
             post.reader.store(reader, Ordering::Relaxed);
-            post.since.store(watch.micros(now).max(1), Ordering::SeqCst);
+            post.since.store(now.0, Ordering::SeqCst);
             // In this order on this side, and the reverse on the other: one of the two sees what the other wrote.
             if watch.asleep.load(Ordering::SeqCst)
                 && let Some(thread) = &*lock(&watch.thread)
             {
                 thread.unpark();
             }
-            Self(Arc::clone(post))
-        })
+        });
+        let not_send = PhantomData;
+        Self { not_send }
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.0.since.store(0, Ordering::Release);
+        // None in a child process that was forked meanwhile.
+        KEPT.with_borrow(|kept| {
+            if let Some(Kept { post, .. }) = kept {
+                post.since.store(0, Ordering::Release);
+            }
+        });
+    }
+}
+
+/// A time as the watch counts it, in microseconds. That of an [`Instant`] is computed once: its differences, several for a
+/// call, cost more than all else that a small function needs of the time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(u64);
+
+impl Moment {
+    pub(super) fn now() -> Self {
+        Self::from(Instant::now())
+    }
+
+    pub(super) fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<Instant> for Moment {
+    fn from(at: Instant) -> Self {
+        let time = at.saturating_duration_since(process_watch().epoch);
+        // Never 0, which says that nothing runs.
+        Self((time.as_secs() * 1_000_000 + u64::from(time.subsec_micros())).max(1))
     }
 }
 
 /// Forgets the watch in a child process: its thread stayed with the parent.
 pub(crate) fn after_fork() {
     WATCH.store(ptr::null_mut(), Ordering::Release);
-    POST.with_borrow_mut(|kept| *kept = None);
+    KEPT.with_borrow_mut(|kept| *kept = None);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -142,10 +187,6 @@ impl Watch {
         }
     }
 
-    fn micros(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.epoch).as_micros()).unwrap_or(u64::MAX)
-    }
-
     fn new_post(&self) -> Arc<Post> {
         let post = Arc::new(Post {
             since: AtomicU64::new(0),
@@ -165,8 +206,7 @@ impl Watch {
 
     /// Looks at each post once; says whether any function runs.
     fn round(&self) -> bool {
-        let now = self.micros(Instant::now());
-        let patience = u64::try_from(PATIENCE.as_micros()).unwrap_or(u64::MAX);
+        let now = Moment::now();
         let mut active = false;
         let mut late = Vec::new();
         lock(&self.posts).retain(|post| {
@@ -176,7 +216,7 @@ impl Watch {
             let since = post.since.load(Ordering::Acquire);
             if since != 0 {
                 active = true;
-                if now.saturating_sub(since) > patience
+                if now.since(Moment(since)) > PATIENCE
                     && let Some(link) = lock(&post.link).upgrade()
                 {
                     late.push((link, post.reader.load(Ordering::Relaxed)));
