@@ -15,66 +15,94 @@ use bytes::Bytes;
 /// assert_eq!(pieces.len(), 7);
 /// assert_eq!(pieces.into_bytes(), "one two");
 /// ```
-#[derive(Clone, Debug, Default)]
-pub struct Pieces {
-    first: Bytes,
-    /// Those after it, the next one last.
-    rest: Vec<Bytes>,
+#[derive(Clone, Debug)]
+pub struct Pieces(Kind);
+
+/// As small as one piece, which nearly all are.
+#[derive(Clone, Debug)]
+enum Kind {
+    One(Bytes),
+    Several(Box<Several>),
+}
+
+#[derive(Clone, Debug)]
+struct Several {
+    /// The next one last.
+    pieces: Vec<Bytes>,
     length: usize,
 }
 
 impl Pieces {
     /// How many bytes there are.
     pub fn len(&self) -> usize {
-        self.length
+        match &self.0 {
+            Kind::One(bytes) => bytes.len(),
+            Kind::Several(several) => several.length,
+        }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.length == 0
+        self.len() == 0
     }
 
     /// Takes the next bytes off the front: those of one piece, at most so many.
     pub(crate) fn take(&mut self, at_most: usize) -> Bytes {
-        while self.first.is_empty()
-            && let Some(next) = self.rest.pop()
-        {
-            self.first = next;
+        match &mut self.0 {
+            Kind::One(bytes) => bytes.split_to(at_most.min(bytes.len())),
+            Kind::Several(several) => several.take(at_most),
         }
-        let taken = self.first.split_to(at_most.min(self.first.len()));
-        self.length -= taken.len();
-        taken
     }
 
     /// All of it in one place; copied only where it is not.
     pub fn contiguous(&self) -> Cow<'_, [u8]> {
-        if self.rest.is_empty() {
-            return Cow::Borrowed(&self.first);
+        match &self.0 {
+            Kind::One(bytes) => Cow::Borrowed(bytes),
+            Kind::Several(several) => Cow::Owned(several.joined()),
         }
-        let mut whole = Vec::with_capacity(self.length);
-        whole.extend_from_slice(&self.first);
-        for piece in self.rest.iter().rev() {
-            whole.extend_from_slice(piece);
-        }
-        Cow::Owned(whole)
     }
 
     /// As [`contiguous`](Self::contiguous), for who keeps it.
     pub fn into_bytes(self) -> Bytes {
-        match self.contiguous() {
-            Cow::Owned(whole) => whole.into(),
-            Cow::Borrowed(_) => self.first,
+        match self.0 {
+            Kind::One(bytes) => bytes,
+            Kind::Several(several) => several.joined().into(),
         }
     }
 }
 
-impl From<Bytes> for Pieces {
-    fn from(first: Bytes) -> Self {
-        Self {
-            length: first.len(),
-            first,
-            rest: Vec::new(),
+impl Several {
+    fn take(&mut self, at_most: usize) -> Bytes {
+        while let Some(next) = self.pieces.last_mut() {
+            if next.is_empty() {
+                self.pieces.pop();
+                continue;
+            }
+            let taken = next.split_to(at_most.min(next.len()));
+            self.length -= taken.len();
+            return taken;
         }
+        Bytes::new()
+    }
+
+    fn joined(&self) -> Vec<u8> {
+        let mut whole = Vec::with_capacity(self.length);
+        for piece in self.pieces.iter().rev() {
+            whole.extend_from_slice(piece);
+        }
+        whole
+    }
+}
+
+impl Default for Pieces {
+    fn default() -> Self {
+        Bytes::new().into()
+    }
+}
+
+impl From<Bytes> for Pieces {
+    fn from(bytes: Bytes) -> Self {
+        Self(Kind::One(bytes))
     }
 }
 
@@ -86,16 +114,13 @@ impl From<Vec<u8>> for Pieces {
 
 impl FromIterator<Bytes> for Pieces {
     fn from_iter<I: IntoIterator<Item = Bytes>>(pieces: I) -> Self {
-        let mut pieces = pieces.into_iter();
-        let first = pieces.next().unwrap_or_default();
-        let mut rest: Vec<Bytes> = pieces.collect();
-        let length = first.len() + rest.iter().map(Bytes::len).sum::<usize>();
-        rest.reverse();
-        Self {
-            first,
-            rest,
-            length,
+        let mut pieces: Vec<Bytes> = pieces.into_iter().collect();
+        if pieces.len() <= 1 {
+            return pieces.pop().unwrap_or_default().into();
         }
+        let length = pieces.iter().map(Bytes::len).sum();
+        pieces.reverse();
+        Self(Kind::Several(Box::new(Several { pieces, length })))
     }
 }
 

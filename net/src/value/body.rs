@@ -71,6 +71,9 @@ impl From<Vec<u8>> for Body {
 
 impl From<Body> for Pieces {
     fn from(body: Body) -> Self {
+        if body.shared.is_empty() {
+            return body.written.into();
+        }
         let mut written = Bytes::from(body.written);
         let mut at = 0;
         let mut pieces = Vec::with_capacity(2 * body.shared.len() + 1);
