@@ -1,6 +1,7 @@
 //! The way in: from bytes to frames, and each frame to the concern that it is for. What HELLO, CREDIT and CHUNK do before that is here;
 //! everything else they lead to is in the concerns.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
@@ -10,7 +11,7 @@ use crate::frame::{Frame, HEADER, Header, Kind};
 use crate::hello::{Hello, MAGIC, PREFACE, agree};
 use crate::limits::MAX_HELLO;
 use crate::session::credit::SendWindow;
-use crate::session::{CallId, Event, Outcome, PeerLimits, Session, Stage};
+use crate::session::{Arrival, CallId, Event, Outcome, PeerLimits, Session, Stage};
 use crate::timer::Timer;
 
 impl<C> Session<C> {
@@ -47,6 +48,32 @@ impl<C> Session<C> {
         };
         self.left_over = input.len();
         Ok(event)
+    }
+
+    /// Takes the events that follow an [`Arrival`] of the same interest directly in `input`, up to a number of `most` with it: what
+    /// one read has brought can be handled in one go. All else is left to [`receive`](Session::receive), errors included.
+    pub fn receive_run(
+        &mut self,
+        now: Instant,
+        input: &mut BytesMut,
+        first: Arrival,
+        most: usize,
+    ) -> VecDeque<Arrival> {
+        let id = first.id;
+        let mut run = VecDeque::from([first]);
+        while run.len() < most && is_whole_event(input, id) && self.failed.is_none() {
+            if let Err(error) = self.receive_one(now, input) {
+                self.failed = Some(error);
+            }
+            // Nothing where the interest is over, or the event goes on in chunks.
+            match self.events.pop_back() {
+                Some(Event::Arrived(arrival)) => run.push_back(arrival),
+                Some(other) => self.events.push_back(other),
+                None => {}
+            }
+        }
+        self.left_over = input.len();
+        run
     }
 
     /// Takes one preface or frame from the input, if it is there whole.
@@ -223,4 +250,15 @@ impl<C> Session<C> {
             stream != 0 && stream <= self.last_peer_id
         }
     }
+}
+
+/// Whether an EVENT of a stream comes next and is there whole.
+fn is_whole_event(input: &[u8], stream: CallId) -> bool {
+    let next = input.first_chunk::<HEADER>();
+    next.and_then(|header| Header::read(header).ok())
+        .is_some_and(|header| {
+            header.kind == Kind::Event as u8
+                && header.stream == stream
+                && input.len() - HEADER >= header.length
+        })
 }

@@ -27,6 +27,10 @@ const READ_LEAST: usize = 8 * 1024;
 /// How long answers may lie before they are written while more calls of the same read are run.
 const ANSWERS_WAIT: Duration = Duration::from_micros(50);
 
+/// So many events of one interest are handled in one go, where one read has brought them: enough that what is done once for all of them
+/// is not felt, few enough that calls and answers behind them wait for some ten microseconds only.
+const RUN: usize = 64;
+
 /// Whether a peer broke the protocol since the process began: the first is logged as a warning, the rest for the curious only,
 /// since whoever may say HELLO could fill the log.
 static BREACHED: AtomicBool = AtomicBool::new(false);
@@ -180,10 +184,15 @@ impl Link {
                         flushed = Some(*now);
                     }
                 }
-                Ok(Some(Event::Arrived(arrival))) => {
+                Ok(Some(Event::Arrived(first))) => {
+                    let Input { buf, read_at, .. } = &mut *input;
+                    let id = first.id;
+                    let mut state = self.state();
+                    let run = state.session.receive_run(*read_at, buf, first, RUN);
+                    drop(state);
                     drop(input);
                     let now = now.get_or_insert_with(Instant::now);
-                    woke |= self.deliver(arrival, woke, number, now);
+                    woke |= self.deliver(id, run, woke, number, now);
                 }
                 Ok(Some(event)) => {
                     drop(input);
@@ -271,7 +280,8 @@ impl Link {
             Event::NotInterested(id) => self.core.publisher.left(self, id),
             Event::QueueRoom(id) => self.queue_has_room(id),
             Event::Arrived(arrival) => {
-                if let Some(inbox) = self.core.subscriber.arrived(self, arrival) {
+                let id = arrival.id;
+                if let Some(inbox) = self.core.subscriber.arrived(self, id, [arrival].into()) {
                     inbox.run_soon(&self.core.runtime);
                 }
             }

@@ -1,9 +1,11 @@
 //! Running a function for the peer at a link's other end: on the reader's thread where it may, and answering.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -81,16 +83,17 @@ impl Link {
         }
     }
 
-    /// Hands an event over, and runs the function that wants it as one that is [called](Self::serve): on this thread where it may,
-    /// but not where a task was made ready that may wait for the thread. Says whether one was now.
+    /// Hands the events of a stream over, and runs the function that wants them as one that is [called](Self::serve): on this
+    /// thread where it may, but not where a task was made ready that may wait for the thread. Says whether one was now.
     pub(super) fn deliver(
         self: &Arc<Self>,
-        arrival: Arrival,
+        id: CallId,
+        arrivals: VecDeque<Arrival>,
         woke: bool,
         reader: u64,
         now: &mut Instant,
     ) -> bool {
-        let Some(inbox) = self.core.subscriber.arrived(self, arrival) else {
+        let Some(inbox) = self.core.subscriber.arrived(self, id, arrivals) else {
             return false;
         };
         let (runtime, function) = (&self.core.runtime, inbox.function());
@@ -101,7 +104,7 @@ impl Link {
         }
         let goes_on = {
             let _watched = Watched::enter(self, reader, *now);
-            inbox.run_one(runtime)
+            inbox.run_here(runtime, || self.reader.load(Ordering::Acquire) == reader)
         };
         drop(permit);
         let ended = Instant::now();
