@@ -205,6 +205,17 @@ thread_local! {
     static RESULT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// All results of one byte: nothing, the truth values, small numbers.
+static ONE_BYTE: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut byte = 0;
+    while byte < bytes.len() {
+        bytes[byte] = byte as u8;
+        byte += 1;
+    }
+    bytes
+};
+
 /// A function's result as its answer.
 pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
     // Taken out while it is filled: serialising runs the program's code, which may come back here.
@@ -213,7 +224,10 @@ pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
     match crate::value::encode_result(result, &mut bytes) {
         Ok(()) if bytes.len() > SCRATCH => Answer::Value(bytes.into()),
         Ok(()) => {
-            let answer = Bytes::copy_from_slice(&bytes);
+            let answer = match bytes[..] {
+                [byte] => Bytes::from_static(&ONE_BYTE[usize::from(byte)..][..1]),
+                _ => Bytes::copy_from_slice(&bytes),
+            };
             RESULT.replace(bytes);
             Answer::Value(answer)
         }
