@@ -191,7 +191,7 @@ impl End {
         loop {
             match self.session.receive(now, &mut self.input) {
                 Ok(Some(Event::Arrived(first))) => {
-                    let run = self.session.receive_run(now, &mut self.input, first, RUN);
+                    let run = self.session.receive_run(&mut self.input, first, RUN);
                     assert!(run.len() <= RUN);
                     run.into_iter().for_each(|arrival| self.event_came(arrival));
                 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{Misbehaviour, ProtocolError};
 use crate::frame::{Frame, HEADER, Header, Kind};
@@ -54,26 +54,38 @@ impl<C> Session<C> {
     /// one read has brought can be handled in one go. All else is left to [`receive`](Session::receive), errors included.
     pub fn receive_run(
         &mut self,
-        now: Instant,
         input: &mut BytesMut,
         first: Arrival,
         most: usize,
     ) -> VecDeque<Arrival> {
-        let id = first.id;
-        let mut run = VecDeque::from([first]);
-        while run.len() < most && is_whole_event(input, id) && self.failed.is_none() {
-            if let Err(error) = self.receive_one(now, input) {
-                self.failed = Some(error);
-            }
-            // Nothing where the interest is over, or the event goes on in chunks.
-            match self.events.pop_back() {
-                Some(Event::Arrived(arrival)) => run.push_back(arrival),
-                Some(other) => self.events.push_back(other),
-                None => {}
+        let stream = first.id;
+        let ahead = events_ahead(input, stream, most.saturating_sub(1));
+        let mut run = VecDeque::with_capacity(1 + ahead);
+        run.push_back(first);
+        for _ in 0..ahead {
+            match self.receive_event(input) {
+                Ok(arrival) => run.extend(arrival),
+                Err(error) => {
+                    self.failed = Some(error.into());
+                    break;
+                }
             }
         }
         self.left_over = input.len();
         run
+    }
+
+    /// Takes an EVENT that is there whole.
+    fn receive_event(&mut self, input: &mut BytesMut) -> Result<Option<Arrival>, Misbehaviour> {
+        let Some(header) = input.first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let header = Header::read(header)?;
+        header.known_kind()?;
+        let payload = take_payload(input, &header);
+        self.receive_window.take((HEADER + header.length) as u64)?;
+        let (number, metadata, body) = Frame::read_event(&header, payload)?;
+        self.on_event(header.stream, number, metadata, body, header.length as u64)
     }
 
     /// Takes one preface or frame from the input, if it is there whole.
@@ -105,8 +117,7 @@ impl<C> Session<C> {
             input.reserve(missing);
             return Ok(false);
         }
-        input.advance(HEADER);
-        let payload = input.split_to(header.length).freeze();
+        let payload = take_payload(input, &header);
         if let Some(kind) = kind {
             if kind.is_charged() {
                 self.receive_window.take((HEADER + header.length) as u64)?;
@@ -161,7 +172,11 @@ impl<C> Session<C> {
                 number,
                 metadata,
                 body,
-            } => self.on_event(stream, number, metadata, body, header.length as u64)?,
+            } => {
+                let length = header.length as u64;
+                let arrival = self.on_event(stream, number, metadata, body, length)?;
+                self.events.extend(arrival.map(Event::Arrived));
+            }
             Frame::Ping(number) => self.ping_to_answer = Some(number),
             Frame::Pong(number) => self.on_pong(now, number),
             Frame::Goodbye(reason) => self.on_goodbye(reason),
@@ -252,13 +267,25 @@ impl<C> Session<C> {
     }
 }
 
-/// Whether an EVENT of a stream comes next and is there whole.
-fn is_whole_event(input: &[u8], stream: CallId) -> bool {
-    let next = input.first_chunk::<HEADER>();
-    next.and_then(|header| Header::read(header).ok())
-        .is_some_and(|header| {
-            header.kind == Kind::Event as u8
-                && header.stream == stream
-                && input.len() - HEADER >= header.length
-        })
+#[inline]
+fn take_payload(input: &mut BytesMut, header: &Header) -> Bytes {
+    let mut frame = input.split_to(HEADER + header.length).freeze();
+    frame.advance(HEADER);
+    frame
+}
+
+/// How many of the frames that come next are there whole and are EVENTs of a stream, up to `most`.
+fn events_ahead(mut input: &[u8], stream: CallId, most: usize) -> usize {
+    let mut count = 0;
+    while count < most
+        && let Some(header) = input.first_chunk::<HEADER>()
+        && let Ok(header) = Header::read(header)
+        && header.kind == Kind::Event as u8
+        && header.stream == stream
+        && let Some(rest) = input.get(HEADER + header.length..)
+    {
+        input = rest;
+        count += 1;
+    }
+    count
 }

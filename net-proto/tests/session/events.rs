@@ -140,7 +140,7 @@ fn a_run_is_what_follows_of_one_interest_and_nothing_else() {
         match session.receive(pair.now, &mut input) {
             Ok(Some(Event::Arrived(arrival))) => {
                 let id = arrival.id;
-                let run = session.receive_run(pair.now, &mut input, arrival, 2);
+                let run = session.receive_run(&mut input, arrival, 2);
                 assert!(run.iter().all(|arrival| arrival.id == id));
                 came.push((id, run.iter().map(|arrival| arrival.number).collect()));
             }

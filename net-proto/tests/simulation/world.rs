@@ -256,7 +256,7 @@ impl World {
             match end.session.receive(instant, &mut end.input) {
                 Ok(Some(Event::Arrived(first))) => {
                     let id = first.id;
-                    let run = end.session.receive_run(instant, &mut end.input, first, RUN);
+                    let run = end.session.receive_run(&mut end.input, first, RUN);
                     self.arrived(n, conn, id, run);
                 }
                 Ok(Some(event)) => self.event(n, conn, event),

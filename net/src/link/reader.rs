@@ -185,11 +185,9 @@ impl Link {
                     }
                 }
                 Ok(Some(Event::Arrived(first))) => {
-                    let Input { buf, read_at, .. } = &mut *input;
                     let id = first.id;
-                    let mut state = self.state();
-                    let run = state.session.receive_run(*read_at, buf, first, RUN);
-                    drop(state);
+                    let buf = &mut input.buf;
+                    let run = self.state().session.receive_run(buf, first, RUN);
                     drop(input);
                     let now = now.get_or_insert_with(Instant::now);
                     woke |= self.deliver(id, run, woke, number, now);
