@@ -127,6 +127,7 @@ async fn greet(
             out,
             writing: false,
             full: false,
+            told: false,
             broken: false,
             drained: false,
             armed: None,
