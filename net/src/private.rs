@@ -139,8 +139,8 @@ pub(crate) fn register_all(peer: &Peer) {
 struct SyncHandler<F>(F);
 
 impl<F: Fn(&Incoming) -> Answer + Send + Sync> Handler for SyncHandler<F> {
-    fn call(&self, call: Incoming) -> Handled {
-        Handled::Ready((self.0)(&call))
+    fn call(&self, call: &Incoming) -> Handled {
+        Handled::Ready((self.0)(call))
     }
 }
 
@@ -151,8 +151,8 @@ where
     F: Fn(Incoming) -> Fut + Send + Sync,
     Fut: Future<Output = Answer> + Send + 'static,
 {
-    fn call(&self, call: Incoming) -> Handled {
-        Handled::Later(Box::pin((self.0)(call)))
+    fn call(&self, call: &Incoming) -> Handled {
+        Handled::Later(Box::pin((self.0)(call.clone())))
     }
 }
 

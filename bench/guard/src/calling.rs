@@ -84,7 +84,7 @@ pub(crate) fn function() -> u32 {
     let function = peer.registry().find("multiply").expect("it is connected");
     let call = incoming(&peer, &[0x82, 5, 10]);
     steadily(1000, || {
-        let handled = function.handler.call(call.clone());
+        let handled = function.handler.call(&call);
         assert!(matches!(handled, Handled::Ready(Answer::Value(value)) if *value == [0x18, 50]));
     })
 }

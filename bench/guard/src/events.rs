@@ -107,6 +107,6 @@ pub(crate) fn function() -> u32 {
     let function = function.expect("it is registered");
     let event = incoming(&peer, &[0x81, 0x19, 0x03, 0xE8]);
     steadily(1000, || {
-        black_box(function.handler.call(event.clone()));
+        black_box(function.handler.call(&event));
     })
 }

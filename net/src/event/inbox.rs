@@ -78,6 +78,8 @@ struct Run {
     /// Those that are left.
     delivery: Delivery<Arc<Link>>,
     stream: CallId,
+    /// The one whose turn it is, as the function is called with it.
+    event: Incoming,
     /// What those count for that were begun and for which no credit was given back.
     begun: u64,
 }
@@ -165,8 +167,8 @@ impl Inbox {
         let Some(mut run) = self.next_run() else {
             return false;
         };
-        while let Some(body) = run.next() {
-            match caught_here(|| self.begin(&mut run, body)) {
+        while run.next() {
+            match caught_here(|| self.begin(&mut run)) {
                 Handled::Ready(answer) => self.end(&run, &answer),
                 Handled::Later(later) => {
                     runtime.spawn(Arc::clone(self).run_as_task(run, later));
@@ -199,13 +201,16 @@ impl Inbox {
         next.map(Run::new)
     }
 
-    /// The next event: of this run, or of another that takes its place.
-    fn next(&self, run: &mut Run) -> Option<Bytes> {
-        if let Some(body) = run.next() {
-            return Some(body);
+    /// Goes on to the next event: of this run, or of another that takes its place. Says whether there is one.
+    fn next(&self, run: &mut Run) -> bool {
+        if run.next() {
+            return true;
         }
         self.give_back(run);
-        *run = self.next_run()?;
+        match self.next_run() {
+            Some(next) => *run = next,
+            None => return false,
+        }
         run.next()
     }
 
@@ -215,8 +220,8 @@ impl Inbox {
             return;
         };
         let mut begun = Instant::now();
-        while let Some(body) = self.next(&mut run) {
-            match caught(|| self.begin(&mut run, body)) {
+        while self.next(&mut run) {
+            match caught(|| self.begin(&mut run)) {
                 Handled::Ready(answer) => {
                     self.end(&run, &answer);
                     let ended = Instant::now();
@@ -246,11 +251,11 @@ impl Inbox {
             let answer = Caught(later).await;
             self.end(&run, &answer);
             self.give_back(&mut run);
-            let Some(body) = self.next(&mut run) else {
+            if !self.next(&mut run) {
                 return;
-            };
+            }
             let begun = Instant::now();
-            match caught(|| self.begin(&mut run, body)) {
+            match caught(|| self.begin(&mut run)) {
                 Handled::Later(more) if begun.elapsed() < LONG => later = more,
                 Handled::Later(more) => {
                     let answer = Caught(more).await;
@@ -271,7 +276,7 @@ impl Inbox {
         runtime.spawn_blocking(move || self.run_on_pool());
     }
 
-    fn begin(&self, run: &mut Run, body: Bytes) -> Handled {
+    fn begin(&self, run: &mut Run) -> Handled {
         if self.subscribed.ended.load(Ordering::Acquire) {
             return Handled::Ready(Answer::Flag(crate::builtin::NULL.into()));
         }
@@ -281,13 +286,7 @@ impl Inbox {
             self.subscribed
                 .log_dropped(&delivery.link.hello.name, missed);
         }
-        let incoming = Incoming {
-            body,
-            peer: delivery.link.core.peer(),
-            caller: delivery.link.caller().clone(),
-            time_left: None,
-        };
-        self.function().handler.call(incoming)
+        self.function().handler.call(&run.event)
     }
 
     fn end(&self, run: &Run, answer: &Answer) {
@@ -314,18 +313,29 @@ impl Inbox {
 impl Run {
     fn new(delivery: Delivery<Arc<Link>>) -> Self {
         let stream = delivery.arrivals.front().map_or(0, |arrival| arrival.id);
+        let link = &delivery.link;
+        let event = Incoming {
+            body: Bytes::new(),
+            peer: link.core.peer(),
+            caller: link.caller().clone(),
+            time_left: None,
+        };
         Self {
             delivery,
             stream,
+            event,
             begun: 0,
         }
     }
 
-    /// The arguments of the next event, which is begun now.
-    fn next(&mut self) -> Option<Bytes> {
-        let arrival = self.delivery.arrivals.pop_front()?;
+    /// Goes on to the next event, if there is one, which is begun now.
+    fn next(&mut self) -> bool {
+        let Some(arrival) = self.delivery.arrivals.pop_front() else {
+            return false;
+        };
         self.begun += arrival.charge;
-        Some(arrival.body)
+        self.event.body = arrival.body;
+        true
     }
 }
 

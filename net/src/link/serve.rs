@@ -56,7 +56,7 @@ impl Link {
         };
         let handled = {
             let _watched = Watched::enter(self, reader, *now);
-            caught_here(|| connection.handler.call(incoming))
+            caught_here(|| connection.handler.call(&incoming))
         };
         drop(permit);
         let ended = Instant::now();
@@ -123,7 +123,7 @@ impl Link {
                 link.flush();
                 return;
             }
-            let handled = caught(|| connection.handler.call(incoming));
+            let handled = caught(|| connection.handler.call(&incoming));
             connection.ran_for(start.elapsed());
             match handled {
                 Handled::Ready(answer) => {
