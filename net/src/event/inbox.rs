@@ -342,9 +342,9 @@ impl Run {
 /// Copies what is small out of the buffer that it was read into, all to one place.
 fn detach(arrivals: &mut VecDeque<Arrival>) {
     let is_small = |bytes: &Bytes| !bytes.is_empty() && bytes.len() < SMALL;
-    let parts = |arrival: &Arrival| [arrival.metadata.clone(), arrival.body.clone()];
-    let small = arrivals.iter().flat_map(parts).filter(is_small);
-    let mut copied = BytesMut::with_capacity(small.map(|bytes| bytes.len()).sum());
+    let parts = |arrival: &Arrival| [arrival.metadata.len(), arrival.body.len()];
+    let lengths = arrivals.iter().flat_map(parts);
+    let mut copied = BytesMut::with_capacity(lengths.filter(|length| *length < SMALL).sum());
     for arrival in arrivals {
         for bytes in [&mut arrival.metadata, &mut arrival.body] {
             if is_small(bytes) {
