@@ -5,8 +5,9 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{PATIENCE, Place, until};
 use net::Peer;
@@ -81,6 +82,45 @@ async fn a_function_that_blocks_at_one_of_many_holds_up_no_call_and_loses_no_pla
     *gate.0.lock().unwrap() = true;
     gate.1.notify_all();
     heard.has_all().await;
+}
+
+/// Were both threads of the runtime kept by functions, nobody would read or answer pings.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn functions_that_block_with_events_of_each_publisher_keep_no_link_from_being_read() {
+    let place = Place::new();
+    let here = place.peer().await;
+    let publishers = [place.peer().await, place.peer().await, place.peer().await];
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let (waits, begun) = (Arc::clone(&gate), Arc::new(AtomicUsize::new(0)));
+    let begins = Arc::clone(&begun);
+    // All of them together wait no longer than that, whatever keeps the test from opening the gate.
+    let given_up = Instant::now() + PATIENCE;
+    here.subscribe("e").run(move |(_,): (u32,)| {
+        begins.fetch_add(1, Ordering::Relaxed);
+        let (is_open, opened) = &*waits;
+        let is_open = is_open.lock().unwrap();
+        let patience = given_up.saturating_duration_since(Instant::now());
+        drop(opened.wait_timeout_while(is_open, patience, |is_open| !*is_open));
+    });
+    for there in &publishers {
+        until("it subscribes", async || there.subscribers("e") == 1).await;
+    }
+    for there in &publishers {
+        for n in 0..EVENTS {
+            drop(there.emit("e", &(n,)));
+        }
+    }
+    let count = || begun.load(Ordering::Relaxed);
+    until("a function blocks for each", async || count() == 3).await;
+    for there in &publishers {
+        let remote = here.remote(&there.id().to_string()).unwrap();
+        let call = remote.call::<u32>("net.defaults.handlers.pass_through", &(7,));
+        assert_eq!(timeout(PATIENCE, call).await.unwrap().unwrap(), 7);
+    }
+    assert_eq!(count(), 3, "they block still");
+    *gate.0.lock().unwrap() = true;
+    gate.1.notify_all();
+    until("all have come", async || count() == 3 * EVENTS as usize).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
