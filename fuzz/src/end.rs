@@ -41,6 +41,9 @@ pub(crate) const LARGEST: usize = 300_000;
 /// The interests that a side with [`tight`] limits serves.
 pub(crate) const MOST_INTERESTS: u32 = 6;
 
+/// Events that are taken in one go. Few, so that there are often more.
+const RUN: usize = 5;
+
 /// A side of a link. Its calls are known by numbers from 0 up.
 pub(crate) struct End {
     pub(crate) session: Session<u32>,
@@ -189,6 +192,11 @@ impl End {
         }
         loop {
             match self.session.receive(now, &mut self.input) {
+                Ok(Some(Event::Arrived(first))) => {
+                    let run = self.session.receive_run(&mut self.input, first, RUN);
+                    assert!(run.len() <= RUN);
+                    run.into_iter().for_each(|arrival| self.event_came(arrival));
+                }
                 Ok(Some(event)) => self.take(event),
                 Ok(None) => break,
                 Err(error) => return self.fail(error),

@@ -249,7 +249,8 @@ impl World {
         }
         let taken = self.inbox.remove(which % self.inbox.len());
         if let Some(end) = self.subscriber(taken.link) {
-            end.take_arrival(&taken.arrival);
+            let arrivals = taken.arrivals.iter();
+            arrivals.for_each(|arrival| end.take_arrival(arrival));
         }
         self.look();
     }

@@ -409,11 +409,14 @@ impl Frame {
                 last: header.is_last_chunk()?,
             },
             Kind::Interest => Self::Interest(Interest::decode(&fields.rest("map", MAX_BODY)?)?),
-            Kind::Event => Self::Event {
-                number: fields.u64("number")?,
-                metadata: fields.metadata(header.flags)?,
-                body: fields.body(header.flags)?,
-            },
+            Kind::Event => {
+                let (number, metadata, body) = fields.event(header.flags)?;
+                Self::Event {
+                    number,
+                    metadata,
+                    body,
+                }
+            }
             Kind::End => Self::End,
             Kind::Ping => Self::Ping(fields.u64("number")?),
             Kind::Pong => Self::Pong(fields.u64("number")?),
@@ -422,6 +425,18 @@ impl Frame {
         };
         fields.end()?;
         Ok(frame)
+    }
+
+    /// Reads the payload of an EVENT, as [`read`](Self::read) does, on a stream that is there: its number, metadata and body.
+    pub(crate) fn read_event(
+        header: &Header,
+        payload: Bytes,
+    ) -> Result<(u64, Bytes, Body<Bytes>), Misbehaviour> {
+        let kind = Kind::Event;
+        let mut fields = Fields { kind, payload };
+        let event = fields.event(header.flags)?;
+        fields.end()?;
+        Ok(event)
     }
 }
 
@@ -513,6 +528,14 @@ impl Fields {
             0 => Err(self.bad("body length")),
             total => Ok(Body::More(total)),
         }
+    }
+
+    fn event(&mut self, flags: u8) -> Result<(u64, Bytes, Body<Bytes>), Misbehaviour> {
+        Ok((
+            self.u64("number")?,
+            self.metadata(flags)?,
+            self.body(flags)?,
+        ))
     }
 
     fn end(&self) -> Result<(), Misbehaviour> {

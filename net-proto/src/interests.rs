@@ -103,22 +103,22 @@ pub enum Action<L> {
         /// Which.
         id: CallId,
     },
-    /// Give the event to the program; once it has taken it, tell the link's session by [`Session::taken`](crate::Session::taken).
+    /// Give the events to the program; once it has taken them, tell the link's session by [`Session::taken`](crate::Session::taken).
     Deliver(Delivery<L>),
 }
 
-/// An event for the program.
+/// Events for the program, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery<L> {
-    /// The number of the wish it is for.
+    /// The number of the wish they are for.
     pub wish: u64,
-    /// Whose event it is.
+    /// Whose events they are.
     pub peer: InstanceId,
-    /// The link it came on.
+    /// The link they came on.
     pub link: L,
-    /// The event.
-    pub arrival: Arrival,
-    /// How many were dropped between this and the one before.
+    /// The events in their order, of one stream; one at least.
+    pub arrivals: VecDeque<Arrival>,
+    /// How many were dropped between the one delivered before and the last of these.
     pub missed: u64,
 }
 
@@ -311,17 +311,21 @@ impl<L: Clone + PartialEq> Interests<L> {
         }
     }
 
-    /// An event has come on a stream.
-    pub fn arrived(&mut self, peer: InstanceId, link: &L, arrival: Arrival) {
-        let is_here = |flow: &Flow<L>| flow.index(link, arrival.id).is_some();
+    /// Events have come on the stream `id`, in this order.
+    pub fn arrived(
+        &mut self,
+        peer: InstanceId,
+        link: &L,
+        id: CallId,
+        mut arrivals: VecDeque<Arrival>,
+    ) {
         let known = self.peers.get_mut(&peer);
-        let flow = known.and_then(|known| known.flows.iter_mut().find(|(_, flow)| is_here(flow)));
+        let mut flows = known.into_iter().flat_map(|known| &mut known.flows);
+        let found = flows.find_map(|(number, flow)| Some((*number, flow.index(link, id)?, flow)));
         // Else it was withdrawn meanwhile.
-        if let Some((number, flow)) = flow
-            && let Some(index) = flow.index(link, arrival.id)
-        {
-            flow.streams[index].held.push_back(arrival);
-            flow.deliver(*number, peer, &mut self.actions);
+        if let Some((number, index, flow)) = found {
+            flow.streams[index].held.append(&mut arrivals);
+            flow.deliver(number, peer, &mut self.actions);
         }
     }
 
@@ -441,23 +445,29 @@ impl<L: Clone + PartialEq> Flow<L> {
         let Some(oldest) = self.streams.front_mut() else {
             return;
         };
-        for arrival in oldest.held.drain(..) {
+        let arrivals = std::mem::take(&mut oldest.held);
+        if arrivals.is_empty() {
+            return;
+        }
+        let mut missed = 0_u64;
+        for arrival in &arrivals {
             // A publisher that knew of the older stream goes on from its last number; one that did not, from that which this
             // one was opened with.
             let last = match arrival.number > self.last {
                 true => oldest.last.max(self.last),
                 false => oldest.last,
             };
-            let missed = arrival.number.saturating_sub(last).saturating_sub(1);
+            let between = arrival.number.saturating_sub(last).saturating_sub(1);
+            missed = missed.saturating_add(between);
             (oldest.last, self.last) = (arrival.number, arrival.number);
-            actions.push_back(Action::Deliver(Delivery {
-                wish,
-                peer,
-                link: oldest.link.clone(),
-                arrival,
-                missed,
-            }));
         }
+        actions.push_back(Action::Deliver(Delivery {
+            wish,
+            peer,
+            link: oldest.link.clone(),
+            arrivals,
+            missed,
+        }));
     }
 
     /// A stream has ended. What it holds back waits for the end of the one before it.

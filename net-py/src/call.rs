@@ -123,7 +123,7 @@ pub(crate) fn call_here<'py>(py: Python<'py>, tag: &str) -> PyResult<Bound<'py, 
         caller,
         time_left: None,
     };
-    let answer = py.detach(|| match connection.handler.call(incoming) {
+    let answer = py.detach(|| match connection.handler.call(&incoming) {
         Handled::Ready(answer) => answer,
         Handled::Later(later) => net::blocking::block_on(later),
     });

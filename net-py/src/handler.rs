@@ -30,8 +30,8 @@ struct Function {
 }
 
 impl Handler for Function {
-    fn call(&self, call: Incoming) -> Handled {
-        attach(|py| self.run(py, &call)).unwrap_or_else(|| {
+    fn call(&self, call: &Incoming) -> Handled {
+        attach(|py| self.run(py, call)).unwrap_or_else(|| {
             // The interpreter is ending. The link goes down with it, so nobody may ever read this.
             Handled::Ready(Answer::refused(
                 ErrorCode::Cancelled,

@@ -139,7 +139,7 @@ async fn answer(core: &Arc<Core>, dialect: Dialect, request: &Request) -> origin
     // An original's function may block for long; it holds a thread of the pool, as it holds one of its own there.
     let run = core
         .runtime
-        .spawn_blocking(move || connection.handler.call(incoming))
+        .spawn_blocking(move || connection.handler.call(&incoming))
         .await;
     let answer = match run {
         Ok(Handled::Ready(answer)) => answer,

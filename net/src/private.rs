@@ -139,9 +139,8 @@ pub(crate) fn register_all(peer: &Peer) {
 struct SyncHandler<F>(F);
 
 impl<F: Fn(&Incoming) -> Answer + Send + Sync> Handler for SyncHandler<F> {
-    fn call(&self, call: Incoming) -> Handled {
-        let answer = value::hand_over::keep(&call.body, || (self.0)(&call));
-        Handled::Ready(answer)
+    fn call(&self, call: &Incoming) -> Handled {
+        Handled::Ready(value::hand_over::keep(&call.body, || (self.0)(call)))
     }
 }
 
@@ -152,9 +151,8 @@ where
     F: Fn(Incoming) -> Fut + Send + Sync,
     Fut: Future<Output = Answer> + Send + 'static,
 {
-    fn call(&self, call: Incoming) -> Handled {
-        let body = call.body.clone();
-        let later = value::hand_over::keep(&body, || (self.0)(call));
+    fn call(&self, call: &Incoming) -> Handled {
+        let later = value::hand_over::keep(&call.body, || (self.0)(call.clone()));
         Handled::Later(Box::pin(later))
     }
 }
@@ -208,6 +206,17 @@ thread_local! {
     static RESULT: RefCell<Body> = const { RefCell::new(Body::new()) };
 }
 
+/// All results of one byte: nothing, the truth values, small numbers.
+static ONE_BYTE: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut byte = 0;
+    while byte < bytes.len() {
+        bytes[byte] = byte as u8;
+        byte += 1;
+    }
+    bytes
+};
+
 /// A function's result as its answer.
 pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
     // Taken out while it is filled: serialising runs the program's code, which may come back here.
@@ -216,7 +225,10 @@ pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
     match value::encode_result(result, &mut body) {
         Ok(()) => match body.as_slice() {
             Some(small) if small.len() <= SCRATCH => {
-                let answer = Bytes::copy_from_slice(small);
+                let answer = match *small {
+                    [byte] => Bytes::from_static(&ONE_BYTE[usize::from(byte)..][..1]),
+                    _ => Bytes::copy_from_slice(small),
+                };
                 RESULT.replace(body);
                 Answer::Value(answer.into())
             }

@@ -176,7 +176,7 @@ pub trait Handler: Send + Sync {
     /// Runs one call.
     ///
     /// A handler may take its time here: the link's reading is moved to another thread when it does.
-    fn call(&self, call: Incoming) -> Handled;
+    fn call(&self, call: &Incoming) -> Handled;
 }
 
 /// What became of a call in [`Handler::call`].

@@ -82,29 +82,33 @@ fn uncounted(work: &mut dyn FnMut()) {
 pub(crate) fn function() -> u32 {
     let peer = start(quiet().listen(false));
     let function = peer.registry().find("multiply").expect("it is connected");
-    let caller = Caller::Peer {
-        id: InstanceId([1; 16]),
-        name: "caller".into(),
-        group: None,
-    };
-    let call = Incoming {
-        body: Bytes::from_static(&[0x82, 5, 10]),
-        peer,
-        caller,
-        time_left: None,
-    };
+    let call = incoming(&peer, &[0x82, 5, 10]);
     steadily(1000, || {
-        let handled = function.handler.call(call.clone());
+        let handled = function.handler.call(&call);
         assert!(
             matches!(handled, Handled::Ready(Answer::Value(value)) if *value.contiguous() == [0x18, 50])
         );
     })
 }
 
-fn quiet() -> Builder {
+/// What a function is called with.
+pub(crate) fn incoming(peer: &Peer, body: &'static [u8]) -> Incoming {
+    Incoming {
+        body: Bytes::from_static(body),
+        peer: peer.clone(),
+        caller: Caller::Peer {
+            id: InstanceId([1; 16]),
+            name: "caller".into(),
+            group: None,
+        },
+        time_left: None,
+    }
+}
+
+pub(crate) fn quiet() -> Builder {
     Peer::builder().discover(false)
 }
 
-fn start(builder: Builder) -> Peer {
+pub(crate) fn start(builder: Builder) -> Peer {
     block_on(builder.start()).expect("nothing is in its way")
 }

@@ -4,6 +4,7 @@
 mod allocation;
 mod calling;
 mod count;
+mod events;
 mod pair;
 mod sessions;
 mod values;
@@ -18,9 +19,11 @@ const PATHS: &[(&str, Path)] = &[
     ("call", sessions::call),
     ("64 calls", sessions::calls_in_flight),
     ("1 MiB body", sessions::large_body),
-    ("event to 100", sessions::event_to_many),
+    ("event to 100", events::to_many),
+    ("64 events", events::many_to_one),
     ("caller", calling::caller),
     ("function", calling::function),
+    ("subscriber", events::function),
     ("two numbers", values::two_numbers),
     ("1,000 texts", values::texts),
     ("nested values", values::nested),

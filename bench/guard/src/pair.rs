@@ -19,7 +19,7 @@ pub(crate) struct Pair {
 pub(crate) struct End {
     pub(crate) session: Session<()>,
     transmit: Transmit,
-    input: BytesMut,
+    pub(crate) input: BytesMut,
 }
 
 impl Pair {
@@ -37,7 +37,7 @@ impl Pair {
     }
 
     /// Lets bytes flow until none are under way. `take` is told what comes of them, at either end.
-    pub(crate) fn flow(&mut self, mut take: impl FnMut(&mut Session<()>, Event<()>)) {
+    pub(crate) fn flow(&mut self, mut take: impl FnMut(&mut End, Event<()>)) {
         let (dialer, acceptor) = (&mut self.dialer, &mut self.acceptor);
         while dialer.session.wants_write() || acceptor.session.wants_write() {
             dialer.write_to(acceptor, self.now, &mut take);
@@ -60,11 +60,11 @@ impl End {
         &mut self,
         other: &mut Self,
         now: Instant,
-        take: &mut impl FnMut(&mut Session<()>, Event<()>),
+        take: &mut impl FnMut(&mut End, Event<()>),
     ) {
         self.session.transmit(&mut self.transmit);
         while let Some(event) = self.session.poll() {
-            take(&mut self.session, event);
+            take(self, event);
         }
         while !self.transmit.is_empty() {
             other.read(&mut self.transmit);
@@ -87,13 +87,13 @@ impl End {
         from.advance(self.input.len() - before);
     }
 
-    fn handle(&mut self, now: Instant, take: &mut impl FnMut(&mut Session<()>, Event<()>)) {
+    fn handle(&mut self, now: Instant, take: &mut impl FnMut(&mut End, Event<()>)) {
         while let Some(event) = self
             .session
             .receive(now, &mut self.input)
             .expect("the other side keeps to the protocol")
         {
-            take(&mut self.session, event);
+            take(self, event);
         }
     }
 }

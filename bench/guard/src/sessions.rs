@@ -1,14 +1,12 @@
-//! The paths through `net-proto`: what two sessions do for a call, many calls, a large body, an event, and to begin with.
+//! The paths through `net-proto`: what two sessions do for a call, many calls, a large body, and to begin with.
 
-use bytes::Bytes;
-use net_proto::{Event, Interest, Outcome, Outgoing, Payload, Policy, Publication};
+use net_proto::{Event, Outcome, Outgoing, Payload};
 
 use crate::count::steadily;
 use crate::pair::Pair;
 
 /// `[5, 10]`
 const SMALL: Payload<'_> = Payload::Borrowed(&[0x82, 5, 10]);
-const SUBSCRIBERS: usize = 100;
 
 /// Two new sessions, until each knows the other.
 pub(crate) fn handshake() -> u32 {
@@ -51,8 +49,8 @@ fn calls(pair: &mut Pair, number: u32, body: &Payload<'_>) {
             .expect("there is room");
     }
     let mut replies = 0;
-    pair.flow(|session, event| match event {
-        Event::Call(call) => session.reply(call.id, Payload::Borrowed(&[0x18, 50])),
+    pair.flow(|end, event| match event {
+        Event::Call(call) => end.session.reply(call.id, Payload::Borrowed(&[0x18, 50])),
         Event::Ended {
             outcome: Outcome::Reply(_),
             ..
@@ -60,51 +58,4 @@ fn calls(pair: &mut Pair, number: u32, body: &Payload<'_>) {
         event => panic!("{event:?} was not expected"),
     });
     assert_eq!(replies, number);
-}
-
-/// An event published to a hundred subscribers, each on a link of its own, which take it.
-pub(crate) fn event_to_many() -> u32 {
-    let interest = Interest {
-        event: "alarm".into(),
-        number: 1,
-        keep: 100,
-        policy: Policy::DropOldest,
-        window: 256 * 1024,
-        after: 0,
-        turn: 1,
-    };
-    let subscribe = |_| {
-        let mut pair = Pair::connected();
-        pair.dialer
-            .session
-            .interest(&interest)
-            .expect("there is room");
-        let mut id = None;
-        pair.flow(|_, event| {
-            if let Event::Interest { id: theirs, .. } = event {
-                id = Some(theirs);
-            }
-        });
-        (pair, id.expect("the interest has come"))
-    };
-    let mut subscribers: Vec<_> = (0..SUBSCRIBERS).map(subscribe).collect();
-    let event = Publication {
-        metadata: Bytes::new(),
-        body: Bytes::from_static(b"\x82\x03\x67level 3"),
-    };
-    steadily(100, || {
-        let mut arrived = 0;
-        for (pair, id) in &mut subscribers {
-            let _ = pair.acceptor.session.publish(*id, &event);
-        }
-        for (pair, _) in &mut subscribers {
-            pair.flow(|session, event| {
-                if let Event::Arrived(event) = event {
-                    session.taken(event.id, event.charge);
-                    arrived += 1;
-                }
-            });
-        }
-        assert_eq!(arrived, SUBSCRIBERS);
-    })
 }

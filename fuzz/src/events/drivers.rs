@@ -83,8 +83,9 @@ impl World {
         end.look_at_arrivals(|arrival| arrived.push(arrival.clone()));
         let ended = std::mem::take(&mut end.streams.ended);
         let (has_room, is_leaving) = (!end.waits_for_room, end.session.is_draining());
-        for arrival in arrived {
-            self.interests.arrived(PEERS[PUBLISHER], &number, arrival);
+        for run in arrived.chunk_by(|one, next| one.id == next.id) {
+            let (id, run) = (run[0].id, run.to_vec().into());
+            self.interests.arrived(PEERS[PUBLISHER], &number, id, run);
         }
         for (own, error) in ended {
             let peer = PEERS[PUBLISHER];
@@ -133,12 +134,14 @@ impl World {
         let mut wishes = self.wishes.iter_mut();
         let wished = wishes.find(|wished| wished.number == delivery.wish);
         let wished = wished.expect("what was withdrawn is not delivered");
-        let arrival = &delivery.arrival;
-        let serial = u64::from_le_bytes(arrival.metadata[..].try_into().expect("it is numbered"));
-        assert!(is_filled(serial as u32, &arrival.body), "as it was");
-        assert!(serial > wished.last, "in order, and once");
-        wished.last = serial;
-        wished.delivered += 1;
+        for arrival in &delivery.arrivals {
+            let serial = arrival.metadata[..].try_into().expect("it is numbered");
+            let serial = u64::from_le_bytes(serial);
+            assert!(is_filled(serial as u32, &arrival.body), "as it was");
+            assert!(serial > wished.last, "in order, and once");
+            wished.last = serial;
+            wished.delivered += 1;
+        }
         wished.missed += delivery.missed;
         assert!(
             wished.is_disturbed || wished.missed <= wished.dropped,

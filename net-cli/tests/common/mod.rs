@@ -116,8 +116,8 @@ impl Drop for Running {
 struct Function<F>(F);
 
 impl<F: Fn(&Incoming) -> Answer + Send + Sync> Handler for Function<F> {
-    fn call(&self, call: Incoming) -> Handled {
-        Handled::Ready((self.0)(&call))
+    fn call(&self, call: &Incoming) -> Handled {
+        Handled::Ready((self.0)(call))
     }
 }
 

@@ -51,14 +51,27 @@ fn opens(interests: &mut Links) -> (&'static str, InstanceId, u64) {
     }
 }
 
-/// What is delivered, up to the next other thing: numbers, and how many are missing before each.
-fn delivered(interests: &mut Links) -> Vec<(u64, u64)> {
+/// What is delivered, up to the next other thing: numbers, and how many are missing before the last of each delivery.
+fn delivered(interests: &mut Links) -> Vec<(Vec<u64>, u64)> {
     let mut all = Vec::new();
     while let Some(Action::Deliver(delivery)) = interests.actions.front() {
-        all.push((delivery.arrival.number, delivery.missed));
+        let numbers = delivery.arrivals.iter().map(|arrival| arrival.number);
+        all.push((numbers.collect(), delivery.missed));
         interests.actions.pop_front();
     }
     all
+}
+
+/// Each of these events comes in a read of its own.
+fn arrive<const N: usize>(
+    interests: &mut Links,
+    link: &'static str,
+    id: CallId,
+    numbers: [u64; N],
+) {
+    for number in numbers {
+        interests.arrived(A, &link, id, [arrival(id, number)].into());
+    }
 }
 
 /// A wish for everything, open on the first link of A under stream 1.
@@ -139,24 +152,28 @@ fn who_does_not_match_is_not_asked() {
 #[test]
 fn what_is_missing_is_counted() {
     let mut interests = open();
-    for number in [1, 2, 5, 6] {
-        interests.arrived(A, &"first", arrival(1, number));
-    }
-    assert_eq!(delivered(&mut interests), [(1, 0), (2, 0), (5, 2), (6, 0)]);
+    arrive(&mut interests, "first", 1, [1, 2, 5, 6]);
+    assert_eq!(
+        delivered(&mut interests),
+        [(vec![1], 0), (vec![2], 0), (vec![5], 2), (vec![6], 0)]
+    );
+    let run = [9, 10, 12].map(|number| arrival(1, number));
+    interests.arrived(A, &"first", 1, run.into());
+    assert_eq!(delivered(&mut interests), [(vec![9, 10, 12], 3)]);
 }
 
 #[test]
 fn the_newer_stream_waits_for_the_end_of_the_older() {
     let mut interests = moving();
-    interests.arrived(A, &"second", arrival(2, 3));
-    interests.arrived(A, &"first", arrival(1, 1));
-    interests.arrived(A, &"second", arrival(2, 5));
-    interests.arrived(A, &"first", arrival(1, 2));
-    assert_eq!(delivered(&mut interests), [(1, 0), (2, 0)]);
+    arrive(&mut interests, "second", 2, [3]);
+    arrive(&mut interests, "first", 1, [1]);
+    arrive(&mut interests, "second", 2, [5]);
+    arrive(&mut interests, "first", 1, [2]);
+    assert_eq!(delivered(&mut interests), [(vec![1], 0), (vec![2], 0)]);
     interests.ended(A, &"first", 1, false);
-    assert_eq!(delivered(&mut interests), [(3, 0), (5, 1)]);
-    interests.arrived(A, &"second", arrival(2, 6));
-    assert_eq!(delivered(&mut interests), [(6, 0)]);
+    assert_eq!(delivered(&mut interests), [(vec![3, 5], 1)]);
+    arrive(&mut interests, "second", 2, [6]);
+    assert_eq!(delivered(&mut interests), [(vec![6], 0)]);
 }
 
 #[test]
@@ -180,12 +197,12 @@ fn a_link_that_is_used_again_is_asked_again() {
 #[test]
 fn a_lost_link_sets_free_what_waited_and_is_asked_anew_from_there() {
     let mut interests = moving();
-    interests.arrived(A, &"first", arrival(1, 1));
-    interests.arrived(A, &"second", arrival(2, 4));
+    arrive(&mut interests, "first", 1, [1]);
+    arrive(&mut interests, "second", 2, [4]);
     interests.lost(A, &"first");
     assert_eq!(
         delivered(&mut interests),
-        [(1, 0), (4, 2)],
+        [(vec![1], 0), (vec![4], 2)],
         "two were lost with the link"
     );
     interests.lost(A, &"second");
@@ -197,12 +214,12 @@ fn a_lost_link_sets_free_what_waited_and_is_asked_anew_from_there() {
 #[test]
 fn what_came_on_a_newer_link_that_is_lost_is_delivered_after_the_older() {
     let mut interests = moving();
-    interests.arrived(A, &"second", arrival(2, 3));
+    arrive(&mut interests, "second", 2, [3]);
     interests.lost(A, &"second");
-    interests.arrived(A, &"first", arrival(1, 1));
-    assert_eq!(delivered(&mut interests), [(1, 0)]);
+    arrive(&mut interests, "first", 1, [1]);
+    assert_eq!(delivered(&mut interests), [(vec![1], 0)]);
     interests.ended(A, &"first", 1, false);
-    assert_eq!(delivered(&mut interests), [(3, 1)]);
+    assert_eq!(delivered(&mut interests), [(vec![3], 1)]);
     interests.used(A, &who(A), Some("third"));
     assert_eq!(opens(&mut interests), ("third", A, 3));
 }
@@ -223,12 +240,12 @@ fn a_refused_interest_is_tried_again_on_another_link_alone() {
 #[test]
 fn a_refusal_on_the_older_link_sets_free_what_waited_on_the_newer() {
     let mut interests = moving();
-    interests.arrived(A, &"second", arrival(2, 1));
+    arrive(&mut interests, "second", 2, [1]);
     interests.used(A, &who(A), Some("first"));
     interests.ended(A, &"first", 1, true);
-    assert_eq!(delivered(&mut interests), [(1, 0)]);
-    interests.arrived(A, &"second", arrival(2, 2));
-    assert_eq!(delivered(&mut interests), [(2, 0)]);
+    assert_eq!(delivered(&mut interests), [(vec![1], 0)]);
+    arrive(&mut interests, "second", 2, [2]);
+    assert_eq!(delivered(&mut interests), [(vec![2], 0)]);
     assert_eq!(interests.poll(), None, "the first has refused it");
 }
 
@@ -262,33 +279,31 @@ fn a_full_link_that_is_not_used_any_more_is_not_asked_when_it_has_room() {
     interests.opened(A, number, &"second", 2);
     interests.room(A, &"first");
     assert_eq!(interests.poll(), None);
-    interests.arrived(A, &"second", arrival(2, 1));
-    assert_eq!(delivered(&mut interests), [(1, 0)]);
+    arrive(&mut interests, "second", 2, [1]);
+    assert_eq!(delivered(&mut interests), [(vec![1], 0)]);
 }
 
 /// A publisher that had not known of the older stream any more counts from what the newer one was opened with.
 #[test]
 fn numbers_that_begin_anew_are_told_from_those_that_go_on() {
     let mut interests = moving();
-    for number in 1..=5 {
-        interests.arrived(A, &"first", arrival(1, number));
-    }
+    arrive(&mut interests, "first", 1, [1, 2, 3, 4, 5]);
     interests.lost(A, &"first");
     assert_eq!(delivered(&mut interests).len(), 5);
-    interests.arrived(A, &"second", arrival(2, 3));
-    interests.arrived(A, &"second", arrival(2, 6));
-    assert_eq!(delivered(&mut interests), [(3, 2), (6, 2)]);
+    arrive(&mut interests, "second", 2, [3]);
+    arrive(&mut interests, "second", 2, [6]);
+    assert_eq!(delivered(&mut interests), [(vec![3], 2), (vec![6], 2)]);
 }
 
 #[test]
 fn the_greatest_number_there_is_does_no_harm() {
     let mut interests = moving();
-    interests.arrived(A, &"first", arrival(1, u64::MAX));
+    arrive(&mut interests, "first", 1, [u64::MAX]);
     interests.ended(A, &"first", 1, false);
-    interests.arrived(A, &"second", arrival(2, 2));
+    arrive(&mut interests, "second", 2, [2]);
     assert_eq!(
         delivered(&mut interests),
-        [(u64::MAX, u64::MAX - 1), (2, 1)]
+        [(vec![u64::MAX], u64::MAX - 1), (vec![2], 1)]
     );
 }
 
@@ -320,7 +335,7 @@ fn a_wish_that_is_withdrawn_ends_everywhere() {
     assert!(interests.withdraw(1).is_some());
     let lose = |link, id| Some(Action::Lose { link, id });
     assert_eq!(interests.poll(), lose("first", 1));
-    interests.arrived(A, &"first", arrival(1, 1));
+    arrive(&mut interests, "first", 1, [1]);
     assert_eq!(
         interests.poll(),
         None,

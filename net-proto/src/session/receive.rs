@@ -1,9 +1,10 @@
 //! The way in: from bytes to frames, and each frame to the concern that it is for. What HELLO, CREDIT and CHUNK do before that is here;
 //! everything else they lead to is in the concerns.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::{Misbehaviour, ProtocolError};
 use crate::frame::{Frame, HEADER, Header, Kind};
@@ -11,7 +12,7 @@ use crate::hello::{Hello, MAGIC, PREFACE, agree};
 use crate::limits::MAX_HELLO;
 use crate::session::chunks::{Arriving, Assembly, Lent, Part};
 use crate::session::credit::SendWindow;
-use crate::session::{CallId, Event, Outcome, PeerLimits, Session, Stage};
+use crate::session::{Arrival, CallId, Event, Outcome, PeerLimits, Session, Stage};
 use crate::timer::Timer;
 
 /// Less than this is not worth a read of its own.
@@ -77,6 +78,44 @@ impl<C> Session<C> {
         Ok(event)
     }
 
+    /// Takes the events that follow an [`Arrival`] of the same interest directly in `input`, up to a number of `most` with it: what
+    /// one read has brought can be handled in one go. All else is left to [`receive`](Session::receive), errors included.
+    pub fn receive_run(
+        &mut self,
+        input: &mut BytesMut,
+        first: Arrival,
+        most: usize,
+    ) -> VecDeque<Arrival> {
+        let stream = first.id;
+        let ahead = events_ahead(input, stream, most.saturating_sub(1));
+        let mut run = VecDeque::with_capacity(1 + ahead);
+        run.push_back(first);
+        for _ in 0..ahead {
+            match self.receive_event(input) {
+                Ok(arrival) => run.extend(arrival),
+                Err(error) => {
+                    self.failed = Some(error.into());
+                    break;
+                }
+            }
+        }
+        self.left_over = input.len();
+        run
+    }
+
+    /// Takes an EVENT that is there whole.
+    fn receive_event(&mut self, input: &mut BytesMut) -> Result<Option<Arrival>, Misbehaviour> {
+        let Some(header) = input.first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let header = Header::read(header)?;
+        header.known_kind()?;
+        let payload = take_payload(input, &header);
+        self.receive_window.take((HEADER + header.length) as u64)?;
+        let (number, metadata, body) = Frame::read_event(&header, payload)?;
+        self.on_event(header.stream, number, metadata, body, header.length as u64)
+    }
+
     /// Takes one preface or frame from the input, if it is there whole.
     fn receive_one(&mut self, now: Instant, input: &mut BytesMut) -> Result<bool, ProtocolError> {
         match self.stage {
@@ -109,7 +148,6 @@ impl<C> Session<C> {
             input.reserve(missing);
             return Ok(false);
         }
-        input.advance(HEADER);
         if let Some(kind) = kind
             && kind.is_charged()
         {
@@ -117,10 +155,11 @@ impl<C> Session<C> {
         }
         if missing > 0 {
             // The rest of a chunk is taken in as it comes, or read to where it belongs.
+            input.advance(HEADER);
             self.chunk = Some(PartialChunk::of(&header)?);
             return Ok(true);
         }
-        let payload = input.split_to(header.length).freeze();
+        let payload = take_payload(input, &header);
         if let Some(kind) = kind {
             let frame = Frame::read(kind, &header, payload)?;
             self.dispatch(now, kind, &header, frame)?;
@@ -244,7 +283,11 @@ impl<C> Session<C> {
                 number,
                 metadata,
                 body,
-            } => self.on_event(stream, number, metadata, body, header.length as u64)?,
+            } => {
+                let length = header.length as u64;
+                let arrival = self.on_event(stream, number, metadata, body, length)?;
+                self.events.extend(arrival.map(Event::Arrived));
+            }
             Frame::Ping(number) => self.ping_to_answer = Some(number),
             Frame::Pong(number) => self.on_pong(now, number),
             Frame::Goodbye(reason) => self.on_goodbye(reason),
@@ -335,4 +378,27 @@ impl<C> Session<C> {
             stream != 0 && stream <= self.last_peer_id
         }
     }
+}
+
+#[inline]
+fn take_payload(input: &mut BytesMut, header: &Header) -> Bytes {
+    let mut frame = input.split_to(HEADER + header.length).freeze();
+    frame.advance(HEADER);
+    frame
+}
+
+/// How many of the frames that come next are there whole and are EVENTs of a stream, up to `most`.
+fn events_ahead(mut input: &[u8], stream: CallId, most: usize) -> usize {
+    let mut count = 0;
+    while count < most
+        && let Some(header) = input.first_chunk::<HEADER>()
+        && let Ok(header) = Header::read(header)
+        && header.kind == Kind::Event as u8
+        && header.stream == stream
+        && let Some(rest) = input.get(HEADER + header.length..)
+    {
+        input = rest;
+        count += 1;
+    }
+    count
 }

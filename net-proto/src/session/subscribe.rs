@@ -190,6 +190,7 @@ impl<C> Session<C> {
         }
     }
 
+    /// Takes an event, or what begins a large one.
     pub(super) fn on_event(
         &mut self,
         stream: CallId,
@@ -197,11 +198,11 @@ impl<C> Session<C> {
         metadata: Bytes,
         body: Body<Bytes>,
         length: u64,
-    ) -> Result<(), Misbehaviour> {
+    ) -> Result<Option<Arrival>, Misbehaviour> {
         let kind = Kind::Event;
         self.check_own(kind, stream)?;
         let Some(interest) = self.own_interests.get_mut(&stream) else {
-            return Ok(());
+            return Ok(None);
         };
         if interest.arriving.is_some() {
             return Err(Misbehaviour::WrongStream { kind, stream });
@@ -218,15 +219,13 @@ impl<C> Session<C> {
         interest.last = number;
         let total = match body {
             Body::Whole(body) => {
-                let charge = interest.hold(length);
-                self.events.push_back(Event::Arrived(Arrival {
+                return Ok(Some(Arrival {
                     id: stream,
                     number,
                     metadata,
                     body,
-                    charge,
+                    charge: interest.hold(length),
                 }));
-                return Ok(());
             }
             Body::More(total) => total,
         };
@@ -246,7 +245,7 @@ impl<C> Session<C> {
             self.without_place.push_back(stream);
         }
         self.give_places();
-        Ok(())
+        Ok(None)
     }
 
     /// Gives large events that arrive their places among all large bodies, in their turn, as far as there is room. To be called

@@ -1,14 +1,15 @@
 //! Interests and events: order, credit, what waits, what is dropped, the end, and the way from one link to another.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use net_proto::limits::MAX_NUMBER;
 use net_proto::{
-    Arrival, CallId, ErrorBody, ErrorCode, Event, Interest, Limits, Misbehaviour, Policy,
+    Arrival, CallId, ErrorBody, ErrorCode, Event, Interest, Kind, Limits, Misbehaviour, Policy,
     Publication, Published, WhyRefused,
 };
 
 use crate::pair::{CHUNK, CREDIT, End, Pair, frame, pattern};
 
+const END: u8 = 0x07;
 const EVENT: u8 = 0x0C;
 const MORE: u8 = 0x08;
 const LAST: u8 = 0x01;
@@ -100,6 +101,65 @@ fn events_come_in_order_and_as_they_were_published() {
     let sizes: Vec<_> = all[1..].iter().map(|arrival| arrival.body.len()).collect();
     assert_eq!(sizes, [0, 1, 65_536, 65_537, 200_000, 5]);
     assert!(all[1..].iter().all(|a| a.body == pattern(a.body.len())));
+}
+
+/// One read brings events of two interests, one in chunks, a call and what breaks the protocol. A run ends before each of the others,
+/// which come as they do without it.
+#[test]
+fn a_run_is_what_follows_of_one_interest_and_nothing_else() {
+    let mut pair = Pair::connected();
+    let first = subscribed(&mut pair, &interest(10, Policy::Block));
+    let other = Interest {
+        number: 2,
+        ..interest(10, Policy::Block)
+    };
+    let second = subscribed(&mut pair, &other);
+    let event = |id: CallId, number: u64| frame(EVENT, 0, id, &number.to_le_bytes());
+    let large = [4_u64.to_le_bytes(), 3_u64.to_le_bytes()].concat();
+    let mut input = BytesMut::new();
+    for piece in [
+        event(first, 1),
+        event(first, 3),
+        event(second, 1),
+        event(second, 2),
+        event(second, 3),
+        frame(EVENT, MORE, first, &large),
+        frame(CHUNK, LAST, first, b"abc"),
+        event(first, 5),
+        frame(END, 0, second, b""),
+        event(first, 6),
+        // Not counted up.
+        event(first, 6),
+        event(first, 7)[..20].to_vec(),
+    ] {
+        input.extend_from_slice(&piece);
+    }
+    let session = &mut pair.dialer.session;
+    let mut came = Vec::new();
+    let failed = loop {
+        match session.receive(pair.now, &mut input) {
+            Ok(Some(Event::Arrived(arrival))) => {
+                let id = arrival.id;
+                let run = session.receive_run(&mut input, arrival, 2);
+                assert!(run.iter().all(|arrival| arrival.id == id));
+                came.push((id, run.iter().map(|arrival| arrival.number).collect()));
+            }
+            Ok(Some(Event::InterestEnded { id, .. })) => came.push((id, vec![])),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    let expected = [
+        (first, vec![1, 3]),
+        (second, vec![1, 2]),
+        (second, vec![3]),
+        (first, vec![4, 5]),
+        (second, vec![]),
+        (first, vec![6]),
+    ];
+    assert_eq!(came, expected);
+    let (kind, field) = (Kind::Event, "number");
+    assert_eq!(failed, Misbehaviour::BadField { kind, field }.into());
 }
 
 #[test]

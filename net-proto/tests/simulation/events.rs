@@ -44,6 +44,7 @@ pub(crate) struct Wished {
 
 #[derive(Default)]
 pub(crate) struct Inbox {
+    /// Each of one event.
     pub(crate) queue: VecDeque<Delivery<Conn>>,
     next: Time,
     /// What is in it counts for.
@@ -262,7 +263,11 @@ impl World {
                         end.session.lose_interest(id);
                     }
                 }
-                Action::Deliver(delivery) => self.deliver(n, delivery),
+                Action::Deliver(delivery) => {
+                    for delivery in one_by_one(delivery) {
+                        self.deliver(n, delivery);
+                    }
+                }
             }
         }
     }
@@ -280,7 +285,7 @@ impl World {
         {
             inbox.next = inbox.next.max(now).max(wished.sleeps_until);
         }
-        inbox.bytes += delivery.arrival.charge;
+        inbox.bytes += delivery.arrivals[0].charge;
         // Of those before, of the one in use, and of one that it takes the place of.
         let most = 4 * LARGEST_WINDOW + 3 * self.largest_event as u64;
         assert!(inbox.bytes <= most, "{n} holds {} bytes", inbox.bytes);
@@ -329,7 +334,10 @@ impl World {
         self.check_taken(n, delivery);
         let now = self.now;
         let node = &mut self.nodes[n];
-        let Arrival { id, charge, .. } = delivery.arrival;
+        let Arrival {
+            id, charge, body, ..
+        } = &delivery.arrivals[0];
+        let (id, charge) = (*id, *charge);
         let inbox = node.events.inboxes.get_mut(&(delivery.wish, delivery.peer));
         let inbox = inbox.expect("it came out of it");
         inbox.bytes = inbox.bytes.saturating_sub(charge);
@@ -338,7 +346,7 @@ impl World {
             inbox.next = now + wished.every;
         }
         if let Some(bytes) = node.events.untaken.get_mut(&(delivery.link, id)) {
-            *bytes = bytes.saturating_sub(delivery.arrival.body.len());
+            *bytes = bytes.saturating_sub(body.len());
         }
         if self.sabotage != Sabotage::NeverTakes
             && let Some(end) = node.ends.get_mut(&delivery.link)
@@ -364,17 +372,6 @@ impl World {
             Event::QueueRoom(id) if sabotage != Sabotage::ForgetsQueueRoom => {
                 node.events.wake(|waker| *waker == (conn, id));
             }
-            Event::Arrived(arrival) => {
-                if sabotage == Sabotage::LosesEvents && arrival.number % 7 == 3 {
-                    return;
-                }
-                let held = node.events.untaken.entry((conn, arrival.id)).or_default();
-                *held += arrival.body.len();
-                let (held, id) = (*held, arrival.id);
-                node.events.interests.arrived(peer, &conn, arrival);
-                self.carry_out(n);
-                self.check_held(n, (conn, id), held);
-            }
             Event::InterestEnded { id, error } if sabotage != Sabotage::IgnoresEnds => {
                 assert!(error.is_none(), "{n}: an interest was refused: {error:?}");
                 node.events.untaken.remove(&(conn, id));
@@ -389,6 +386,21 @@ impl World {
         }
     }
 
+    /// Events have come on a stream.
+    pub(crate) fn arrived(&mut self, n: usize, conn: Conn, id: CallId, mut run: VecDeque<Arrival>) {
+        if self.sabotage == Sabotage::LosesEvents {
+            run.retain(|arrival| arrival.number % 7 != 3);
+        }
+        let node = &mut self.nodes[n];
+        let peer = node.ends[&conn].peer.expect("a link has a peer");
+        let held = node.events.untaken.entry((conn, id)).or_default();
+        *held += run.iter().map(|arrival| arrival.body.len()).sum::<usize>();
+        let held = *held;
+        node.events.interests.arrived(peer, &conn, id, run);
+        self.carry_out(n);
+        self.check_held(n, (conn, id), held);
+    }
+
     /// What a subscriber holds and has not taken is bounded by the window that it gave.
     fn check_held(&self, n: usize, stream: (Conn, CallId), held: usize) {
         let windows = self.nodes[n].events.wishes.values().map(|w| w.window);
@@ -396,4 +408,23 @@ impl World {
         let bound = largest + self.largest_event;
         assert!(held <= bound, "{n} holds {held} bytes of {stream:?}");
     }
+}
+
+/// A delivery for each event, as its program takes them.
+fn one_by_one(delivery: Delivery<Conn>) -> Vec<Delivery<Conn>> {
+    let mut before = None;
+    let mut all: Vec<_> = (delivery.arrivals.iter())
+        .map(|arrival| Delivery {
+            arrivals: [arrival.clone()].into(),
+            missed: match before.replace(arrival.number) {
+                Some(before) => arrival.number - before - 1,
+                None => 0,
+            },
+            ..delivery
+        })
+        .collect();
+    // What the others have not missed was missed before the first.
+    let others: u64 = all.iter().map(|one| one.missed).sum();
+    all[0].missed = delivery.missed - others;
+    all
 }

@@ -104,11 +104,8 @@ impl World {
             panic!("{n} is given an event for a wish that was withdrawn");
         };
         let policy = wished.policy;
-        let name = delivery
-            .arrival
-            .body
-            .first_chunk()
-            .expect("an event's name");
+        let body_taken = &delivery.arrivals[0].body;
+        let name = body_taken.first_chunk().expect("an event's name");
         let publ = Publ::from_le_bytes(*name);
         let made = &self.published[publ as usize];
         assert_eq!(
@@ -116,7 +113,7 @@ impl World {
             "another event than was wished for"
         );
         assert!(
-            delivery.arrival.body == body(publ, made.size),
+            *body_taken == body(publ, made.size),
             "event {publ} did not arrive as it was published"
         );
         let ledger = self.ledgers.get(&(peer, own, wish));

@@ -18,6 +18,9 @@ use crate::steps::GRACE;
 /// How often a process looks for others.
 const LOOK_EVERY: Time = 2_000 * MS;
 
+/// Events that are handled in one go. Few, so that there are often more.
+const RUN: usize = 5;
+
 /// A defect put into the processes, to see that it is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sabotage {
@@ -253,6 +256,11 @@ impl World {
                 return;
             };
             match end.session.receive(instant, &mut end.input) {
+                Ok(Some(Event::Arrived(first))) => {
+                    let id = first.id;
+                    let run = end.session.receive_run(&mut end.input, first, RUN);
+                    self.arrived(n, conn, id, run);
+                }
                 Ok(Some(event)) => self.event(n, conn, event),
                 Ok(None) => return,
                 Err(error) => return self.fail(n, conn, &error),

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use net_proto::Arrival;
+use bytes::{Bytes, BytesMut};
 use net_proto::interests::Delivery;
+use net_proto::{Arrival, CallId};
 use tokio::runtime::Handle;
 
 use crate::link::Link;
@@ -18,6 +18,9 @@ use crate::registry::{Answer, Handled, Incoming, Registered};
 
 /// A function of async code that keeps its thread for so long is no such function: it goes back to the pool.
 const LONG: Duration = Duration::from_millis(1);
+
+/// After a run of a function that took so long, credit is given back at once; for shorter ones with that of others.
+const SHORT: Duration = Duration::from_micros(50);
 
 /// A smaller body is copied before it waits: it would keep the whole buffer that it was read into, of 64 KiB, for as long. Four times
 /// what is counted is the most that the larger ones keep.
@@ -70,6 +73,17 @@ pub(crate) struct Inbox {
     queue: Mutex<Queue>,
 }
 
+/// Events that were taken out together, on their way to the function one by one.
+struct Run {
+    /// Those that are left.
+    delivery: Delivery<Arc<Link>>,
+    stream: CallId,
+    /// The one whose turn it is, as the function is called with it.
+    event: Incoming,
+    /// What those count for that were begun and for which no credit was given back.
+    begun: u64,
+}
+
 /// Bounded on each stream by the credit that is given for it, which is given back when an event is taken; over streams that follow
 /// one another by [`Inbox::has_room`].
 #[derive(Default)]
@@ -111,22 +125,23 @@ impl Inbox {
         has_room
     }
 
-    /// Takes an event in. True where nobody is at what waits: the caller then sees to that.
+    /// Takes events in. True where nobody is at what waits: the caller then sees to that.
     #[must_use]
     pub(super) fn push(&self, mut delivery: Delivery<Arc<Link>>) -> bool {
         let subscribed = &self.subscribed;
-        subscribed.received.fetch_add(1, Ordering::Relaxed);
+        let count = delivery.arrivals.len() as u64;
+        subscribed.received.fetch_add(count, Ordering::Relaxed);
         if delivery.missed > 0 {
             let missed = delivery.missed;
             subscribed.dropped.fetch_add(missed, Ordering::Relaxed);
         }
+        let charges = delivery.arrivals.iter().map(|arrival| arrival.charge);
+        let bytes: u64 = charges.sum();
         let mut queue = self.queue();
         if queue.is_running {
-            let Arrival { metadata, body, .. } = &mut delivery.arrival;
-            detach(metadata);
-            detach(body);
+            detach(&mut delivery.arrivals);
         }
-        queue.bytes += delivery.arrival.charge;
+        queue.bytes += bytes;
         queue.deliveries.push_back(delivery);
         !std::mem::replace(&mut queue.is_running, true)
     }
@@ -142,20 +157,33 @@ impl Inbox {
         &self.subscribed.function
     }
 
-    /// Handles one event on this thread, and leaves what came meanwhile to others. Says whether there was any.
-    pub(crate) fn run_one(self: &Arc<Self>, runtime: &Handle) -> bool {
-        let Some(delivery) = self.next() else {
+    /// Handles the events of one delivery on this thread, while it `may_go_on`, and leaves the rest to others. Says whether
+    /// there is any.
+    pub(crate) fn run_here(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        may_go_on: impl Fn() -> bool,
+    ) -> bool {
+        let Some(mut run) = self.next_run() else {
             return false;
         };
-        let answer = match caught_here(|| self.begin(&delivery)) {
-            Handled::Ready(answer) => answer,
-            Handled::Later(later) => {
-                runtime.spawn(Arc::clone(self).run_as_task(delivery, later));
-                return true;
+        while run.next() {
+            match caught_here(|| self.begin(&mut run)) {
+                Handled::Ready(answer) => self.end(&run, &answer),
+                Handled::Later(later) => {
+                    runtime.spawn(Arc::clone(self).run_as_task(run, later));
+                    return true;
+                }
             }
-        };
-        self.end(&delivery, answer);
+            if !may_go_on() {
+                break;
+            }
+        }
+        self.give_back(&mut run);
         let mut queue = self.queue();
+        if !run.delivery.arrivals.is_empty() {
+            queue.deliveries.push_front(run.delivery);
+        }
         queue.is_running = !queue.deliveries.is_empty();
         let goes_on = queue.is_running;
         drop(queue);
@@ -165,27 +193,48 @@ impl Inbox {
         goes_on
     }
 
-    fn next(&self) -> Option<Delivery<Arc<Link>>> {
+    fn next_run(&self) -> Option<Run> {
         let mut queue = self.queue();
         let next = queue.deliveries.pop_front();
         queue.is_running = next.is_some();
-        next
+        drop(queue);
+        next.map(Run::new)
+    }
+
+    /// Goes on to the next event: of this run, or of another that takes its place. Says whether there is one.
+    fn next(&self, run: &mut Run) -> bool {
+        if run.next() {
+            return true;
+        }
+        self.give_back(run);
+        match self.next_run() {
+            Some(next) => *run = next,
+            None => return false,
+        }
+        run.next()
     }
 
     /// Handles what there is on this thread, up to a function that goes on in a future: then a task does.
     fn run_on_pool(self: Arc<Self>) {
+        let Some(mut run) = self.next_run() else {
+            return;
+        };
         let mut begun = Instant::now();
-        while let Some(delivery) = self.next() {
-            match caught(|| self.begin(&delivery)) {
+        while self.next(&mut run) {
+            match caught(|| self.begin(&mut run)) {
                 Handled::Ready(answer) => {
-                    self.end(&delivery, answer);
+                    self.end(&run, &answer);
                     let ended = Instant::now();
-                    self.function().ran_for(ended - begun);
+                    let time = ended - begun;
+                    self.function().ran_for(time);
+                    if time >= SHORT {
+                        self.give_back(&mut run);
+                    }
                     begun = ended;
                 }
                 Handled::Later(later) => {
-                    let core = Arc::clone(&delivery.link.core);
-                    core.runtime.spawn(self.run_as_task(delivery, later));
+                    let core = Arc::clone(&run.delivery.link.core);
+                    core.runtime.spawn(self.run_as_task(run, later));
                     return;
                 }
             }
@@ -195,57 +244,63 @@ impl Inbox {
     /// Handles what there is in a task, as long as the function answers in futures and does not keep the thread.
     async fn run_as_task(
         self: Arc<Self>,
-        mut delivery: Delivery<Arc<Link>>,
+        mut run: Run,
         mut later: Pin<Box<dyn Future<Output = Answer> + Send>>,
     ) {
         loop {
             let answer = Caught(later).await;
-            self.end(&delivery, answer);
-            match self.next() {
-                Some(next) => delivery = next,
-                None => return,
+            self.end(&run, &answer);
+            self.give_back(&mut run);
+            if !self.next(&mut run) {
+                return;
             }
             let begun = Instant::now();
-            match caught(|| self.begin(&delivery)) {
+            match caught(|| self.begin(&mut run)) {
                 Handled::Later(more) if begun.elapsed() < LONG => later = more,
                 Handled::Later(more) => {
                     let answer = Caught(more).await;
-                    self.end(&delivery, answer);
+                    self.end(&run, &answer);
                     break;
                 }
                 Handled::Ready(answer) => {
-                    self.end(&delivery, answer);
+                    self.end(&run, &answer);
                     break;
                 }
             }
         }
-        let runtime = delivery.link.core.runtime.clone();
+        self.give_back(&mut run);
+        let runtime = run.delivery.link.core.runtime.clone();
+        if !run.delivery.arrivals.is_empty() {
+            self.queue().deliveries.push_front(run.delivery);
+        }
         runtime.spawn_blocking(move || self.run_on_pool());
     }
 
-    fn begin(&self, delivery: &Delivery<Arc<Link>>) -> Handled {
+    fn begin(&self, run: &mut Run) -> Handled {
         if self.subscribed.ended.load(Ordering::Acquire) {
             return Handled::Ready(Answer::Flag(crate::builtin::NULL.into()));
         }
-        if delivery.missed > 0 {
-            let peer = &delivery.link.hello.name;
-            self.subscribed.log_dropped(peer, delivery.missed);
+        let delivery = &mut run.delivery;
+        let missed = std::mem::take(&mut delivery.missed);
+        if missed > 0 {
+            self.subscribed
+                .log_dropped(&delivery.link.hello.name, missed);
         }
-        let incoming = Incoming {
-            body: delivery.arrival.body.clone(),
-            peer: delivery.link.core.peer(),
-            caller: delivery.link.caller().clone(),
-            time_left: None,
-        };
-        self.function().handler.call(incoming)
+        self.function().handler.call(&run.event)
     }
 
-    fn end(&self, delivery: &Delivery<Arc<Link>>, answer: Answer) {
-        self.subscribed.report(&delivery.link.hello.name, &answer);
-        let charge = delivery.arrival.charge;
-        delivery.link.taken(delivery.arrival.id, charge);
+    fn end(&self, run: &Run, answer: &Answer) {
+        self.subscribed
+            .report(&run.delivery.link.hello.name, answer);
+    }
+
+    /// Gives the credit back for what of a run was handled.
+    fn give_back(&self, run: &mut Run) {
+        let bytes = std::mem::take(&mut run.begun);
+        let link = &run.delivery.link;
+        link.taken(run.stream, bytes);
         let mut queue = self.queue();
-        queue.bytes -= charge;
+        queue.bytes -= bytes;
         let next_link = queue.next_link.take();
         drop(queue);
         if let Some(link) = next_link {
@@ -255,8 +310,47 @@ impl Inbox {
     }
 }
 
-fn detach(bytes: &mut Bytes) {
-    if !bytes.is_empty() && bytes.len() < SMALL {
-        *bytes = Bytes::copy_from_slice(bytes);
+impl Run {
+    fn new(delivery: Delivery<Arc<Link>>) -> Self {
+        let stream = delivery.arrivals.front().map_or(0, |arrival| arrival.id);
+        let link = &delivery.link;
+        let event = Incoming {
+            body: Bytes::new(),
+            peer: link.core.peer(),
+            caller: link.caller().clone(),
+            time_left: None,
+        };
+        Self {
+            delivery,
+            stream,
+            event,
+            begun: 0,
+        }
+    }
+
+    /// Goes on to the next event, if there is one, which is begun now.
+    fn next(&mut self) -> bool {
+        let Some(arrival) = self.delivery.arrivals.pop_front() else {
+            return false;
+        };
+        self.begun += arrival.charge;
+        self.event.body = arrival.body;
+        true
+    }
+}
+
+/// Copies what is small out of the buffer that it was read into, all to one place.
+fn detach(arrivals: &mut VecDeque<Arrival>) {
+    let is_small = |bytes: &Bytes| !bytes.is_empty() && bytes.len() < SMALL;
+    let parts = |arrival: &Arrival| [arrival.metadata.len(), arrival.body.len()];
+    let lengths = arrivals.iter().flat_map(parts);
+    let mut copied = BytesMut::with_capacity(lengths.filter(|length| *length < SMALL).sum());
+    for arrival in arrivals {
+        for bytes in [&mut arrival.metadata, &mut arrival.body] {
+            if is_small(bytes) {
+                copied.extend_from_slice(bytes);
+                *bytes = copied.split().freeze();
+            }
+        }
     }
 }

@@ -100,7 +100,7 @@ impl Mailbox {
             };
             let subscribed = Arc::clone(&self.subscribed);
             // It may block: not on the runtime's threads.
-            let run = move || caught(|| subscribed.function.handler.call(incoming));
+            let run = move || caught(|| subscribed.function.handler.call(&incoming));
             let answer = match core.runtime.spawn_blocking(run).await {
                 Ok(Handled::Ready(answer)) => answer,
                 Ok(Handled::Later(later)) => Caught(later).await,

@@ -1,6 +1,6 @@
 //! A peer as subscriber: carries out what [`Interests`] decides, on links and in inboxes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -147,11 +147,17 @@ impl Subscriber {
         state.carry_out(&link.core);
     }
 
-    /// An event has come on a link. Gives where it waits, if nobody is at what waits there: the caller then sees to that.
+    /// Events have come on a stream of a link. Gives where they wait, if nobody is at what waits there: the caller then sees to
+    /// that.
     #[must_use]
-    pub(crate) fn arrived(&self, link: &Arc<Link>, arrival: Arrival) -> Option<Arc<Inbox>> {
+    pub(crate) fn arrived(
+        &self,
+        link: &Arc<Link>,
+        id: CallId,
+        arrivals: VecDeque<Arrival>,
+    ) -> Option<Arc<Inbox>> {
         let mut state = self.state();
-        state.interests.arrived(link.id(), link, arrival);
+        state.interests.arrived(link.id(), link, id, arrivals);
         state.carry_out_but_for_one(&link.core)
     }
 

@@ -68,7 +68,7 @@ impl Link {
                 }),
             }
         }
-        self.write_soon(&state);
+        self.write_soon(&mut state);
         published
     }
 
@@ -83,7 +83,7 @@ impl Link {
     pub(crate) fn ask_for(&self, interest: &Interest) -> Result<CallId, WhyRefused> {
         let mut state = self.state();
         let asked = state.session.interest(interest);
-        self.write_soon(&state);
+        self.write_soon(&mut state);
         asked
     }
 
@@ -91,21 +91,21 @@ impl Link {
     pub(crate) fn lose_interest(&self, id: CallId) {
         let mut state = self.state();
         state.session.lose_interest(id);
-        self.write_soon(&state);
+        self.write_soon(&mut state);
     }
 
     /// The program has taken an event.
     pub(crate) fn taken(&self, id: CallId, charge: u64) {
         let mut state = self.state();
         state.session.taken(id, charge);
-        self.write_soon(&state);
+        self.write_soon(&mut state);
     }
 
     /// Ends an interest of the other side after all that was published to it.
     pub(crate) fn end_interest(&self, id: CallId) {
         let mut state = self.state();
         state.session.end_interest(id);
-        self.write_soon(&state);
+        self.write_soon(&mut state);
     }
 
     /// Takes out what waits for an interest that goes on over another link.
@@ -113,7 +113,7 @@ impl Link {
         let mut state = self.state();
         let backlog = state.session.move_interest(id);
         let waits = std::mem::take(&mut state.waiting_for_queue);
-        self.write_soon(&state);
+        self.write_soon(&mut state);
         drop(state);
         // They look for it anew, and find it on the other link.
         waits.into_iter().for_each(Waits::wake);
@@ -124,7 +124,7 @@ impl Link {
     pub(crate) fn resume_interest(&self, id: CallId, backlog: Backlog) {
         let mut state = self.state();
         state.session.resume_interest(id, backlog);
-        self.write_soon(&state);
+        self.write_soon(&mut state);
     }
 
     /// Wakes those who wait for room in the queue of an interest.
@@ -137,8 +137,10 @@ impl Link {
     }
 
     /// Has the keeper write what there is, unless that is seen to already.
-    fn write_soon(&self, state: &State) {
-        if !state.writing && !state.full && state.session.wants_write() {
+    fn write_soon(&self, state: &mut State) {
+        let is_seen_to = state.writing || state.full || state.told;
+        if !is_seen_to && state.session.wants_write() {
+            state.told = true;
             self.keeper.notify_one();
         }
     }

@@ -1,9 +1,11 @@
 //! Running a function for the peer at a link's other end: on the reader's thread where it may, and answering.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -50,7 +52,7 @@ impl Link {
         };
         let handled = {
             let _watched = Watched::enter(self, reader, *now);
-            caught_here(|| connection.handler.call(incoming))
+            caught_here(|| connection.handler.call(&incoming))
         };
         drop(permit);
         let ended = Moment::now();
@@ -74,16 +76,17 @@ impl Link {
         }
     }
 
-    /// Hands an event over, and runs the function that wants it as one that is [called](Self::serve): on this thread where it may,
-    /// but not where a task was made ready that may wait for the thread. Says whether one was now.
+    /// Hands the events of a stream over, and runs the function that wants them as one that is [called](Self::serve): on this
+    /// thread where it may, but not where a task was made ready that may wait for the thread. Says whether one was now.
     pub(super) fn deliver(
         self: &Arc<Self>,
-        arrival: Arrival,
+        id: CallId,
+        arrivals: VecDeque<Arrival>,
         woke: bool,
         reader: u64,
         now: &mut Moment,
     ) -> bool {
-        let Some(inbox) = self.core.subscriber.arrived(self, arrival) else {
+        let Some(inbox) = self.core.subscriber.arrived(self, id, arrivals) else {
             return false;
         };
         let (runtime, function) = (&self.core.runtime, inbox.function());
@@ -94,7 +97,7 @@ impl Link {
         }
         let goes_on = {
             let _watched = Watched::enter(self, reader, *now);
-            inbox.run_one(runtime)
+            inbox.run_here(runtime, || self.reader.load(Ordering::Acquire) == reader)
         };
         drop(permit);
         let ended = Moment::now();
@@ -113,7 +116,7 @@ impl Link {
                 link.flush();
                 return;
             }
-            let handled = caught(|| connection.handler.call(incoming));
+            let handled = caught(|| connection.handler.call(&incoming));
             connection.ran_for(start.elapsed());
             match handled {
                 Handled::Ready(answer) => {

@@ -187,6 +187,12 @@ pub fn split_arguments(body: &[u8]) -> Result<ArgumentParts<'_>, ValueError> {
 pub fn decode_arguments<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, ValueError> {
     /// An empty list, and the nothing that serde takes for `()`.
     const NOTHING: &[u8] = &[0xF6];
+    // In one pass where it is as it should be. Where not, the parts tell what is wrong.
+    if array_head(&mut Reader::new(body)).is_ok()
+        && let Ok(arguments) = super::decode(body)
+    {
+        return Ok(arguments);
+    }
     let parts = split_arguments(body)?;
     let by_name = parts.keywords.unwrap_or_default();
     let (list, by_name) = body.split_at(body.len() - by_name.len());
