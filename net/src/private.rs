@@ -203,7 +203,7 @@ where
 const SCRATCH: usize = 64 * 1024;
 
 thread_local! {
-    static RESULT: RefCell<Body> = const { RefCell::new(Body::new()) };
+    static RESULT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// All results of one byte: nothing, the truth values, small numbers.
@@ -220,19 +220,21 @@ static ONE_BYTE: [u8; 256] = {
 /// A function's result as its answer.
 pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
     // Taken out while it is filled: serialising runs the program's code, which may come back here.
-    let mut body = RESULT.take();
-    body.clear();
+    let mut scratch = RESULT.take();
+    scratch.clear();
+    let mut body = Body::from(scratch);
     match value::encode_result(result, &mut body) {
-        Ok(()) => match body.as_slice() {
-            Some(small) if small.len() <= SCRATCH => {
-                let answer = match *small {
+        Ok(()) => match body.into_vec() {
+            Ok(small) if small.len() <= SCRATCH => {
+                let answer = match small[..] {
                     [byte] => Bytes::from_static(&ONE_BYTE[usize::from(byte)..][..1]),
-                    _ => Bytes::copy_from_slice(small),
+                    _ => Bytes::copy_from_slice(&small),
                 };
-                RESULT.replace(body);
+                RESULT.replace(small);
                 Answer::Value(answer.into())
             }
-            _ => Answer::Value(body.into()),
+            Ok(large) => Answer::Value(large.into()),
+            Err(shares) => Answer::Value(shares.into()),
         },
         Err(error) => Answer::refused(ErrorCode::BadValue, "ValueError", error.to_string()),
     }

@@ -25,11 +25,8 @@ pub(super) struct Shared {
 
 impl Body {
     /// An empty one.
-    pub const fn new() -> Self {
-        Self {
-            written: Vec::new(),
-            shared: Vec::new(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// An empty one, with room for so many bytes.
@@ -53,10 +50,12 @@ impl Body {
         self.shared.is_empty().then_some(&self.written)
     }
 
-    /// Empties it, and keeps its room.
-    pub(crate) fn clear(&mut self) {
-        self.written.clear();
-        self.shared.clear();
+    /// All of it as one buffer; itself, where some of it lies elsewhere.
+    pub(crate) fn into_vec(self) -> Result<Vec<u8>, Self> {
+        match self.shared.is_empty() {
+            true => Ok(self.written),
+            false => Err(self),
+        }
     }
 }
 
