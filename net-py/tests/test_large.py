@@ -34,7 +34,9 @@ def test_it_is_let_go_when_it_is_sent(there: Served, size: int) -> None:
     before = sys.getrefcount(data)
     for _ in range(3):
         served.identity([data, data], peer=there.id)
-    until("the object is let go", lambda: served.multiply(5, 10, peer=there.id) == 50 and sys.getrefcount(data) == before)
+    until(
+        "the object is let go", lambda: served.multiply(5, 10, peer=there.id) == 50 and sys.getrefcount(data) == before
+    )
 
 
 def test_it_is_held_and_not_copied_while_it_is_sent(there: Served) -> None:
