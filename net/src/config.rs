@@ -4,11 +4,13 @@
 //! program that changes it, and the system's `getenv` does not survive that.
 
 use std::env;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use net_proto::Limits;
 
 use crate::error::StartError;
+use crate::secure::authority::KeyBytes;
 
 /// The first port that a peer tries, as in the original (`NET_PORT`).
 pub const DEFAULT_PORT: u16 = 3010;
@@ -19,6 +21,12 @@ pub const DEFAULT_PORT_RANGE: u16 = 5;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) group: Option<String>,
+    /// The key of the group, where it has one.
+    pub(crate) key: Option<KeyBytes>,
+    /// The addresses to listen at; none: as the group allows.
+    pub(crate) bind: Vec<IpAddr>,
+    /// Whether a group without a key is served to the network (`NET_OPEN`).
+    pub(crate) open: bool,
     pub(crate) hub: bool,
     pub(crate) name: Option<String>,
     /// 0: one that the system gives.
@@ -58,6 +66,9 @@ impl Config {
         Ok(Self {
             // The original writes a missing group as the text "None", in its environment and on the wire.
             group: get("NET_GROUP").filter(|group| group != "None"),
+            key: None,
+            bind: addresses(get("NET_BIND"))?,
+            open: get("NET_OPEN").is_some_and(|value| value != "0"),
             hub: get("NET_IS_HUB").is_some(),
             name: None,
             port: number("NET_PORT", DEFAULT_PORT)?,
@@ -73,6 +84,11 @@ impl Config {
         })
     }
 
+    /// Whether others than this host's users may come in.
+    pub(crate) fn admits_network(&self) -> bool {
+        self.open || (self.group.is_some() && self.key.is_some())
+    }
+
     /// The ports to try, in order.
     pub(crate) fn ports(&self) -> impl Iterator<Item = u16> + use<> {
         let first = self.port;
@@ -83,6 +99,19 @@ impl Config {
         };
         (first..=last).filter(|port| *port != 0)
     }
+}
+
+fn addresses(setting: Option<String>) -> Result<Vec<IpAddr>, StartError> {
+    let Some(value) = setting else {
+        return Ok(Vec::new());
+    };
+    let addresses = value.split(',').map(|address| address.trim().parse());
+    let addresses: Result<_, _> = addresses.collect();
+    addresses.map_err(|_| StartError::Setting {
+        name: "NET_BIND",
+        value,
+        why: "it takes IP addresses of this host, with commas between them",
+    })
 }
 
 #[cfg(test)]

@@ -158,6 +158,9 @@ impl std::error::Error for RemoteError {}
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// Its certificate cannot be made.
+    #[error("the peer cannot show that it is of its group: {0}")]
+    Secure(String),
     /// A setting does not have the form it must have.
     #[error("{name}={value:?} is not usable: {why}")]
     Setting {

@@ -57,6 +57,7 @@ mod place;
 mod registry;
 mod remote;
 mod runtime;
+mod secure;
 mod trouble;
 mod which;
 

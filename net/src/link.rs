@@ -24,6 +24,7 @@ mod strangers;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub(crate) mod watch;
 
 use std::collections::HashMap;

@@ -2,19 +2,21 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[cfg(unix)]
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use net_proto::InstanceId;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::config::Config;
 use crate::error::StartError;
 use crate::place::Place;
 use crate::trouble::is_exhausted;
 
+/// Connections that the system keeps until they are accepted, as tokio asks for.
+const BACKLOG: u32 = 1024;
 /// How often a socket is made anew that is removed before it has its name: one time is rare.
 const LISTEN_TRIES: u32 = 3;
 
@@ -33,8 +35,13 @@ impl Listeners {
         place: &Place,
         id: InstanceId,
     ) -> Result<Self, StartError> {
-        let hosts = loopback_hosts();
-        let (tcp, port) = listen_tcp(config, &hosts).await?;
+        let bound = to_bind(config)?;
+        let (tcp, port) = listen_tcp(config, &bound).await?;
+        let hosts = match bound.iter().any(IpAddr::is_unspecified) {
+            false => bound,
+            // Those that lead further come first: the last is for originals on this host.
+            true => interfaces().into_iter().chain(loopback_hosts()).collect(),
+        };
         let path = place.socket(id);
         let name = format!("unix:{}", path.display());
         let unix = listen_unix(&place.starting_socket(id), &path).map_err(|source| {
@@ -121,6 +128,49 @@ pub(crate) fn loopback_hosts() -> Vec<IpAddr> {
     std::iter::once(first).chain(named).collect()
 }
 
+/// The addresses that the group allows, or those that are asked for: a group without a key stays on its host, unless it is opened.
+fn to_bind(config: &Config) -> Result<Vec<IpAddr>, StartError> {
+    let admits = config.admits_network();
+    let beyond = config.bind.iter().find(|address| !address.is_loopback());
+    if let Some(address) = beyond
+        && !admits
+    {
+        return Err(StartError::Setting {
+            name: "NET_BIND",
+            value: address.to_string(),
+            why: "a group without a key is served on its own host alone: give it one (`app-net group new`), or open it (NET_OPEN=1)",
+        });
+    }
+    Ok(match (config.bind.is_empty(), admits) {
+        (false, _) => config.bind.clone(),
+        (true, false) => loopback_hosts(),
+        (true, true) => vec![
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        ],
+    })
+}
+
+/// The addresses at which other hosts can reach this one, as they are now.
+fn interfaces() -> Vec<IpAddr> {
+    let all = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot tell the addresses of this host");
+        Vec::new()
+    });
+    all.into_iter()
+        .map(|interface| interface.ip())
+        .filter(|ip| !ip.is_loopback() && !is_link_local(ip))
+        .collect()
+}
+
+/// Whether it is good for one link of the network alone, and so needs to be said of which.
+fn is_link_local(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
 /// The first IPv4 address of a name in the text of a hosts file.
 fn address_of(name: &str, hosts: &str) -> Option<Ipv4Addr> {
     hosts.lines().find_map(|line| {
@@ -179,9 +229,12 @@ async fn bind_all(
     let mut port = port;
     for host in hosts {
         let address = SocketAddr::new(*host, port);
-        let listener = TcpListener::bind(address)
-            .await
-            .map_err(|error| (address, error))?;
+        let listener = match bind(address) {
+            Ok(listener) => listener,
+            // A host without IPv6.
+            Err(error) if is_unsupported(&error) && hosts.len() > 1 => continue,
+            Err(error) => return Err((address, error)),
+        };
         port = listener
             .local_addr()
             .map_err(|error| (address, error))?
@@ -189,6 +242,28 @@ async fn bind_all(
         listeners.push(listener);
     }
     Ok(listeners)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => {
+            let socket = TcpSocket::new_v6()?;
+            // IPv4 has a socket of its own.
+            rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
+            socket
+        }
+    };
+    // As tokio's own: a port whose last connections are ending is free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, Unsupported};
+    matches!(error.kind(), AddrNotAvailable | Unsupported)
+        || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
 }
 
 /// Listens under a passing name first: between `bind` and `listen` a socket refuses, and who looks for peers in that

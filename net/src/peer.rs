@@ -1,5 +1,6 @@
 //! This process's side: a peer that listens, offers functions and calls others.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::place::Place;
 use crate::registry::Registry;
 use crate::remote::Remote;
 use crate::runtime::{self, Inline};
+use crate::secure::authority::Identity;
 use crate::which::Which;
 use crate::{builtin, private};
 
@@ -55,6 +57,8 @@ pub(crate) struct Core {
     /// The user's name.
     pub(crate) user: String,
     pub(crate) group: Option<String>,
+    /// With which it shows that it is of its group, where that has a key.
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) hub: bool,
     transient: bool,
     pub(crate) limits: Limits,
@@ -409,6 +413,28 @@ impl Builder {
         self.set(|config| config.group = Some(group))
     }
 
+    /// The key of the group.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn group_key(self, key: [u8; 32]) -> Self {
+        self.set(|config| config.key = Some(key))
+    }
+
+    /// The addresses to listen at for TCP (`NET_BIND`), all of this host's. Unless it is said: loopback alone for a group without a key, all
+    /// that the host has for one with a key, or that is [open](Self::open).
+    #[must_use]
+    pub fn bind(self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        let addresses = addresses.into_iter().collect();
+        self.set(|config| config.bind = addresses)
+    }
+
+    /// Whether a group without a key is served to the network (`NET_OPEN`). Whoever reaches the peer can then call its functions.
+    /// A group with a key is served to the network as it is, and to those alone that have the key.
+    #[must_use]
+    pub fn open(self, open: bool) -> Self {
+        self.set(|config| config.open = open)
+    }
+
     /// Whether it is the centre of its group (`NET_IS_HUB`).
     #[must_use]
     pub fn hub(self, hub: bool) -> Self {
@@ -492,6 +518,16 @@ impl Builder {
     }
 }
 
+/// With which the peer shows that it is of its group, where that has a key.
+fn identity(config: &Config) -> Result<Option<Arc<Identity>>, StartError> {
+    let (Some(group), Some(key)) = (&config.group, &config.key) else {
+        return Ok(None);
+    };
+    let identity = Identity::new(group, key, None);
+    let identity = identity.map_err(|error| StartError::Secure(error.to_string()))?;
+    Ok(Some(Arc::new(identity)))
+}
+
 async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer, StartError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| StartError::Random(error.to_string()))?;
@@ -500,6 +536,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         true => Some(Place::open(&config)?),
         false => None,
     };
+    let identity = identity(&config)?;
     let listeners = match &place {
         Some(place) if config.listen => Listeners::open(&config, place, id).await?,
         _ => Listeners::default(),
@@ -511,6 +548,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         name: name.unwrap_or_else(|| listen::default_name(&user)),
         user,
         group: config.group.clone(),
+        identity,
         hub: config.hub,
         transient: config.transient,
         limits: config.limits.clone(),
@@ -534,6 +572,12 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         ending: Ending::default(),
     });
     has_started(&core);
+    if config.open && core.identity.is_none() && config.listen {
+        tracing::warn!(
+            addresses = ?core.addresses,
+            "this peer is open to the network (NET_OPEN): whoever reaches it can call its functions"
+        );
+    }
     tracing::debug!(name = %core.name, addresses = ?core.addresses, "peer started");
     builtin::register(&core.registry);
     if functions {

@@ -163,6 +163,10 @@ impl HostFinder {
     }
 
     async fn look_at_ports(&self, core: &Arc<Core>, looks: &mut JoinSet<()>) {
+        // Originals have no key, and so nothing to do with a group that has one.
+        if core.identity.is_some() {
+            return;
+        }
         let linked: Vec<String> = core
             .peers
             .links()

@@ -1,7 +1,7 @@
 //! Accepting: what comes in at a listening socket is told apart by its first bytes and handed to whoever speaks it.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,9 +16,10 @@ use tokio::time::{Instant, timeout_at};
 use super::dial::same_user;
 use super::socket::Socket;
 use super::strangers::{Place, Strangers};
-use super::{LinkError, establish};
+use super::{LinkError, establish, tls};
 use crate::original;
 use crate::peer::Core;
+use crate::secure::authority::Identity;
 use crate::trouble::Said;
 
 /// Connections that have not said who they are, at once and at each listener. More than so many peers do not come within the
@@ -40,7 +41,7 @@ static NOT_ACCEPTED: Said = Said::not_yet();
 
 /// Accepts Unix connections of the same user until the peer stops.
 pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) {
-    let door = Door::new(core, None);
+    let door = Door::new(core, None, None);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -57,7 +58,10 @@ pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) 
 
 /// Accepts TCP connections until the peer stops.
 pub(crate) async fn tcp(core: Arc<Core>, listener: TcpListener) {
-    let door = Door::new(core, Some(ORIGINALS));
+    let identity = core.identity.clone();
+    // Who is an original has no key.
+    let originals = identity.is_none().then_some(ORIGINALS);
+    let door = Door::new(core, identity, originals);
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
@@ -72,15 +76,18 @@ pub(crate) async fn tcp(core: Arc<Core>, listener: TcpListener) {
 /// What a listener leads to.
 struct Door {
     core: Arc<Core>,
+    /// With which those who come have to show their group, where nobody else may come in.
+    identity: Option<Arc<Identity>>,
     strangers: Arc<Strangers>,
     /// Leave to serve originals, where they may come in.
     originals: Option<Arc<Semaphore>>,
 }
 
 impl Door {
-    fn new(core: Arc<Core>, originals: Option<usize>) -> Self {
+    fn new(core: Arc<Core>, identity: Option<Arc<Identity>>, originals: Option<usize>) -> Self {
         Self {
             core,
+            identity,
             strangers: Strangers::new(STRANGERS),
             originals: originals.map(|most| Arc::new(Semaphore::new(most))),
         }
@@ -94,11 +101,11 @@ impl Door {
             Err(error) => return refused(&from, &error.to_string()),
         };
         let core = Arc::clone(&self.core);
-        let originals = self.originals.clone();
+        let (identity, originals) = (self.identity.clone(), self.originals.clone());
         let (place, sent_away) = self.strangers.enter();
         self.core.runtime.spawn(async move {
             tokio::select! {
-                () = meet(&core, socket, &from, place, originals) => {}
+                () = meet(&core, socket, &from, place, identity, originals) => {}
                 // Not where the place was given up by who had it.
                 Ok(()) = sent_away => refused(&from, "many others came before it said who it is"),
             }
@@ -111,6 +118,7 @@ async fn meet(
     mut socket: Socket,
     from: &str,
     place: Place,
+    identity: Option<Arc<Identity>>,
     originals: Option<Arc<Semaphore>>,
 ) {
     // One time for all that it has to say: a byte now and then must not keep a place for ever.
@@ -125,6 +133,25 @@ async fn meet(
         Ok(Ok(speaker)) => speaker,
         Ok(Err(error)) => return not_met(from, &error.into()),
         Err(error) => return not_met(from, &error),
+    };
+    let (socket, read, speaker) = match (speaker, &identity) {
+        (Speaker::Tls, Some(identity)) => {
+            let secured = timeout_at(until, secure(socket, identity, read));
+            match core.ending.unless_begun(secured).await {
+                None => return,
+                Some(Ok(Ok(socket))) => (socket, BytesMut::new(), Speaker::Native),
+                Some(Ok(Err(error))) => return not_met(from, &error),
+                Some(Err(_)) => return not_met(from, &LinkError::Silent(time)),
+            }
+        }
+        (Speaker::Native | Speaker::Original(_), Some(_)) => {
+            let _ = socket.write.try_write(&[IoSlice::new(&tls::DENIED)]);
+            return refused(from, "it does not show that it has the group's key");
+        }
+        (Speaker::Tls, None) => {
+            return refused(from, "it shows a group's key, and this peer's group has none");
+        }
+        (speaker, _) => (socket, read, speaker),
     };
     match (speaker, originals) {
         // Connected and left: this is how an original looks whether a port is free, and a peer whether a socket was left behind.
@@ -147,7 +174,7 @@ async fn meet(
             };
             original::serve(core, socket, read, dialect, admit).await;
         }
-        (Speaker::Original(_) | Speaker::Unknown, _) => {
+        (Speaker::Original(_) | Speaker::Tls | Speaker::Unknown, _) => {
             refused(from, "it speaks nothing that is spoken here")
         }
     }
@@ -157,8 +184,18 @@ async fn meet(
 enum Speaker {
     Left,
     Native,
+    Tls,
     Original(Dialect),
     Unknown,
+}
+
+async fn secure(
+    socket: Socket,
+    identity: &Arc<Identity>,
+    read: BytesMut,
+) -> Result<Socket, LinkError> {
+    let connection = identity.server().map_err(tls::cannot_begin)?;
+    tls::secure(socket, connection, identity, read).await
 }
 
 async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Speaker> {
@@ -168,6 +205,9 @@ async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Spe
         }
         if read[0] == MAGIC[0] {
             return Ok(Speaker::Native);
+        }
+        if tls::is_hello(read) {
+            return Ok(Speaker::Tls);
         }
         match sniff(read) {
             Some(Sniffed::Original(dialect)) => return Ok(Speaker::Original(dialect)),

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use net_proto::links::Met;
+use net_proto::links::{Carrier, Met};
 use net_proto::original::{Sniffed, sniff};
 use net_proto::{Address, ProtocolError, Side};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::socket::Socket;
-use super::{Link, LinkError, establish};
+use super::{Link, LinkError, establish, tls};
 use crate::peer::Core;
 
 /// How long connecting may take. On a host it is instant or refused; across networks a lost SYN costs a second.
@@ -30,6 +30,7 @@ pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, Lin
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
         Err(LinkError::Foreign(answer)) => match sniff(&answer) {
             Some(Sniffed::Original(dialect)) => Ok(Met::Original(dialect)),
+            None if tls::is_alert(&answer) => Err(LinkError::WantsTls),
             _ => Err(LinkError::Foreign(answer)),
         },
         Err(error) => {
@@ -50,6 +51,17 @@ async fn link_to(core: &Arc<Core>, address: &Address) -> Result<Arc<Link>, LinkE
     let socket = timeout(CONNECT_TIME, connect(address))
         .await
         .map_err(|_| LinkError::Slow(CONNECT_TIME))??;
+    let socket = match (&core.identity, socket.carrier) {
+        // A Unix socket is of the same user, which the kernel says.
+        (None, _) | (_, Carrier::Unix) => socket,
+        (Some(identity), Carrier::Tcp) => {
+            let time = core.limits.handshake_time;
+            let connection = identity.client().map_err(tls::cannot_begin)?;
+            timeout(time, tls::secure(socket, connection, identity, BytesMut::new()))
+                .await
+                .map_err(|_| LinkError::Silent(time))??
+        }
+    };
     establish(core, socket, Side::Dialer, BytesMut::new()).await
 }
 

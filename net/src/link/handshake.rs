@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use net_proto::{Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
+use net_proto::{Address, Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -42,6 +43,15 @@ pub(crate) enum LinkError {
     /// The other side speaks something else; these are its first bytes.
     #[error("it does not speak this protocol")]
     Foreign(Bytes),
+    /// The two cannot speak TLS, and what that means.
+    #[error("{0}")]
+    Tls(String),
+    #[error(
+        "it takes those alone that have its group's key, and this peer has none (`app-net join` gives it one)"
+    )]
+    WantsTls,
+    #[error("it says that it is of group {said:?}, and has proved to be of {proved:?}")]
+    OtherGroup { said: String, proved: Arc<str> },
     #[error("the socket belongs to user {theirs}, this process to user {ours}")]
     OtherUser { ours: u32, theirs: u32 },
 }
@@ -84,7 +94,7 @@ async fn greet(
 ) -> Result<Arc<Link>, LinkError> {
     let mut session = Session::new(side, core.hello(), core.limits.clone(), Instant::now());
     let mut out = Transmit::default();
-    let hello = loop {
+    let mut hello = loop {
         if out.is_empty() && session.wants_write() {
             session.transmit(&mut out);
         }
@@ -114,6 +124,16 @@ async fn greet(
             return Err(LinkError::Closed);
         }
     };
+    if is_elsewhere(&socket) {
+        // What leads to it there leads here to somebody else.
+        hello.addresses.retain(|address| !leads_here(address));
+    }
+    if let Some(proved) = socket.group
+        && hello.group.as_deref() != Some(&*proved)
+    {
+        let said = hello.group.unwrap_or_default();
+        return Err(LinkError::OtherGroup { said, proved });
+    }
     Ok(Arc::new(Link {
         caller: caller(&hello),
         core: Arc::clone(core),
@@ -143,6 +163,17 @@ async fn greet(
         open: AtomicBool::new(true),
         closed: AtomicBool::new(false),
     }))
+}
+
+/// Whether the other side may be on another host.
+fn is_elsewhere(socket: &Socket) -> bool {
+    let address = socket.peer.parse::<SocketAddr>();
+    address.is_ok_and(|address| !address.ip().is_loopback())
+}
+
+fn leads_here(address: &str) -> bool {
+    let address = address.parse::<Address>();
+    address.is_ok_and(|address| address.is_here())
 }
 
 /// Ends when the other side has ended too. Closing at once, with what it still sends unread, could take from it what it has not read

@@ -142,6 +142,7 @@ pub(super) fn pair() -> (Socket, Socket) {
             theirs: theirs.clone(),
         }),
         peer: "memory".into(),
+        group: None,
     };
     (end(&a, &b), end(&b, &a))
 }

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 #[cfg(not(unix))]
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BufMut;
@@ -66,6 +67,8 @@ pub(crate) struct Socket {
     pub(crate) write: Box<dyn WriteHalf>,
     pub(crate) peer: String,
     pub(crate) carrier: Carrier,
+    /// The group that the other side has proved to be of.
+    pub(crate) group: Option<Arc<str>>,
 }
 
 impl Socket {
@@ -82,6 +85,7 @@ impl Socket {
             write: Box::new(write),
             peer,
             carrier: Carrier::Tcp,
+            group: None,
         })
     }
 
@@ -94,6 +98,7 @@ impl Socket {
             write: Box::new(write),
             peer,
             carrier: Carrier::Unix,
+            group: None,
         })
     }
 }

@@ -1,0 +1,252 @@
+//! TLS over a socket, as a socket: between the bytes of a link and those of the wire. What certificates say is decided elsewhere
+//! ([`crate::secure`]); nothing here knows frames.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, BufRead as _, IoSlice, Write as _};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BufMut, BytesMut};
+use rustls::Connection;
+
+use super::socket::{ReadHalf, Socket, WriteHalf};
+use super::LinkError;
+use crate::secure::authority::{self, Identity};
+
+/// What one read of the wire takes in: some records of the largest size.
+const READ_SIZE: usize = 64 * 1024;
+/// How much is encrypted ahead of the wire.
+const AHEAD: usize = 64 * 1024;
+
+/// Shakes hands over `socket`. What comes of it is a socket whose other side has proved its group.
+///
+/// `read` is what was read of it already, and then what was read beyond the handshake: nothing.
+pub(super) async fn secure(
+    mut socket: Socket,
+    mut connection: Connection,
+    identity: &Arc<Identity>,
+    mut read: BytesMut,
+) -> Result<Socket, LinkError> {
+    connection.set_buffer_limit(Some(AHEAD));
+    let mut out = Vec::new();
+    loop {
+        let failed = take_in(&mut connection, &mut read).err();
+        while connection.wants_write() {
+            connection.write_tls(&mut out)?;
+        }
+        // An alert too, so that the other side learns why.
+        write_all(&socket, &mut out).await?;
+        if let Some(error) = failed {
+            return Err(LinkError::Tls(authority::explain(&error, identity.group())));
+        }
+        if !connection.is_handshaking() {
+            break;
+        }
+        read.reserve(READ_SIZE);
+        if poll_fn(|cx| socket.read.poll_read(cx, &mut read)).await? == 0 {
+            return Err(LinkError::Closed);
+        }
+    }
+    let shared = Arc::new(Shared {
+        connection: Mutex::new(connection),
+        group: Arc::clone(identity.group()),
+    });
+    Ok(Socket {
+        read: Box::new(Reader {
+            wire: socket.read,
+            shared: Arc::clone(&shared),
+            input: read,
+        }),
+        write: Box::new(Writer {
+            wire: socket.write,
+            shared,
+            leaving: Mutex::default(),
+        }),
+        group: Some(Arc::clone(identity.group())),
+        ..socket
+    })
+}
+
+/// What a peer that takes TLS alone says to who speaks something else: that access is denied (an alert of TLS, RFC 8446).
+pub(super) const DENIED: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 49];
+
+/// Whether somebody who speaks TLS answers like this to what is not TLS.
+pub(super) fn is_alert(answer: &[u8]) -> bool {
+    answer.starts_with(&DENIED[..2])
+}
+
+/// Whether somebody who begins like this speaks TLS.
+pub(super) fn is_hello(first: &[u8]) -> bool {
+    first.first() == Some(&0x16)
+}
+
+/// That TLS cannot even begin is this side's trouble.
+pub(super) fn cannot_begin(error: rustls::Error) -> LinkError {
+    LinkError::Tls(format!("TLS cannot begin: {error}"))
+}
+
+/// Has the connection take what was read of the wire.
+fn take_in(connection: &mut Connection, input: &mut BytesMut) -> Result<(), rustls::Error> {
+    while !input.is_empty() {
+        let mut rest = &input[..];
+        // Fails only where plain bytes wait to be taken out first.
+        let Ok(taken) = connection.read_tls(&mut rest) else {
+            break;
+        };
+        input.advance(taken);
+        connection.process_new_packets()?;
+        if taken == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn write_all(socket: &Socket, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut rest = &out[..];
+    while !rest.is_empty() {
+        match socket.write.try_write(&[IoSlice::new(rest)]) {
+            Ok(written) => rest.advance(written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                socket.write.writable().await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    out.clear();
+    Ok(())
+}
+
+struct Shared {
+    connection: Mutex<Connection>,
+    group: Arc<str>,
+}
+
+impl Shared {
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Reader {
+    wire: Box<dyn ReadHalf>,
+    shared: Arc<Shared>,
+    /// Read of the wire, and not yet taken in.
+    input: BytesMut,
+}
+
+impl ReadHalf for Reader {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut dyn BufMut) -> Poll<io::Result<usize>> {
+        loop {
+            {
+                let mut connection = self.shared.connection();
+                let taken = take_in(&mut connection, &mut self.input);
+                // What came before it went wrong is read all the same.
+                match read_plain(&mut connection, buf) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => return Poll::Ready(read),
+                }
+                if let Err(error) = taken {
+                    let text = authority::explain(&error, &self.shared.group);
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
+                }
+            }
+            self.input.reserve(READ_SIZE);
+            if ready!(self.wire.poll_read(cx, &mut self.input))? == 0 {
+                // Without the other side's word that it ends: cut off, by whoever is between.
+                return Poll::Ready(Ok(0));
+            }
+        }
+    }
+}
+
+/// Takes out what was decrypted. `WouldBlock` where there is nothing, 0 where the other side has said that it ends.
+fn read_plain(connection: &mut Connection, buf: &mut dyn BufMut) -> io::Result<usize> {
+    let mut room = buf.chunk_mut().len();
+    let mut read = 0;
+    while room > 0 {
+        let mut plain = connection.reader();
+        let taken = match plain.fill_buf() {
+            Ok(bytes) => {
+                let taken = bytes.len().min(room);
+                buf.put_slice(&bytes[..taken]);
+                taken
+            }
+            Err(error) if read == 0 => return Err(error),
+            Err(_) => break,
+        };
+        plain.consume(taken);
+        if taken == 0 {
+            break;
+        }
+        read += taken;
+        room -= taken;
+    }
+    Ok(read)
+}
+
+struct Writer {
+    wire: Box<dyn WriteHalf>,
+    shared: Arc<Shared>,
+    leaving: Mutex<Leaving>,
+}
+
+/// What is encrypted and has not left.
+#[derive(Default)]
+struct Leaving {
+    encrypted: Vec<u8>,
+    written: usize,
+    /// The plain bytes that it is of: said to be written when it has left, so that whoever writes comes again until then.
+    plain: usize,
+}
+
+impl Writer {
+    fn encrypt(&self, slices: &[IoSlice<'_>], leaving: &mut Leaving) -> io::Result<()> {
+        let mut connection = self.shared.connection();
+        leaving.plain = connection.writer().write_vectored(slices)?;
+        leaving.encrypted.clear();
+        leaving.written = 0;
+        while connection.wants_write() {
+            connection.write_tls(&mut leaving.encrypted)?;
+        }
+        Ok(())
+    }
+}
+
+impl WriteHalf for Writer {
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        if leaving.written == leaving.encrypted.len() {
+            self.encrypt(slices, &mut leaving)?;
+        }
+        while leaving.written < leaving.encrypted.len() {
+            let rest = &leaving.encrypted[leaving.written..];
+            leaving.written += self.wire.try_write(&[IoSlice::new(rest)])?;
+        }
+        Ok(leaving.plain)
+    }
+
+    fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
+        self.wire.writable()
+    }
+
+    fn finish(&self) {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.connection().send_close_notify();
+        if leaving.written == leaving.encrypted.len() && self.encrypt(&[], &mut leaving).is_ok() {
+            // A few bytes; where the wire takes none, its end says as much.
+            let _ = self.wire.try_write(&[IoSlice::new(&leaving.encrypted)]);
+        }
+        self.wire.finish();
+    }
+
+    fn shutdown(&self) {
+        self.wire.shutdown();
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        self.wire.descriptor()
+    }
+}
