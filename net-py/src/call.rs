@@ -70,7 +70,9 @@ pub(crate) fn is_of_the_end(outcome: &Outcome) -> bool {
 pub(crate) fn result(py: Python<'_>, outcome: Outcome) -> PyResult<Bound<'_, PyAny>> {
     match outcome {
         Ok(bytes) => {
-            convert::decode(py, &bytes, "result").map_err(|fault| error::bad_value(py, *fault))
+            let result = convert::decode(py, &bytes, "result");
+            net::private::done_with(bytes);
+            result.map_err(|fault| error::bad_value(py, *fault))
         }
         Err(failure) => Err(error::call_error(py, failure)),
     }

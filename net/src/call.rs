@@ -22,7 +22,7 @@ use crate::error::{CallError, RemoteError};
 use crate::flag::{self, Flag};
 #[cfg(target_os = "linux")]
 use crate::link::Attendance;
-use crate::link::{Finished, Link, Slot, Started};
+use crate::link::{Finished, Link, Slot, Started, spare};
 use crate::original;
 use crate::registry::Answer;
 use crate::remote::Remote;
@@ -112,7 +112,10 @@ impl<T: DeserializeOwned> Future for Call<T> {
         let raw = &self.raw;
         Poll::Ready(match answer {
             Ok(Answer::Value(body)) => {
-                value::decode_result(&body.into_bytes()).map_err(CallError::from)
+                let body = body.into_bytes();
+                let result = value::decode_result(&body);
+                spare::give(body);
+                result.map_err(CallError::from)
             }
             Ok(Answer::Flag(name)) => Flag::from(name).handle(&raw.tag, &raw.remote),
             Ok(Answer::Error(body)) => flag::instead_of(raw.error(*body), &raw.tag, &raw.remote),

@@ -19,6 +19,7 @@ mod reader;
 pub(crate) mod serve;
 mod slot;
 pub(crate) mod socket;
+pub(crate) mod spare;
 mod strangers;
 #[cfg(unix)]
 mod stream;
@@ -278,6 +279,7 @@ impl Link {
             (state.session.close(), waiting, publishing)
         };
         self.write.shutdown();
+        spare::clear();
         // First of all: whoever hears that its call is lost is not to find the peer among those that are there.
         self.core.peers.lost(&self.core, self);
         self.core.publisher.lost(self);

@@ -18,6 +18,7 @@ use crate::call::Call;
 use crate::event::{Emit, EmitError, Subscribe};
 pub use crate::flag::Instead;
 use crate::flag::{self, Flag};
+use crate::link::spare;
 use crate::peer::Peer;
 pub use crate::registry::{Answer, Handled, Handler, Incoming};
 use crate::registry::{Connection, Param, ParamKind, Signature};
@@ -238,6 +239,11 @@ pub fn answer_value<T: Serialize + ?Sized>(result: &T) -> Answer {
         },
         Err(error) => Answer::refused(ErrorCode::BadValue, "ValueError", error.to_string()),
     }
+}
+
+/// Takes back the bytes of an answer that were read.
+pub fn done_with(answer: Bytes) {
+    spare::give(answer);
 }
 
 /// A function's error as its answer, of the type that [`std::any::type_name`] calls `type_name`.

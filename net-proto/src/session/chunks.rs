@@ -1,7 +1,6 @@
 //! Large bodies: those that leave, cut into chunks that take turns, and those that arrive, put together again.
 
 use std::collections::{HashMap, VecDeque};
-use std::mem::MaybeUninit;
 
 use bytes::{BufMut, Bytes};
 
@@ -139,8 +138,10 @@ fn link_has_room(link: &SendWindow) -> bool {
     link.has_beside_calls((HEADER + MAX_BODY) as u64)
 }
 
-/// Room for a body that is made at once, whatever has come of it.
-const AHEAD: u64 = 1024 * 1024;
+/// Room for a body that is made at once, whatever has come of it: so that little is taken on the word of the sender.
+const AHEAD: usize = 1024 * 1024;
+/// And for what is copied of a chunk before the rest of it is read to where it is to be.
+const BESIDE: usize = MAX_BODY;
 
 /// The body that the next bytes of a link belong to, from [`Session::lend`](super::Session::lend).
 #[derive(Debug)]
@@ -148,13 +149,10 @@ pub struct Lent {
     stream: CallId,
     /// What has come of it.
     bytes: Vec<u8>,
-    total: u64,
     /// How much had come when it was lent.
     before: usize,
     /// Where its chunk ends.
     limit: usize,
-    /// Whether there is room that there was not before.
-    has_grown: bool,
 }
 
 impl Lent {
@@ -162,16 +160,6 @@ impl Lent {
     pub fn buf(&mut self) -> impl BufMut + '_ {
         let room = self.limit - self.bytes.len();
         (&mut self.bytes).limit(room)
-    }
-
-    /// How long the whole body is to be.
-    pub fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// The memory for what is to come, where it is new: for who wants to prepare it.
-    pub fn new_room(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
-        self.has_grown.then(|| self.bytes.spare_capacity_mut())
     }
 
     /// Its stream, what has come of it, and how much of that since it was lent.
@@ -204,8 +192,6 @@ impl Part<'_> {
 pub(super) struct Assembly {
     bytes: Vec<u8>,
     total: u64,
-    /// Whether it has grown since it was lent.
-    has_grown: bool,
 }
 
 impl Assembly {
@@ -214,7 +200,6 @@ impl Assembly {
         Self {
             bytes: Vec::new(),
             total,
-            has_grown: false,
         }
     }
 
@@ -249,35 +234,44 @@ impl Assembly {
         Ok(last.then(|| std::mem::take(&mut self.bytes).into()))
     }
 
-    /// Hands out what has come, with room for the rest of a chunk. None if that is more than is to come.
-    pub(super) fn lend(&mut self, stream: CallId, rest: usize) -> Option<Lent> {
+    /// Hands out what has come, with room for the rest of a chunk. None if that is more than is to come. `room` gives the room for
+    /// the whole, when that is needed.
+    pub(super) fn lend(
+        &mut self,
+        stream: CallId,
+        rest: usize,
+        room: impl FnOnce(usize) -> Vec<u8>,
+    ) -> Option<Lent> {
         if rest as u64 > self.missing() {
             return None;
+        }
+        let is_ahead = self.bytes.len() + rest <= AHEAD;
+        if !is_ahead && (self.bytes.capacity() as u64) < self.total {
+            let mut whole = room(self.total as usize);
+            whole.extend_from_slice(&self.bytes);
+            self.bytes = whole;
         }
         self.make_room(rest);
         let bytes = std::mem::take(&mut self.bytes);
         Some(Lent {
             stream,
-            total: self.total,
             before: bytes.len(),
             limit: bytes.len() + rest,
-            has_grown: std::mem::take(&mut self.has_grown),
             bytes,
         })
     }
 
-    /// Grows once, to the end, so that the body is handed out without a copy: when some of it has come, so that little is taken on the
-    /// word of the sender. (The system gives memory when it is written to, so what is ahead costs nothing until it comes.)
+    /// Grows at most once, and to the end, so that the body is handed out without a copy. (The system gives memory when it is written
+    /// to, so what is ahead costs nothing until it comes.)
     fn make_room(&mut self, more: usize) {
         let length = self.bytes.len() + more;
         if length > self.bytes.capacity() {
-            let capacity = match length as u64 {
-                ..=AHEAD => self.total.min(AHEAD),
+            let capacity = match length {
+                ..=AHEAD => self.total.min((AHEAD + BESIDE) as u64),
                 _ => self.total,
             };
             self.bytes
                 .reserve_exact(capacity as usize - self.bytes.len());
-            self.has_grown = true;
         }
     }
 }

@@ -188,15 +188,16 @@ impl<C> Session<C> {
     /// to be called when [`receive`](Self::receive) has given `None`. What is read goes on at the end of its [`buf`](Lent::buf),
     /// which ends where the body's chunk does; [`give_back`](Self::give_back) it before `receive` is called again.
     ///
-    /// None where there is no such body, or not much of a chunk to come: then what is read goes into the input.
-    pub fn lend(&mut self, input: &BytesMut) -> Option<Lent> {
+    /// None where there is no such body, or not much of a chunk to come: then what is read goes into the input. `room` is asked for an
+    /// empty buffer that has room for so many bytes, when a large body is to be moved into its own.
+    pub fn lend(&mut self, input: &BytesMut, room: impl FnOnce(usize) -> Vec<u8>) -> Option<Lent> {
         let chunk = self.chunk.filter(|chunk| chunk.missing >= LEND_LEAST)?;
         // What lies in the input is to be received before.
         if !input.is_empty() || self.failed.is_some() {
             return None;
         }
-        self.assembly(chunk.stream)?
-            .lend(chunk.stream, chunk.missing)
+        let (stream, rest) = (chunk.stream, chunk.missing);
+        self.assembly(stream)?.lend(stream, rest, room)
     }
 
     /// Takes back what was [lent](Self::lend), with what was read. `receive` then gives what came of it.

@@ -269,7 +269,7 @@ impl End {
 
     /// Reads as a driver does: to where a large body is to be, where one is under way, and the rest into the input.
     fn read_bytes(&mut self, now: Instant, mut bytes: &[u8]) -> Result<(), ProtocolError> {
-        if let Some(mut lent) = self.session.lend(&self.input) {
+        if let Some(mut lent) = self.session.lend(&self.input, Vec::with_capacity) {
             let mut room = lent.buf();
             let (read, rest) = bytes.split_at(bytes.len().min(room.remaining_mut()));
             room.put_slice(read);

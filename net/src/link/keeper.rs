@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use super::Link;
+use super::{Link, spare};
 use crate::clock;
 
 impl Link {
@@ -75,6 +75,7 @@ impl Link {
     }
 
     fn on_timer(self: &Arc<Self>) {
+        spare::expire();
         let result = self.state().session.handle_timeout(Instant::now());
         if let Err(error) = result {
             self.close(&error.to_string());

@@ -6,7 +6,7 @@ use rustix::mm::{Advice, madvise};
 
 /// Bodies from here on. The allocator maps so much anew each time and gives it back to the system when it is freed (glibc's
 /// `M_MMAP_THRESHOLD` goes no further); what is smaller it uses again, and then there are no faults to save.
-pub(super) const LARGE: u64 = 32 * 1024 * 1024;
+pub(super) const LARGE: usize = 32 * 1024 * 1024;
 
 /// A large page, on most machines. Another size there costs nothing but the advice.
 const PAGE: usize = 2 * 1024 * 1024;

@@ -16,9 +16,8 @@ use net_proto::{CallId, Event, Incoming, Lent, ProtocolError, Session, Tag};
 
 #[cfg(target_os = "linux")]
 use super::attend::Hands;
-#[cfg(target_os = "linux")]
-use super::pages;
 use super::socket::ReadHalf;
+use super::spare;
 use super::watch::Moment;
 use super::{Finished, Link, Slot, State};
 use crate::registry::{Answer, Registered, Registry};
@@ -113,14 +112,7 @@ impl Input {
 
     /// Has the body that what is read next belongs to, if there is one.
     fn borrow(&mut self, session: &mut Session<Arc<Slot>>) {
-        self.lent = session.lend(&self.buf);
-        #[cfg(target_os = "linux")]
-        if let Some(lent) = &mut self.lent
-            && lent.total() >= pages::LARGE
-            && let Some(room) = lent.new_room()
-        {
-            pages::advise(room);
-        }
+        self.lent = session.lend(&self.buf, spare::room);
     }
 
     fn give_back(&mut self, session: &mut Session<Arc<Slot>>) -> Result<(), ProtocolError> {

@@ -15,7 +15,7 @@ use net_proto::{Arrival, CallId, ErrorBody, ErrorCode};
 
 use super::reader::Untold;
 use super::watch::{Moment, Watched};
-use super::{Link, State};
+use super::{Link, State, spare};
 use crate::registry::{Answer, Handled, Incoming, Registered};
 use crate::runtime::Permit;
 
@@ -55,6 +55,7 @@ impl Link {
             caught_here(|| connection.handler.call(&incoming))
         };
         drop(permit);
+        spare::give(incoming.body);
         let ended = Moment::now();
         connection.ran_for(ended.since(*now));
         *now = ended;
@@ -117,6 +118,7 @@ impl Link {
                 return;
             }
             let handled = caught(|| connection.handler.call(&incoming));
+            spare::give(incoming.body);
             connection.ran_for(start.elapsed());
             match handled {
                 Handled::Ready(answer) => {
