@@ -27,6 +27,12 @@ pub(crate) struct Config {
     pub(crate) runtime_dir: Option<PathBuf>,
     /// The directory of the user's session.
     pub(crate) session_dir: Option<PathBuf>,
+    /// The user's directory of configurations.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for links, which do not ask for keys yet")
+    )]
+    pub(crate) config_dir: Option<PathBuf>,
     /// Where passing files go.
     pub(crate) temp_dir: PathBuf,
     /// The user's name, as the session has it.
@@ -40,7 +46,7 @@ pub(crate) struct Config {
 impl Config {
     /// What the environment says, by the names that the original reads.
     pub(crate) fn from_env() -> Result<Self, StartError> {
-        Self::from_lookup(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+        Self::from_lookup(lookup)
     }
 
     fn from_lookup(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, StartError> {
@@ -64,6 +70,7 @@ impl Config {
             port_range: number("NET_PORT_RANGE", DEFAULT_PORT_RANGE)?,
             runtime_dir: get("NET_RUNTIME_DIR").map(PathBuf::from),
             session_dir: get("XDG_RUNTIME_DIR").map(PathBuf::from),
+            config_dir: config_dir(&get),
             temp_dir: env::temp_dir(),
             user: get("USER").or_else(|| get("LOGNAME")),
             listen: true,
@@ -83,6 +90,25 @@ impl Config {
         };
         (first..=last).filter(|port| *port != 0)
     }
+}
+
+/// The user's directory of configurations, as the environment says it.
+pub(crate) fn user_config_dir() -> Option<PathBuf> {
+    config_dir(lookup)
+}
+
+/// A path that is not from the root on counts for nothing, as the XDG specification says.
+fn config_dir(get: impl Fn(&'static str) -> Option<String>) -> Option<PathBuf> {
+    let path = |name| {
+        get(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    path("XDG_CONFIG_HOME").or_else(|| Some(path("HOME")?.join(".config")))
+}
+
+fn lookup(name: &'static str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -124,6 +150,20 @@ mod tests {
             with(&[("NET_GROUP", "app")]).unwrap().group.as_deref(),
             Some("app")
         );
+    }
+
+    #[test]
+    fn the_configuration_is_where_xdg_has_it() {
+        let dir = |settings| with(settings).unwrap().config_dir;
+        assert_eq!(
+            dir(&[("XDG_CONFIG_HOME", "/c"), ("HOME", "/home/me")]),
+            Some("/c".into())
+        );
+        assert_eq!(
+            dir(&[("XDG_CONFIG_HOME", "c"), ("HOME", "/home/me")]),
+            Some("/home/me/.config".into())
+        );
+        assert_eq!(dir(&[("HOME", "me")]), None);
     }
 
     #[test]
