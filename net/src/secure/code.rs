@@ -272,11 +272,11 @@ mod tests {
 
     #[test]
     fn its_form() {
+        let key = GroupKey::from_bytes(std::array::from_fn(|n| n as u8));
+        let code = JoinCode::new("my lab", key).unwrap();
         assert_eq!(
-            JoinCode::new("my lab", GroupKey::from_bytes([0; 32]))
-                .unwrap()
-                .to_string(),
-            "my%20lab:0000-0000-0000-0000-0000-0000-0000-0000-0000-0000-0000-0000-0000-0000"
+            code.to_string(),
+            "my%20lab:000g-40r4-0m30-e209-185g-r38e-1w81-24gk-2gah-c5rr-34d1-p70x-3rfy-pd8t"
         );
     }
 

@@ -254,8 +254,6 @@ mod tests {
     #[test]
     fn what_can_be_guessed_is_refused() {
         for text in [
-            "",
-            "secret",
             "Tr0ub4dor&3",
             "correct horse battery staple",
             "Correct-Horse-Battery-Staple-2024!",
@@ -270,27 +268,25 @@ mod tests {
             "d41d8cd98f00b204e9800998ecf842",
             "271828182845904523536",
         ] {
-            assert!(
-                why_weak(text).contains("of 128 at least") || text.is_empty(),
-                "{text}"
-            );
+            let why = why_weak(text);
+            assert!(why.contains("of 128 at least"), "{text}: {why}");
         }
         let few = [
-            &"a".repeat(1000),
-            &"ab".repeat(500),
-            &"0110100110010110".repeat(20),
+            "a".repeat(1000),
+            "ab".repeat(500),
+            "0110100110010110".repeat(20),
         ];
-        for text in few {
+        for text in few.iter().map(String::as_str).chain(["", "secret"]) {
             assert!(why_weak(text).contains("different characters"), "{text}");
         }
     }
 
     #[test]
     fn what_was_drawn_at_random_is_taken() {
-        let mut random = fastrand_like(7);
+        let mut random = fastrand::Rng::with_seed(7);
         let mut text = |alphabet: &[u8], length| -> String {
             (0..length)
-                .map(|_| char::from(alphabet[random() % alphabet.len()]))
+                .map(|_| char::from(alphabet[random.usize(..alphabet.len())]))
                 .collect()
         };
         let base64: Vec<u8> = [
@@ -387,16 +383,5 @@ mod tests {
         );
         let error = "hunter2".parse::<Secret>().unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));
-    }
-
-    /// A small generator, the same numbers each time (xorshift).
-    fn fastrand_like(seed: u64) -> impl FnMut() -> usize {
-        let mut state = seed;
-        move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 16) as usize
-        }
     }
 }
