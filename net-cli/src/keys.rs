@@ -79,13 +79,7 @@ fn time_text(time: SystemTime) -> String {
 }
 
 /// Units of time, the largest first, in seconds.
-const UNITS: [(char, u64); 5] = [
-    ('w', 7 * 24 * 3600),
-    ('d', 24 * 3600),
-    ('h', 3600),
-    ('m', 60),
-    ('s', 1),
-];
+const UNITS: [(char, u64); 4] = [('d', 24 * 3600), ('h', 3600), ('m', 60), ('s', 1)];
 
 /// A span of time as `7d`, `12h`, `30m`, `45s` or `0`.
 pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
@@ -104,7 +98,7 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
         Some(Duration::from_secs(seconds))
     };
     read().ok_or_else(|| {
-        "it takes a whole number and a unit (s, m, h, d, w), such as 7d or 12h, or 0".to_owned()
+        "it takes a whole number and a unit (s, m, h, d), such as 7d or 12h, or 0".to_owned()
     })
 }
 
@@ -135,7 +129,6 @@ mod tests {
     fn spans_have_a_unit() {
         let seconds = |text| parse_span(text).map(|span| span.as_secs());
         assert_eq!(seconds(ACCEPT_OLD), Ok(604_800));
-        assert_eq!(seconds("2w"), Ok(1_209_600));
         assert_eq!(seconds("12h"), Ok(43_200));
         assert_eq!(seconds("30m"), Ok(1800));
         assert_eq!(seconds("45s"), Ok(45));
@@ -157,7 +150,7 @@ mod tests {
         ] {
             assert!(parse_span(wrong).is_err(), "{wrong}");
         }
-        for text in ["0", "45s", "90m", "36h", "8d", "1w"] {
+        for text in ["0", "45s", "90m", "36h", "8d"] {
             assert_eq!(span_text(parse_span(text).unwrap()), text);
         }
     }

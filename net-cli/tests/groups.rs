@@ -3,10 +3,8 @@
 mod common;
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use common::{Place, Ran};
 use serde_json::Value as Json;
@@ -25,24 +23,6 @@ impl Place {
 
     fn shown(&self, group: &str) -> Json {
         self.run(&["group", "show", group, "--json"]).json()
-    }
-
-    /// Runs it with this on its standard input.
-    fn run_with_input(&self, args: &[&str], input: &str) -> Ran {
-        let mut command = self.command(args);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(input.as_bytes())
-            .unwrap();
-        Ran::from(child.wait_with_output().unwrap())
     }
 }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::code::{GroupNameError, JoinCode, JoinCodeError, check_name};
 use super::key::GroupKey;
 
-/// The bits that a text must have, by [an estimate](estimate) that is rather too low than too high.
+/// The bits that a text must have, by an estimate that is rather too low than too high.
 ///
 /// Who has seen a group's announcement or certificate can try texts against it without asking anybody, billions a second: nothing slows that
 /// down, as it does for passwords at a server. At 128 bits there is no trying.
