@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use net::secure::{GroupNameError, KeyError};
 use net::{CallError, StartError};
 
 use crate::output::printable;
@@ -12,7 +13,7 @@ use crate::target::NEAR;
 pub(crate) const EXIT_STATUS: &str = "\
 Exit status:
   0  done
-  1  the function failed, or its result could not be had
+  1  the function failed, or its result could not be had; a key could not be had or stored
   2  wrong usage
   3  nothing was run: no such peer or function, or the peer cannot be reached, is busy or refused
   4  no answer: whether the function ran to its end is not known";
@@ -20,7 +21,7 @@ Exit status:
 /// How the process ends when it did not do what it was asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// The function failed, or its result could not be had.
+    /// The function failed, or its result could not be had; or a key could not.
     Failed = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -148,5 +149,28 @@ impl From<StartError> for Failure {
             }
             _ => failure,
         }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        let status = match error {
+            KeyError::Name(_) | KeyError::Period => Status::Usage,
+            _ => Status::Failed,
+        };
+        let failure = Self::new(status, error.to_string());
+        match error {
+            KeyError::NoKey { .. } => failure
+                .hint("`app-net group list` lists the groups that you have keys of, `app-net join CODE` adds one, `app-net group new NAME` makes one"),
+            KeyError::Broken { .. } => failure
+                .hint("`app-net group leave NAME` removes it, `app-net join CODE` stores the key anew"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<GroupNameError> for Failure {
+    fn from(error: GroupNameError) -> Self {
+        KeyError::from(error).into()
     }
 }

@@ -8,7 +8,10 @@ mod argument;
 mod call;
 mod failure;
 mod function;
+mod group;
 mod info;
+mod join;
+mod keys;
 mod listing;
 mod output;
 mod peers;
@@ -39,6 +42,11 @@ enum Command {
     Info(info::Args),
     /// Call a function on a peer
     Call(call::Args),
+    /// Make, show, replace and forget the keys of groups
+    #[command(subcommand)]
+    Group(group::Command),
+    /// Join a group: store the key in its join code
+    Join(join::Args),
 }
 
 impl Command {
@@ -47,6 +55,8 @@ impl Command {
             Self::Peers(args) => peers::run(args, json).await,
             Self::Info(args) => info::run(args, json).await,
             Self::Call(args) => call::run(args, json).await,
+            Self::Group(command) => group::run(command, json),
+            Self::Join(args) => join::run(&args, json),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Standard output: text that is safe for a terminal, tables, JSON. What is said there is up to the commands.
+//! Text that is safe for a terminal, tables, JSON: data goes to standard output, what is said beside it to standard error. What that is, is up to the commands.
 
 use std::borrow::Cow;
 use std::io::{self, Write as _};
@@ -21,6 +21,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Says `text`, of whole lines, beside the data: on standard error.
+pub(crate) fn say(text: &str) {
+    // With standard error closed there is nobody to tell.
+    let _ = io::stderr().write_all(printable(text).as_bytes());
 }
 
 /// Writes JSON in indented lines.

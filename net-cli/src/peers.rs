@@ -1,7 +1,5 @@
 //! `app-net peers`: who is there.
 
-use std::io::Write as _;
-
 use net::Which;
 
 use crate::failure::Failure;
@@ -51,6 +49,5 @@ fn say_none(group: Option<&str>, all: usize) {
               the same user with the same NET_RUNTIME_DIR, or listen at NET_PORT and the NET_PORT_RANGE after it\n"
             .to_owned(),
     };
-    // With standard error closed there is nobody to tell.
-    let _ = std::io::stderr().write_all(output::printable(&text).as_bytes());
+    output::say(&text);
 }

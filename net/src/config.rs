@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use net_proto::Limits;
 
 use crate::error::StartError;
-use crate::secure::authority::KeyBytes;
 
 /// The first port that a peer tries, as in the original (`NET_PORT`).
 pub const DEFAULT_PORT: u16 = 3010;
@@ -21,8 +20,8 @@ pub const DEFAULT_PORT_RANGE: u16 = 5;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) group: Option<String>,
-    /// The key of the group, where it has one.
-    pub(crate) key: Option<KeyBytes>,
+    /// What the key of the group comes of, where it is not the user's store that has it (`NET_SECRET`).
+    pub(crate) secret: Option<String>,
     /// The addresses to listen at; none: as the group allows.
     pub(crate) bind: Vec<IpAddr>,
     /// Whether a group without a key is served to the network (`NET_OPEN`).
@@ -35,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) runtime_dir: Option<PathBuf>,
     /// The directory of the user's session.
     pub(crate) session_dir: Option<PathBuf>,
+    /// The user's directory of configurations.
+    pub(crate) config_dir: Option<PathBuf>,
     /// Where passing files go.
     pub(crate) temp_dir: PathBuf,
     /// The user's name, as the session has it.
@@ -48,7 +49,7 @@ pub(crate) struct Config {
 impl Config {
     /// What the environment says, by the names that the original reads.
     pub(crate) fn from_env() -> Result<Self, StartError> {
-        Self::from_lookup(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+        Self::from_lookup(lookup)
     }
 
     fn from_lookup(get: impl Fn(&'static str) -> Option<String>) -> Result<Self, StartError> {
@@ -66,7 +67,7 @@ impl Config {
         Ok(Self {
             // The original writes a missing group as the text "None", in its environment and on the wire.
             group: get("NET_GROUP").filter(|group| group != "None"),
-            key: None,
+            secret: get("NET_SECRET"),
             bind: addresses(get("NET_BIND"))?,
             open: get("NET_OPEN").is_some_and(|value| value != "0"),
             hub: get("NET_IS_HUB").is_some(),
@@ -75,6 +76,7 @@ impl Config {
             port_range: number("NET_PORT_RANGE", DEFAULT_PORT_RANGE)?,
             runtime_dir: get("NET_RUNTIME_DIR").map(PathBuf::from),
             session_dir: get("XDG_RUNTIME_DIR").map(PathBuf::from),
+            config_dir: config_dir(&get),
             temp_dir: env::temp_dir(),
             user: get("USER").or_else(|| get("LOGNAME")),
             listen: true,
@@ -82,11 +84,6 @@ impl Config {
             transient: false,
             limits: Limits::default(),
         })
-    }
-
-    /// Whether others than this host's users may come in.
-    pub(crate) fn admits_network(&self) -> bool {
-        self.open || (self.group.is_some() && self.key.is_some())
     }
 
     /// The ports to try, in order.
@@ -112,6 +109,25 @@ fn addresses(setting: Option<String>) -> Result<Vec<IpAddr>, StartError> {
         value,
         why: "it takes IP addresses of this host, with commas between them",
     })
+}
+
+/// The user's directory of configurations, as the environment says it.
+pub(crate) fn user_config_dir() -> Option<PathBuf> {
+    config_dir(lookup)
+}
+
+/// A path that is not from the root on counts for nothing, as the XDG specification says.
+fn config_dir(get: impl Fn(&'static str) -> Option<String>) -> Option<PathBuf> {
+    let path = |name| {
+        get(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    path("XDG_CONFIG_HOME").or_else(|| Some(path("HOME")?.join(".config")))
+}
+
+fn lookup(name: &'static str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -153,6 +169,20 @@ mod tests {
             with(&[("NET_GROUP", "app")]).unwrap().group.as_deref(),
             Some("app")
         );
+    }
+
+    #[test]
+    fn the_configuration_is_where_xdg_has_it() {
+        let dir = |settings| with(settings).unwrap().config_dir;
+        assert_eq!(
+            dir(&[("XDG_CONFIG_HOME", "/c"), ("HOME", "/home/me")]),
+            Some("/c".into())
+        );
+        assert_eq!(
+            dir(&[("XDG_CONFIG_HOME", "c"), ("HOME", "/home/me")]),
+            Some("/home/me/.config".into())
+        );
+        assert_eq!(dir(&[("HOME", "me")]), None);
     }
 
     #[test]

@@ -34,7 +34,7 @@
 //! ```
 //!
 //! The rooms: [`Peer`] is this process's side, [`Remote`] a handle to another, [`Call`] a call on its way,
-//! [`value`] how values travel, [`Registry`] what a peer offers. The protocol itself is in `net_proto`, which does no
+//! [`value`] how values travel, [`Registry`] what a peer offers, [`secure`] who gets in. The protocol itself is in `net_proto`, which does no
 //! I/O; this crate is where sockets, tasks and clocks are.
 
 mod builtin;
@@ -57,13 +57,13 @@ mod place;
 mod registry;
 mod remote;
 mod runtime;
-mod secure;
 mod trouble;
 mod which;
 
 pub mod blocking;
 #[doc(hidden)]
 pub mod private;
+pub mod secure;
 pub mod value;
 
 pub use call::{Call, RawCall, call};

@@ -34,8 +34,9 @@ impl Listeners {
         config: &Config,
         place: &Place,
         id: InstanceId,
+        admits_network: bool,
     ) -> Result<Self, StartError> {
-        let bound = to_bind(config)?;
+        let bound = to_bind(config, admits_network)?;
         let (tcp, port) = listen_tcp(config, &bound).await?;
         let hosts = match bound.iter().any(IpAddr::is_unspecified) {
             false => bound,
@@ -129,8 +130,7 @@ pub(crate) fn loopback_hosts() -> Vec<IpAddr> {
 }
 
 /// The addresses that the group allows, or those that are asked for: a group without a key stays on its host, unless it is opened.
-fn to_bind(config: &Config) -> Result<Vec<IpAddr>, StartError> {
-    let admits = config.admits_network();
+fn to_bind(config: &Config, admits: bool) -> Result<Vec<IpAddr>, StartError> {
     let beyond = config.bind.iter().find(|address| !address.is_loopback());
     if let Some(address) = beyond
         && !admits

@@ -25,6 +25,8 @@ use crate::registry::Registry;
 use crate::remote::Remote;
 use crate::runtime::{self, Inline};
 use crate::secure::authority::Identity;
+use crate::secure::store::keys_of;
+use crate::secure::{Keys, Secret};
 use crate::which::Which;
 use crate::{builtin, private};
 
@@ -413,11 +415,12 @@ impl Builder {
         self.set(|config| config.group = Some(group))
     }
 
-    /// The key of the group.
-    #[doc(hidden)]
+    /// What the key of its group comes of: a join code, or a text that nobody can guess (`NET_SECRET`). Unless it is said, the key that
+    /// `app-net join` or `app-net group new` has stored for this user, if there is one. Without any the group has no key.
     #[must_use]
-    pub fn group_key(self, key: [u8; 32]) -> Self {
-        self.set(|config| config.key = Some(key))
+    pub fn secret(self, secret: impl Into<String>) -> Self {
+        let secret = secret.into();
+        self.set(|config| config.secret = Some(secret))
     }
 
     /// The addresses to listen at for TCP (`NET_BIND`), all of this host's. Unless it is said: loopback alone for a group without a key, all
@@ -520,12 +523,25 @@ impl Builder {
 
 /// With which the peer shows that it is of its group, where that has a key.
 fn identity(config: &Config) -> Result<Option<Arc<Identity>>, StartError> {
-    let (Some(group), Some(key)) = (&config.group, &config.key) else {
-        return Ok(None);
+    let unusable = |why: &dyn std::fmt::Display| StartError::Secure(why.to_string());
+    let keys = match (&config.group, &config.secret) {
+        (None, None) => None,
+        (None, Some(_)) => {
+            return Err(unusable(
+                &"a secret is of a group: NET_SECRET needs NET_GROUP",
+            ));
+        }
+        (Some(group), Some(secret)) => {
+            let secret: Secret = secret.parse().map_err(|error| unusable(&error))?;
+            let key = secret.key(group).map_err(|error| unusable(&error))?;
+            Some(Keys::new(group, key))
+        }
+        (Some(group), None) => {
+            keys_of(group, config.config_dir.as_deref()).map_err(|error| unusable(&error))?
+        }
     };
-    let identity = Identity::new(group, key, None);
-    let identity = identity.map_err(|error| StartError::Secure(error.to_string()))?;
-    Ok(Some(Arc::new(identity)))
+    let identity = keys.map(|keys| Identity::new(&keys)).transpose();
+    Ok(identity.map_err(|error| unusable(&error))?.map(Arc::new))
 }
 
 async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer, StartError> {
@@ -537,8 +553,9 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         false => None,
     };
     let identity = identity(&config)?;
+    let admits_network = config.open || identity.is_some();
     let listeners = match &place {
-        Some(place) if config.listen => Listeners::open(&config, place, id).await?,
+        Some(place) if config.listen => Listeners::open(&config, place, id, admits_network).await?,
         _ => Listeners::default(),
     };
     let user = listen::user_name(&config);

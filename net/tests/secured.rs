@@ -16,8 +16,8 @@ use net::{CallError, Peer, Remote};
 
 use common::{PATIENCE, Place};
 
-const KEY: [u8; 32] = [7; 32];
-const OTHER: [u8; 32] = [8; 32];
+const KEY: &str = "3f9c1b7e5a2d8046c1e97b3f5d80a264";
+const OTHER: &str = "b8427dd05e9a41f3a6c0915e7fd2384c";
 
 #[net::connect]
 fn double(x: i64) -> i64 {
@@ -35,7 +35,7 @@ fn shout(text: String) -> String {
 }
 
 /// A peer at loopback that others meet by its address alone.
-async fn peer(group: Option<&str>, key: Option<[u8; 32]>) -> (Place, Peer) {
+async fn peer(group: Option<&str>, key: Option<&str>) -> (Place, Peer) {
     let place = Place::new();
     let mut builder = place
         .builder()
@@ -45,7 +45,7 @@ async fn peer(group: Option<&str>, key: Option<[u8; 32]>) -> (Place, Peer) {
         builder = builder.group(group);
     }
     if let Some(key) = key {
-        builder = builder.group_key(key);
+        builder = builder.secret(key);
     }
     let peer = builder.start().await.unwrap();
     (place, peer)
@@ -136,7 +136,7 @@ async fn who_has_no_key_does_not_get_in_and_hears_what_to_do() {
         let why = refusal(&keyless, &lab).await;
         assert!(why.contains("app-net join"), "{why}");
         let why = refusal(&lab, &keyless).await;
-        assert!(why.contains("does not speak TLS"), "{why}");
+        assert!(why.contains("it has no key"), "{why}");
     }
 }
 
@@ -167,7 +167,10 @@ async fn half_a_handshake_is_not_waited_for() {
         ..net::Limits::default()
     };
     let builder = place.builder().discover(false).limits(limits);
-    let lab = builder.group("lab").group_key(KEY).bind([Ipv4Addr::LOCALHOST.into()]);
+    let lab = builder
+        .group("lab")
+        .secret(KEY)
+        .bind([Ipv4Addr::LOCALHOST.into()]);
     let address = at(&lab.start().await.unwrap());
     let closed = tokio::task::spawn_blocking(move || {
         let mut socket = TcpStream::connect(address).unwrap();
@@ -211,13 +214,16 @@ fn listen_in(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_the_wire_nothing_is_plain() {
-    let contains = |heard: &[u8], what: &str| heard.windows(what.len()).any(|w| w == what.as_bytes());
+    let contains =
+        |heard: &[u8], what: &str| heard.windows(what.len()).any(|w| w == what.as_bytes());
     for key in [Some(KEY), None] {
         let (_a, a) = peer(Some("lab"), key).await;
         let (_b, b) = peer(Some("lab"), key).await;
         let (between, heard) = listen_in(at(&b));
         let there = a.remote(&between.to_string()).unwrap();
-        let answer = shout::on(&there, "a word in confidence".into()).await.unwrap();
+        let answer = shout::on(&there, "a word in confidence".into())
+            .await
+            .unwrap();
         assert_eq!(answer, "A WORD IN CONFIDENCE");
         let heard = heard.lock().unwrap();
         for plain in ["a word in confidence", "A WORD IN CONFIDENCE", "shout"] {
@@ -232,5 +238,8 @@ async fn a_group_without_a_key_is_not_served_to_the_network() {
     let builder = place.builder().discover(false).group("lab");
     let error = builder.bind([Ipv4Addr::UNSPECIFIED.into()]).start().await;
     let error = error.unwrap_err().to_string();
-    assert!(error.contains("NET_BIND") && error.contains("app-net group new"), "{error}");
+    assert!(
+        error.contains("NET_BIND") && error.contains("app-net group new"),
+        "{error}"
+    );
 }

@@ -5,7 +5,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use net::blocking::{block_on, shutdown};
@@ -57,14 +58,33 @@ impl Place {
         command
             .args(args)
             .env_remove("NET_GROUP")
+            .env_remove("NET_SECRET")
+            .env("XDG_CONFIG_HOME", self.config_dir())
             .env("NET_RUNTIME_DIR", self.0.path())
             .env("NET_PORT", "0")
             .stdin(Stdio::null());
         command
     }
 
+    /// Where the binary has the keys of groups.
+    pub(crate) fn config_dir(&self) -> PathBuf {
+        self.0.path().join("config")
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran::of(&mut self.command(args))
+    }
+
+    /// Runs it with this on its standard input.
+    pub(crate) fn run_with_input(&self, args: &[&str], input: &str) -> Ran {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        child.wait_with_output().unwrap().into()
     }
 }
 
@@ -138,18 +158,23 @@ pub(crate) struct Ran {
 
 impl Ran {
     pub(crate) fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
-        Self {
-            status: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        command.output().unwrap().into()
     }
 
     /// What it wrote, as it did what it was asked to and said nothing else.
     #[track_caller]
     pub(crate) fn text(self) -> String {
         assert_eq!((self.status, self.err.as_str()), (0, ""), "{self:?}");
+        self.out
+    }
+
+    /// What it wrote, as it did what it was asked to and said each of `parts` beside it.
+    #[track_caller]
+    pub(crate) fn text_saying(self, parts: &[&str]) -> String {
+        assert_eq!(self.status, 0, "{self:?}");
+        for part in parts {
+            assert!(self.err.contains(part), "no {part:?} in:\n{}", self.err);
+        }
         self.out
     }
 
@@ -165,6 +190,16 @@ impl Ran {
         assert!(self.err.starts_with("error: "), "{}", self.err);
         for part in parts {
             assert!(self.err.contains(part), "no {part:?} in:\n{}", self.err);
+        }
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
         }
     }
 }

@@ -149,7 +149,11 @@ async fn meet(
             return refused(from, "it does not show that it has the group's key");
         }
         (Speaker::Tls, None) => {
-            return refused(from, "it shows a group's key, and this peer's group has none");
+            let _ = socket.write.try_write(&[IoSlice::new(&tls::DENIED)]);
+            return refused(
+                from,
+                "it shows a group's key, and this peer's group has none",
+            );
         }
         (speaker, _) => (socket, read, speaker),
     };

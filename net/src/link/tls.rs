@@ -10,8 +10,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BufMut, BytesMut};
 use rustls::Connection;
 
-use super::socket::{ReadHalf, Socket, WriteHalf};
 use super::LinkError;
+use super::socket::{ReadHalf, Socket, WriteHalf};
 use crate::secure::authority::{self, Identity};
 
 /// What one read of the wire takes in: some records of the largest size.
@@ -125,7 +125,9 @@ struct Shared {
 
 impl Shared {
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -10,11 +10,14 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ED25519,
 };
-use ring::hkdf;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use zeroize::Zeroizing;
+
+use super::key::{GroupKey, KEY_SIZE, derive};
+use super::store::Keys;
 
 /// What a group's certificates are for, whatever the host: it is the group that they prove.
 const NAME: &str = "peer.app-net.internal";
@@ -26,9 +29,6 @@ const SALT: &[u8] = b"app-net group authority 1";
 const PKCS8_HEAD: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
-
-/// The bytes of a group's key.
-pub(crate) type KeyBytes = [u8; 32];
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -56,21 +56,18 @@ struct Configs {
 }
 
 impl Identity {
-    /// Makes this peer's certificate. While `previous` is accepted, peers that have only that one are met too.
+    /// Makes this peer's certificate. While the key before is accepted, peers that have only that one are met too.
     ///
     /// # Errors
     ///
     /// The system has no randomness.
-    pub(crate) fn new(
-        group: &str,
-        current: &KeyBytes,
-        previous: Option<(&KeyBytes, SystemTime)>,
-    ) -> Result<Self, AuthorityError> {
-        let authority = Authority::new(group, current)?;
-        let rotating = match previous {
+    pub(crate) fn new(keys: &Keys) -> Result<Self, AuthorityError> {
+        let group = keys.group.as_str();
+        let authority = Authority::new(group, &keys.current)?;
+        let rotating = match &keys.previous {
             Some((key, until)) => {
                 let previous = Authority::new(group, key)?;
-                Some((Configs::new(&authority, Some(&previous))?, until))
+                Some((Configs::new(&authority, Some(&previous))?, *until))
             }
             None => None,
         };
@@ -122,12 +119,15 @@ struct Authority {
 }
 
 impl Authority {
-    fn new(group: &str, key: &KeyBytes) -> Result<Self, AuthorityError> {
-        let seed = derive(key, &[b"ed25519 ", group.as_bytes()]);
+    fn new(group: &str, key: &GroupKey) -> Result<Self, AuthorityError> {
+        let seed = Zeroizing::new(derive(key.bytes(), SALT, group.as_bytes()));
         let pair = key_pair(&seed)?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
         // Two keys' authorities are two, by their names too: who has both must not take one for the other.
         let public = hex(&pair.public_key_raw()[..8]);
         let name = format!("app-net group authority {public}");
@@ -150,7 +150,9 @@ impl Authority {
     fn leaf(&self) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), AuthorityError> {
         let pair = KeyPair::generate_for(&PKCS_ED25519)?;
         let mut params = CertificateParams::new(vec![NAME.to_owned()])?;
-        params.distinguished_name.push(DnType::CommonName, "app-net peer");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "app-net peer");
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
@@ -213,19 +215,9 @@ fn server(
     Ok(config)
 }
 
-fn key_pair(seed: &KeyBytes) -> Result<KeyPair, rcgen::Error> {
+fn key_pair(seed: &[u8; KEY_SIZE]) -> Result<KeyPair, rcgen::Error> {
     let der: Vec<u8> = PKCS8_HEAD.iter().chain(seed).copied().collect();
     KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(der), &PKCS_ED25519)
-}
-
-fn derive(key: &KeyBytes, info: &[&[u8]]) -> KeyBytes {
-    let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, SALT).extract(key);
-    let mut derived = [0; 32];
-    extracted
-        .expand(info, hkdf::HKDF_SHA256)
-        .and_then(|expanded| expanded.fill(&mut derived))
-        .expect("32 bytes are one block");
-    derived
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -256,8 +248,8 @@ pub(crate) fn explain(error: &rustls::Error, group: &str) -> String {
         Error::AlertReceived(Alert::CertificateExpired) => {
             "this peer's own certificate has expired".to_owned()
         }
-        Error::InvalidMessage(_) => format!(
-            "it does not speak TLS: it has no key of group {group:?} (`app-net join` gives it one)"
+        Error::InvalidMessage(_) | Error::AlertReceived(Alert::AccessDenied) => format!(
+            "it speaks no TLS: it has no key of group {group:?} (`app-net join` gives it one)"
         ),
         other => format!("TLS failed: {other}"),
     }
@@ -269,20 +261,22 @@ mod tests {
 
     use super::*;
 
-    const KEY: KeyBytes = [7; 32];
-    const OTHER: KeyBytes = [8; 32];
+    const KEY: [u8; KEY_SIZE] = [7; KEY_SIZE];
+    const OTHER: [u8; KEY_SIZE] = [8; KEY_SIZE];
 
-    fn identity(group: &str, key: &KeyBytes) -> Identity {
-        Identity::new(group, key, None).unwrap()
+    fn identity(group: &str, key: &[u8; KEY_SIZE]) -> Identity {
+        Identity::new(&Keys::new(group, GroupKey::from_bytes(*key))).unwrap()
     }
 
-    fn rotated(current: &KeyBytes, previous: &KeyBytes, left: i64) -> Identity {
+    fn rotated(current: &[u8; KEY_SIZE], previous: &[u8; KEY_SIZE], left: i64) -> Identity {
         let now = SystemTime::now();
         let until = match u64::try_from(left) {
             Ok(left) => now + Duration::from_secs(left),
             Err(_) => now - Duration::from_secs(left.unsigned_abs()),
         };
-        Identity::new("lab", current, Some((previous, until))).unwrap()
+        let mut keys = Keys::new("lab", GroupKey::from_bytes(*current));
+        keys.previous = Some((GroupKey::from_bytes(*previous), until));
+        Identity::new(&keys).unwrap()
     }
 
     /// Shakes hands in memory; what each side makes of it.
@@ -323,7 +317,10 @@ mod tests {
 
     #[test]
     fn those_of_one_key_meet() {
-        assert_eq!(meet(&identity("lab", &KEY), &identity("lab", &KEY)), (Ok(()), Ok(())));
+        assert_eq!(
+            meet(&identity("lab", &KEY), &identity("lab", &KEY)),
+            (Ok(()), Ok(()))
+        );
     }
 
     #[test]
