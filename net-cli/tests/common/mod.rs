@@ -54,9 +54,15 @@ impl Place {
 
     /// The binary, set up to look for peers here and nowhere else.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_app-net"));
+        let mut command = self.command_of(env!("CARGO_BIN_EXE_app-net"));
+        command.args(args);
         command
-            .args(args)
+    }
+
+    /// Another program that runs the binary, set up as it is.
+    pub(crate) fn command_of(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .env_remove("NET_GROUP")
             .env_remove("NET_SECRET")
             .env("XDG_CONFIG_HOME", self.config_dir())

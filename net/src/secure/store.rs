@@ -135,11 +135,11 @@ pub enum KeyError {
     },
 }
 
-/// The keys of `group` that this user has; nothing is made for it.
+/// The keys of `group` that this user has; nothing is made for it. A group whose name can have no key has none, as it always was.
 pub(crate) fn keys_of(group: &str, config_dir: Option<&Path>) -> Result<Option<Keys>, KeyError> {
     match config_dir {
-        Some(dir) => Store::open(dir)?.load(group),
-        None => Ok(None),
+        Some(dir) if check_name(group).is_ok() => Store::open(dir)?.load(group),
+        _ => Ok(None),
     }
 }
 

@@ -103,6 +103,9 @@ fn where_nothing_was_saved_there_is_nothing_and_nothing_is_made() {
     assert!(!kept.store.remove("lab").unwrap());
     assert_eq!(keys_of("lab", Some(kept.config.path())).unwrap(), None);
     assert_eq!(keys_of("lab", None).unwrap(), None);
+    for unnamed in ["", &"x".repeat(81)] {
+        assert_eq!(keys_of(unnamed, Some(kept.config.path())).unwrap(), None);
+    }
     assert_eq!(fs::read_dir(kept.config.path()).unwrap().count(), 0);
 }
 
@@ -180,6 +183,24 @@ fn a_group_that_has_a_key_keeps_it() {
         (kept.text("lab"), kept.files()),
         (before, vec!["lab.json".to_owned()])
     );
+}
+
+#[test]
+fn of_several_at_once_one_is_saved() {
+    let kept = Kept::new();
+    let saved: Vec<u8> = std::thread::scope(|scope| {
+        let save = |n| {
+            let store = &kept.store;
+            scope.spawn(move || (n, store.save(&Keys::new("lab", key(n))).is_ok()))
+        };
+        let saving: Vec<_> = (0..8).map(save).collect();
+        let saving = saving.into_iter().map(|saving| saving.join().unwrap());
+        saving.filter(|(_, saved)| *saved).map(|(n, _)| n).collect()
+    });
+    let [n] = saved[..] else { panic!("{saved:?}") };
+    let keys = kept.store.load("lab").unwrap();
+    assert_eq!(keys, Some(Keys::new("lab", key(n))));
+    assert_eq!(kept.files(), ["lab.json"]);
 }
 
 #[test]
