@@ -92,6 +92,7 @@ impl Running {
             module: String::new(),
             doc: String::new(),
             signature: Signature::default(),
+            groups: None,
             handler: Arc::new(Function(function)),
         });
     }

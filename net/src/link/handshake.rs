@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use net_proto::{Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
+use net_proto::{Event, MAGIC, ProtocolError, Session, Side, Transmit};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::proof::proven_group;
 use super::reader::Input;
 use super::socket::Socket;
 use super::{Link, State};
+use crate::caller::Caller;
 use crate::peer::Core;
-use crate::registry::Caller;
 
 /// How long the other side's end is waited for where the two speak no common version. It answers at once; one that does not is not
 /// worth more.
@@ -114,8 +115,9 @@ async fn greet(
             return Err(LinkError::Closed);
         }
     };
+    let shown = proven_group(socket.carrier, &socket.peer, &hello);
     Ok(Arc::new(Link {
-        caller: caller(&hello),
+        caller: Caller::linked(core, &hello, shown),
         core: Arc::clone(core),
         hello,
         dialled: side == Side::Dialer,
@@ -157,14 +159,6 @@ async fn let_it_read(socket: &mut Socket) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-    }
-}
-
-fn caller(hello: &Hello) -> Caller {
-    Caller::Peer {
-        id: hello.id,
-        name: hello.name.as_str().into(),
-        group: hello.group.as_deref().map(Into::into),
     }
 }
 
