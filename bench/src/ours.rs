@@ -40,6 +40,7 @@ fn register(functions: u64) -> Result<(), String> {
             module: known.module.clone(),
             doc: known.doc.clone(),
             signature: known.signature.clone(),
+            groups: known.groups.clone(),
             handler: Arc::clone(&known.handler),
         });
     }

@@ -24,6 +24,8 @@ pub(crate) struct Function {
     pub(crate) module: Option<String>,
     pub(crate) doc: Option<String>,
     pub(crate) signature: Option<String>,
+    /// Those that may call it; none named is everybody.
+    pub(crate) groups: Option<Vec<String>>,
 }
 
 /// Functions by tag.

@@ -92,7 +92,12 @@ impl Told {
             text.push_str(&format!("\n{title}\n"));
             for (tag, function) in functions {
                 let signature = function.signature.as_deref().unwrap_or_default();
-                text.push_str(&output::printable(&format!("  {tag}{signature}\n")));
+                let callers = function.groups.as_ref().map(|groups| groups.join(", "));
+                let callers = callers.map(|groups| format!("  [callers of {groups}]"));
+                let callers = callers.unwrap_or_default();
+                text.push_str(&output::printable(&format!(
+                    "  {tag}{signature}{callers}\n"
+                )));
                 let doc = function
                     .doc
                     .as_deref()

@@ -37,6 +37,31 @@ fn shows_what_a_peer_is_and_what_it_offers() {
 }
 
 #[test]
+fn who_may_call_is_shown_beside_the_function() {
+    let place = Place::new();
+    let peer = place.peer("studio");
+    peer.offer("other.bare", |_| net::Answer::Flag("NULL".into()));
+    let bare = peer.0.registry().find("other.bare").unwrap();
+    peer.0.registry().register(net::Connection {
+        groups: Some(vec!["lab".into(), "admins".into()]),
+        ..net::Connection::clone(&bare)
+    });
+    let text = place.run(&["info", "studio"]).text();
+    assert!(
+        text.contains("\n  other.bare()  [callers of lab, admins]\n"),
+        "{text}"
+    );
+    let told = place.run(&["info", "studio", "--json"]).json();
+    assert_eq!(
+        told["connections"]["other.bare"]["groups"],
+        json!(["lab", "admins"])
+    );
+    place
+        .run(&["call", "other.bare"])
+        .fails(3, &["refused", "\"lab\", \"admins\""]);
+}
+
+#[test]
 fn json_has_it_all() {
     let place = Place::new();
     let peer = place.peer("studio");

@@ -1,6 +1,7 @@
 //! What is written inside the attributes: `#[net::connect(…)]` and its like on a function, `#[net(…)]` on a parameter. What
 //! is inside `#[net::subscribe(…)]` has a file of its own.
 
+mod connect;
 mod subscribe;
 
 use proc_macro2::{Span, TokenStream};
@@ -12,24 +13,23 @@ use syn::{
 };
 
 use crate::errors::Errors;
+pub(crate) use connect::{Connect, connect};
 pub(crate) use subscribe::{Interest, Narrowing, subscribe};
 
 const PARAMETER_TAKES: &str = "`#[net(…)]` takes a default: `#[net(default = 5)]`";
 
-/// Reads the arguments of `#[net::connect(…)]`: a tag, or nothing.
-pub(crate) fn connect(arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
-    name(&Named::new("connect", "tag", "Tag"), arguments, errors)
-}
-
 /// Reads the arguments of `#[net::event(…)]`: a name, or nothing.
 pub(crate) fn event(arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
+    let arguments = errors.take(each_argument.parse2(arguments))?;
     name(&Named::new("event", "name", "alarm"), arguments, errors)
 }
 
 /// Reads the arguments of `#[net::flag(…)]`: a name.
 pub(crate) fn flag(arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
     let is_missing = arguments.is_empty();
-    let name = name(&Named::new("flag", "name", "BUSY"), arguments, errors);
+    let arguments = errors.take(each_argument.parse2(arguments));
+    let named = Named::new("flag", "name", "BUSY");
+    let name = name(&named, arguments.unwrap_or_default(), errors);
     if is_missing {
         let message = "the flag's name is missing: `#[net::flag(\"BUSY\")]`";
         errors.append(syn::Error::new(Span::call_site(), message));
@@ -42,6 +42,8 @@ struct Named {
     attribute: &'static str,
     argument: &'static str,
     example: &'static str,
+    /// What else it takes.
+    more: &'static str,
 }
 
 impl Named {
@@ -50,19 +52,20 @@ impl Named {
             attribute,
             argument,
             example,
+            more: "",
         }
     }
 }
 
-fn name(of: &Named, arguments: TokenStream, errors: &mut Errors) -> Option<LitStr> {
+fn name(of: &Named, arguments: Vec<Argument>, errors: &mut Errors) -> Option<LitStr> {
     let Named {
         attribute,
         argument: what,
         example,
+        more,
     } = of;
     let mut given = None;
-    let parsed = errors.take(each_argument.parse2(arguments));
-    for argument in parsed.unwrap_or_default() {
+    for argument in arguments {
         let value = match argument {
             Argument::Value(value) => value,
             Argument::Named(name, Some(value)) if name == what => value,
@@ -79,7 +82,7 @@ fn name(of: &Named, arguments: TokenStream, errors: &mut Errors) -> Option<LitSt
                     &name,
                     format!(
                         "unknown argument `{name}`; `#[net::{attribute}]` takes a {what}: \
-                         `#[net::{attribute}(\"{example}\")]` or `#[net::{attribute}({what} = \"{example}\")]`{hint}"
+                         `#[net::{attribute}(\"{example}\")]` or `#[net::{attribute}({what} = \"{example}\")]`{hint}{more}"
                     ),
                 );
                 continue;

@@ -5,10 +5,10 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Attribute, Ident, ItemFn, LitStr, ext::IdentExt as _, spanned::Spanned as _};
+use syn::{Attribute, Ident, ItemFn, ext::IdentExt as _, spanned::Spanned as _};
 
 use crate::{
-    arguments::{self, Interest, Narrowing},
+    arguments::{self, Connect, Interest, Narrowing},
     docs,
     errors::Errors,
     item::{self, local, named},
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let mut said = Said {
-        tag: arguments::connect(arguments, &mut errors),
+        connect: arguments::connect(arguments, &mut errors),
         is_connected: true,
         interests: Vec::new(),
     };
@@ -35,7 +35,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub(crate) fn expand_subscribe(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let mut said = Said {
-        tag: None,
+        connect: Connect::default(),
         is_connected: false,
         interests: Vec::from_iter(arguments::subscribe(
             Span::call_site(),
@@ -51,7 +51,7 @@ pub(crate) fn expand_subscribe(arguments: TokenStream, item: TokenStream) -> Tok
 
 /// What the attributes say. The first one takes the others off the function, as each of them would make the same type.
 struct Said {
-    tag: Option<LitStr>,
+    connect: Connect,
     is_connected: bool,
     interests: Vec<Interest>,
 }
@@ -59,9 +59,9 @@ struct Said {
 impl Said {
     fn expand(&mut self, mut function: ItemFn, mut errors: Errors) -> TokenStream {
         self.take_others(&mut function.attrs, &mut errors);
-        let tag = self.tag.take();
+        let connect = std::mem::take(&mut self.connect);
         let interests = std::mem::take(&mut self.interests);
-        match Connection::read(tag, interests, &mut function, errors) {
+        match Connection::read(connect, interests, &mut function, errors) {
             Ok(connection) => {
                 let remote = remote(&connection);
                 let registration = registration(&connection);
@@ -89,7 +89,7 @@ impl Said {
             } else if std::mem::replace(&mut self.is_connected, true) {
                 errors.push(other, "the function is connected twice");
             } else {
-                self.tag = arguments::connect(arguments, errors);
+                self.connect = arguments::connect(arguments, errors);
             }
         }
     }
@@ -165,6 +165,10 @@ fn registration(connection: &Connection) -> TokenStream {
         Some(tag) => quote!(::std::option::Option::Some(#tag)),
         None => quote!(::std::option::Option::None),
     };
+    let groups = match &connection.groups {
+        Some(groups) => quote!(::std::option::Option::Some(&[#(#groups),*])),
+        None => quote!(::std::option::Option::None),
+    };
     let doc = docs::text(&connection.attributes);
     let returns = &connection.returned.written;
     let parameters = connection
@@ -192,6 +196,7 @@ fn registration(connection: &Connection) -> TokenStream {
                 doc: #doc,
                 params: &[#(#parameters),*],
                 returns: #returns,
+                groups: #groups,
                 handler: || #handler,
                 subscriptions: &[#(#subscriptions),*],
             };
@@ -347,7 +352,7 @@ mod tests {
                 Ok(among.iter().position(|other| other == text))
             }
         };
-        assert_expansion("find", expand(quote!("Tag"), item));
+        assert_expansion("find", expand(quote!("Tag", groups("lab", ADMINS)), item));
     }
 
     #[test]
@@ -399,6 +404,27 @@ mod tests {
         );
         let mistakes = mistakes(expand_subscribe(arguments, item));
         assert_eq!(mistakes.len(), 9, "{mistakes:#?}");
+    }
+
+    #[test]
+    fn groups_that_leave_nobody_or_anybody_in_doubt_are_mistakes() {
+        for (arguments, count) in [
+            (quote!(groups("a"), groups = ["b"]), 1),
+            (quote!("Tag", groups()), 1),
+            (quote!(groups = []), 1),
+            (quote!(groups), 1),
+            (quote!(groups("", "None", 5)), 3),
+            (quote!(groups("a", "b"), tag = "Tag"), 0),
+            (quote!(groups = "a"), 0),
+        ] {
+            let mistakes = mistakes(expand(
+                arguments.clone(),
+                quote!(
+                    fn guarded() {}
+                ),
+            ));
+            assert_eq!(mistakes.len(), count, "{arguments}: {mistakes:#?}");
+        }
     }
 
     #[test]

@@ -44,6 +44,9 @@ use proc_macro::TokenStream;
 /// Each peer of the program can be asked for the function by its tag, `multiply::TAG`: the module path and the name,
 /// joined by dots. `#[net::connect("Tag")]`, or `#[net::connect(tag = "Tag")]`, chooses another.
 ///
+/// Whoever reaches the peer may call it. `#[net::connect(groups("a", "b"))]`, with a tag or without, lets callers of these groups alone: others
+/// are refused (`CallError::Refused`) before anything of the function runs. `net::caller()` in a function says who calls.
+///
 /// - The function may be `async`; it then runs as a task. Its future has to be `Send`.
 /// - Parameters are of types that serde can write and read. A reference, such as `&str`, `&[T]` or `&T`, borrows from a
 ///   value that lives as long as the call.

@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::{
-    arguments::{self, Interest},
+    arguments::{self, Connect, Interest},
     errors::Errors,
     types::{self, Returned},
 };
@@ -25,6 +25,7 @@ const PRIMITIVE_TYPES: [&str; 19] = [
 /// A function that other peers can call.
 pub(crate) struct Connection {
     pub(crate) tag: Option<LitStr>,
+    pub(crate) groups: Option<Vec<Expr>>,
     /// The events that it is to be told of.
     pub(crate) interests: Vec<Interest>,
     pub(crate) attributes: Vec<Attribute>,
@@ -49,7 +50,7 @@ impl Connection {
     ///
     /// All mistakes in the function, and those in `errors`.
     pub(crate) fn read(
-        tag: Option<LitStr>,
+        Connect { tag, groups }: Connect,
         interests: Vec<Interest>,
         function: &mut ItemFn,
         mut errors: Errors,
@@ -76,6 +77,7 @@ impl Connection {
         errors.finish()?;
         Ok(Self {
             tag,
+            groups,
             interests,
             attributes: function.attrs.clone(),
             visibility: function.vis.clone(),

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -114,15 +113,10 @@ pub(crate) fn call_here<'py>(py: Python<'py>, tag: &str) -> PyResult<Bound<'py, 
             },
         )
     })?;
-    let caller = Caller::Peer {
-        id: peer.id(),
-        name: peer.name().into(),
-        group: peer.group().map(Arc::from),
-    };
     let incoming = Incoming {
         body: Bytes::from_static(NO_ARGUMENTS),
+        caller: Caller::own(&peer),
         peer,
-        caller,
         time_left: None,
     };
     let answer = py.detach(|| match connection.handler.call(&incoming) {

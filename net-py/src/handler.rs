@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use crate::answers::{self, Notice};
 use crate::attach::{self, attach};
 use crate::local::{self, Generation, Local};
-use crate::{convert, error};
+use crate::{caller, convert, error};
 
 /// Room for a usual result.
 const USUAL_RESULT: usize = 128;
@@ -44,8 +44,10 @@ impl Handler for Function {
 
 impl Function {
     fn run(&self, py: Python<'_>, call: &Incoming) -> Handled {
-        // What it begins, as its coroutine, begins as the same peer.
-        let handled = local::run_as(py, &call.peer, || Ok(self.run_here(py, call)));
+        // What it begins, as its coroutine, begins as the same peer and for the same caller.
+        let handled = local::run_as(py, &call.peer, || {
+            caller::run_for(py, &call.caller, || Ok(self.run_here(py, call)))
+        });
         handled.unwrap_or_else(|error| Handled::Ready(answer(py, &self.tag, Err(error))))
     }
 
@@ -207,6 +209,7 @@ pub(crate) fn register(
     parameters: Vec<Parameter>,
     returns: Option<String>,
     is_async: bool,
+    groups: Option<Vec<String>>,
 ) -> PyResult<()> {
     let params = parameters.into_iter().map(param).collect::<PyResult<_>>()?;
     let handler = Arc::new(Function {
@@ -223,6 +226,7 @@ pub(crate) fn register(
             module,
             doc,
             signature: Signature { params, returns },
+            groups,
             handler,
         },
     );

@@ -6,6 +6,7 @@
 mod answers;
 mod attach;
 mod call;
+mod caller;
 mod convert;
 mod error;
 mod event;
@@ -33,6 +34,8 @@ mod _net {
 
     #[pymodule_export]
     use crate::call::{call, call_here};
+    #[pymodule_export]
+    use crate::caller::{Caller, caller};
     #[pymodule_export]
     use crate::event::{Emission, Subscription, emit, register_subscriber, subscribe, subscribers};
     #[pymodule_export]

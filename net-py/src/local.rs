@@ -181,6 +181,13 @@ impl Own {
     }
 }
 
+/// The peer of this process that runs as `peer` now.
+pub(crate) fn running_as(peer: &Peer) -> Option<Arc<Own>> {
+    let all = all();
+    let mut running = all.peers.iter();
+    running.find(|own| own.is_running_as(peer)).cloned()
+}
+
 /// The variable that says as which peer Python code runs: unset, it is this process's own.
 fn current_variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static CURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

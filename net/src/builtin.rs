@@ -7,6 +7,7 @@ use net_proto::original::{Dialect, INVALID_CONNECTION};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use crate::caller::Caller;
 use crate::event::{self, subscription_handler};
 use crate::peer::{Core, Peer};
 use crate::private::{answer_bad_arguments, answer_value, sync_handler};
@@ -31,8 +32,9 @@ struct Info {
     /// The original writes a missing group as the text "None", and filters by it.
     group: String,
     hub: bool,
-    user: String,
-    executable: String,
+    /// Who runs it, and from where: not for everybody.
+    user: Option<String>,
+    executable: Option<String>,
     software: &'static str,
     connections: Vec<String>,
     subscriptions: Vec<String>,
@@ -49,6 +51,8 @@ struct Described {
     signature: String,
     parameters: Vec<DescribedParam>,
     returns: Option<String>,
+    /// The groups that may call it; without, every caller may.
+    groups: Option<Vec<String>>,
 }
 
 /// What a peer tells of one parameter of one of its functions, for programs that build a signature of it.
@@ -88,13 +92,14 @@ pub(crate) fn register(registry: &Registry) {
             module: MODULE.into(),
             doc: doc.into(),
             signature: any_arguments(),
+            groups: None,
             handler: sync_handler(run),
         });
     };
     add(
         "info",
-        "What this peer is: host, port, group, hub, user, executable, and what it offers.",
-        |call| answer_value(&info(&call.peer)),
+        "What this peer is: host, port, group, hub, user, executable, and what it offers. User and executable are for its group and its user.",
+        |call| answer_value(&info(&call.peer, &call.caller)),
     );
     add(
         "pass_through",
@@ -132,7 +137,7 @@ fn any_arguments() -> Signature {
     }
 }
 
-fn info(peer: &Peer) -> Info {
+fn info(peer: &Peer, caller: &Caller) -> Info {
     let host = peer.host().to_owned();
     let group = peer.group().unwrap_or("None").to_owned();
     let connections: Vec<String> = peer
@@ -157,16 +162,18 @@ fn info(peer: &Peer) -> Info {
         port: peer.port(),
         group,
         hub: peer.hub(),
-        user: peer.0.user.clone(),
-        executable: std::env::current_exe()
-            .unwrap_or_else(|_| PathBuf::new())
-            .display()
-            .to_string(),
+        user: caller.is_inside().then(|| peer.0.user.clone()),
+        executable: caller.is_inside().then(executable),
         software: concat!("app-net/", env!("CARGO_PKG_VERSION")),
         connections,
         subscriptions,
         flags,
     }
+}
+
+fn executable() -> String {
+    let path = std::env::current_exe().unwrap_or_else(|_| PathBuf::new());
+    path.display().to_string()
 }
 
 fn described(registry: &Registry) -> std::collections::BTreeMap<String, Described> {
@@ -182,6 +189,7 @@ fn described(registry: &Registry) -> std::collections::BTreeMap<String, Describe
             .map(DescribedParam::from)
             .collect(),
         returns: c.signature.returns.clone(),
+        groups: c.groups.clone(),
     };
     registry
         .all()
@@ -212,8 +220,13 @@ fn pass_through(call: &Incoming) -> Answer {
 
 /// [`info`] for an original peer, which reads `limit` bytes and no more: names of flags, and then of functions, are left out from the
 /// end of their list until it fits, because without the rest it could not meet us at all.
-pub(crate) fn info_for_original(core: &Arc<Core>, dialect: Dialect, limit: usize) -> Json {
-    let mut info = info(&core.peer());
+pub(crate) fn info_for_original(
+    core: &Arc<Core>,
+    caller: &Caller,
+    dialect: Dialect,
+    limit: usize,
+) -> Json {
+    let mut info = info(&core.peer(), caller);
     // Ours first: every peer has the built-in ones. But an original calls as a method what it subscribes by, so it has to read of it.
     info.connections.sort_by_key(|tag| {
         let subscribes = tag == event::SUBSCRIPTION_HANDLER;

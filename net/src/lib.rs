@@ -39,6 +39,7 @@
 
 mod builtin;
 mod call;
+mod caller;
 mod clock;
 mod config;
 mod ending;
@@ -67,6 +68,7 @@ pub mod secure;
 pub mod value;
 
 pub use call::{Call, RawCall, call};
+pub use caller::{Caller, caller};
 pub use config::{DEFAULT_PORT, DEFAULT_PORT_RANGE};
 pub use error::{CallError, RemoteError, StartError};
 pub use event::{Emit, EmitError, Emitted, Subscribe, Subscription, emit};
@@ -78,7 +80,7 @@ pub use net_proto::original::{PeerId03, PeerIdError, Tag03};
 pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits, Pieces, Policy};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
 pub use registry::{
-    Answer, Caller, Connection, Handled, Handler, Incoming, Param, ParamKind, Registered, Registry,
+    Answer, Connection, Handled, Handler, Incoming, Param, ParamKind, Registered, Registry,
     Signature, nearest_tags,
 };
 pub use remote::{Remote, Speaks};

@@ -15,6 +15,7 @@ mod keeper;
 mod memory;
 #[cfg(target_os = "linux")]
 mod pages;
+pub(crate) mod proof;
 mod reader;
 pub(crate) mod serve;
 mod slot;
@@ -46,8 +47,8 @@ pub(crate) use attend::Attendance;
 pub(crate) use handshake::{LinkError, establish};
 pub(crate) use slot::{Finished, Slot};
 
+use crate::caller::Caller;
 use crate::peer::Core;
-use crate::registry::Caller;
 use crate::runtime;
 use events::Waits;
 use reader::Input;

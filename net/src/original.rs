@@ -15,11 +15,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::builtin;
+use crate::caller::Caller;
 use crate::error::CallError;
 use crate::link::dial::CONNECT_TIME;
 use crate::link::socket::Socket;
 use crate::peer::Core;
-use crate::registry::{Answer, Caller, Handled, Incoming};
+use crate::registry::{Answer, Handled, Incoming};
 use crate::remote::Remote;
 use crate::value::cbor::Writer;
 use crate::value::{self, ValueError};
@@ -50,11 +51,12 @@ pub(crate) async fn serve<Leave>(
     let Some(request) = core.ending.unless_begun(request).await else {
         return;
     };
+    let caller = Caller::original(core, &socket.peer);
     let answer = match request {
         Ok(Ok(request)) => match admit() {
             Some(_leave) => match core
                 .ending
-                .within_grace(answer(core, dialect, &request))
+                .within_grace(answer(core, dialect, &request, &caller))
                 .await
             {
                 Some(answer) => answer,
@@ -106,11 +108,16 @@ async fn read_request(
     }
 }
 
-async fn answer(core: &Arc<Core>, dialect: Dialect, request: &Request) -> original::Answer {
+async fn answer(
+    core: &Arc<Core>,
+    dialect: Dialect,
+    request: &Request,
+    caller: &Caller,
+) -> original::Answer {
     let failed = |kind: &str, message: &str| original::Answer::Error {
         traceback: format!("{kind}: {message}\n"),
     };
-    tracing::debug!(tag = %request.tag, "call received from an original peer");
+    tracing::debug!(tag = %request.tag, peer = %caller, "call received from an original peer");
     if let Some(mailbox) = core.subscriber.mailbox(&request.tag) {
         return match encode_request(request) {
             Ok(body) => {
@@ -123,8 +130,12 @@ async fn answer(core: &Arc<Core>, dialect: Dialect, request: &Request) -> origin
     let Some(connection) = core.registry.find(&request.tag) else {
         return original::Answer::Flag(INVALID_CONNECTION.into());
     };
+    if let Some(Answer::Error(refusal)) = connection.refusal(caller) {
+        return failed(&refusal.kind, &refusal.message);
+    }
     if request.tag == builtin::INFO {
-        return original::Answer::Value(builtin::info_for_original(core, dialect, MESSAGE_LIMIT));
+        let info = builtin::info_for_original(core, caller, dialect, MESSAGE_LIMIT);
+        return original::Answer::Value(info);
     }
     let body = match encode_request(request) {
         Ok(body) => body,
@@ -133,7 +144,7 @@ async fn answer(core: &Arc<Core>, dialect: Dialect, request: &Request) -> origin
     let incoming = Incoming {
         body: body.into(),
         peer: core.peer(),
-        caller: Caller::Original,
+        caller: caller.clone(),
         time_left: None,
     };
     // An original's function may block for long; it holds a thread of the pool, as it holds one of its own there.
@@ -158,9 +169,11 @@ async fn answer(core: &Arc<Core>, dialect: Dialect, request: &Request) -> origin
             ),
         },
         Answer::Flag(name) => original::Answer::Flag(name),
-        Answer::Error(body) if body.traceback.is_empty() => failed(&body.kind, &body.message),
-        Answer::Error(body) => original::Answer::Error {
-            traceback: body.traceback,
+        Answer::Error(body) => match caller.shown(body) {
+            body if body.traceback.is_empty() => failed(&body.kind, &body.message),
+            body => original::Answer::Error {
+                traceback: body.traceback,
+            },
         },
     }
 }

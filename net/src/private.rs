@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::call::Call;
+use crate::caller;
 use crate::event::{Emit, EmitError, Subscribe};
 pub use crate::flag::Instead;
 use crate::flag::{self, Flag};
@@ -42,6 +43,8 @@ pub struct Registration {
     pub params: &'static [ParamSpec],
     /// Its result's type, as written.
     pub returns: &'static str,
+    /// The groups that may call it; none named is everybody.
+    pub groups: Option<&'static [&'static str]>,
     /// Makes what runs it.
     pub handler: fn() -> Arc<dyn Handler>,
     /// The events that it is to be told of.
@@ -116,6 +119,9 @@ pub(crate) fn register_all(peer: &Peer) {
                 params: registration.params.iter().map(param).collect(),
                 returns: Some(registration.returns.into()),
             },
+            groups: registration
+                .groups
+                .map(|groups| groups.iter().map(|group| (*group).to_owned()).collect()),
             handler: (registration.handler)(),
         });
         if let Some(other) = replaced {
@@ -141,7 +147,8 @@ struct SyncHandler<F>(F);
 
 impl<F: Fn(&Incoming) -> Answer + Send + Sync> Handler for SyncHandler<F> {
     fn call(&self, call: &Incoming) -> Handled {
-        Handled::Ready(value::hand_over::keep(&call.body, || (self.0)(call)))
+        let run = || value::hand_over::keep(&call.body, || (self.0)(call));
+        Handled::Ready(caller::run_for(&call.caller, run))
     }
 }
 
@@ -153,8 +160,9 @@ where
     Fut: Future<Output = Answer> + Send + 'static,
 {
     fn call(&self, call: &Incoming) -> Handled {
-        let later = value::hand_over::keep(&call.body, || (self.0)(call.clone()));
-        Handled::Later(Box::pin(later))
+        let begin = || value::hand_over::keep(&call.body, || (self.0)(call.clone()));
+        let later = caller::run_for(&call.caller, begin);
+        Handled::Later(Box::pin(caller::go_on_for(call.caller.clone(), later)))
     }
 }
 

@@ -10,8 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use net_proto::{ErrorBody, ErrorCode, InstanceId, Pieces};
+use net_proto::{ErrorBody, ErrorCode, Pieces};
 
+use crate::caller::Caller;
 use crate::peer::Peer;
 
 /// A function that other peers may call.
@@ -27,6 +28,8 @@ pub struct Connection {
     pub doc: String,
     /// Its parameters and result, as written.
     pub signature: Signature,
+    /// The groups whose peers alone may call it; none named is whoever reaches this peer.
+    pub groups: Option<Vec<String>>,
     /// What runs it.
     pub handler: Arc<dyn Handler>,
 }
@@ -60,6 +63,26 @@ impl Registered {
         if self.keeps_thread() != long {
             self.keeps_thread.store(long, Ordering::Relaxed);
         }
+    }
+
+    /// What a caller is answered that may not call it. To be asked where a call comes in, before anything of it is read.
+    pub(crate) fn refusal(&self, caller: &Caller) -> Option<Answer> {
+        let groups = self.groups.as_ref()?;
+        if caller
+            .group()
+            .is_some_and(|group| groups.iter().any(|may| may == group))
+        {
+            return None;
+        }
+        tracing::debug!(tag = self.tag, %caller, "call refused");
+        let quoted: Vec<_> = groups.iter().map(|group| format!("{group:?}")).collect();
+        let (tag, may) = (&self.tag, quoted.join(", "));
+        let is = match caller.group() {
+            Some(group) => format!("is of {group:?}"),
+            None => "has proved to be of none".to_owned(),
+        };
+        let why = format!("{tag} is for callers of the groups {may} only, and this one {is}");
+        Some(Answer::refused(ErrorCode::Refused, "Refused", why))
     }
 }
 
@@ -153,22 +176,6 @@ pub struct Incoming {
     pub caller: Caller,
     /// The time that the caller still gives, where it set any.
     pub time_left: Option<Duration>,
-}
-
-/// Who makes a call.
-#[derive(Debug, Clone)]
-pub enum Caller {
-    /// A peer with an identity.
-    Peer {
-        /// The instance that calls.
-        id: InstanceId,
-        /// What it calls itself.
-        name: Arc<str>,
-        /// Its group, as it says.
-        group: Option<Arc<str>>,
-    },
-    /// A program of the original app-net, which says nothing of itself.
-    Original,
 }
 
 /// What runs a function.

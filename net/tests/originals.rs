@@ -158,6 +158,7 @@ async fn info_fits_what_an_original_reads_however_much_there_is_to_tell() {
         module: "app.module.with.a.long.name".into(),
         doc: String::new(),
         signature: net::Signature::default(),
+        groups: None,
         handler: net::private::sync_handler(|_| net::private::answer_value(&())),
     };
     for n in 0..200 {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use net::blocking::block_on;
-use net::{Answer, Builder, Caller, Handled, Incoming, InstanceId, Peer};
+use net::{Answer, Builder, Caller, Handled, Incoming, Peer};
 use tokio::sync::Semaphore;
 
 use crate::count::{counted, steadily};
@@ -96,11 +96,7 @@ pub(crate) fn incoming(peer: &Peer, body: &'static [u8]) -> Incoming {
     Incoming {
         body: Bytes::from_static(body),
         peer: peer.clone(),
-        caller: Caller::Peer {
-            id: InstanceId([1; 16]),
-            name: "caller".into(),
-            group: None,
-        },
+        caller: Caller::own(peer),
         time_left: None,
     }
 }

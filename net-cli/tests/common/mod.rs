@@ -118,6 +118,7 @@ impl Running {
             module: String::new(),
             doc: String::new(),
             signature: Signature::default(),
+            groups: None,
             handler: Arc::new(Function(function)),
         });
     }

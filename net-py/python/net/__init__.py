@@ -16,6 +16,7 @@ from typing import Any
 
 from . import _life, _net
 from . import peer as peer  # `net.peer._Peer` is there after `import net`
+from ._caller import Caller, caller
 from ._connect import connect
 from ._environment import DEV, GROUP, IS_HUB, LOGGER, PORT_RANGE, PORT_START, THREAD_LIMIT, host_ip
 from ._errors import (
@@ -57,6 +58,7 @@ __all__ = [
     "THREAD_LIMIT",
     "BadValue",
     "Busy",
+    "Caller",
     "Cancelled",
     "Error",
     "Lost",
@@ -71,6 +73,7 @@ __all__ = [
     "Subscription",
     "TimedOut",
     "Unreachable",
+    "caller",
     "connect",
     "connections",
     "event",

@@ -16,6 +16,7 @@ from . import _net
 from ._call import Target, await_on, call_on, submit_on
 from ._environment import DEV, LOGGER
 from ._flags import Flag, process_flags
+from ._groups import Callers, caller_groups
 from ._tags import own_tag, tag_text
 
 __all__ = ["CONNECTIONS", "AsyncConnected", "Connected", "Connector", "connect", "register"]
@@ -25,6 +26,10 @@ R = TypeVar("R")
 
 #: Every function of this program that is connected, by tag: those that all of its peers have.
 CONNECTIONS: dict[str, Callable[..., Any]] = {}
+
+#: The groups that may call a function, by its own tag, where not everybody may. What registers it further without a
+#: word on that, as ``net.subscribe`` does, changes nothing of it.
+_CALLERS: dict[str, list[str]] = {}
 
 
 class Connected(Protocol[P, R]):
@@ -91,8 +96,8 @@ def connect(tag: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncConnected[P, R]
 @overload
 def connect(tag: Callable[P, R], /) -> Connected[P, R]: ...
 @overload
-def connect(tag: str | bytes | None = None) -> Connector: ...
-def connect(tag: Any = None) -> Any:
+def connect(tag: str | bytes | None = None, *, groups: Callers = None) -> Connector: ...
+def connect(tag: Any = None, *, groups: Callers = None) -> Any:
     """Register a function with this process's peer, and make it callable on others.
 
     Written ``@net.connect``, ``@net.connect()`` or ``@net.connect("Tag")``. Without a tag of its own the function is
@@ -102,17 +107,25 @@ def connect(tag: Any = None) -> Any:
     The function is called as before, and then runs here. ``peer=`` has it run on that peer, and the call is as though
     it ran here: its result is returned, what it raises is raised. ``time_out=`` is how many seconds it may take.
     ``.aio(…)`` is the same as a coroutine, ``.submit(…)`` as a future.
+
+    Whoever reaches the peer may call it. With ``groups``, one or several, only peers of these may, and others are
+    refused (``net.Refused``) before anything of the function runs; this program itself always may. ``net.caller()``
+    in the function says who calls.
     """
+    may_call = caller_groups(groups)
     if callable(tag):
-        return _connected(tag, None)
-    return lambda function: _connected(function, tag)
+        return _connected(tag, None, may_call)
+    return lambda function: _connected(function, tag, may_call)
 
 
-def _connected(function: Callable[..., Any], tag: str | bytes | None) -> Any:
+def _connected(function: Callable[..., Any], tag: str | bytes | None, may_call: list[str] | None) -> Any:
     if not hasattr(function, "__name__"):
         # A functools.partial, or an object with a __call__: it would have no tag that other peers could know.
         raise TypeError(f"net.connect takes a function with a name, not {function!r}: write a def around it")
-    return mask(function, register(None, CONNECTIONS, function, tag), inspect.iscoroutinefunction(function))
+    if may_call is None:
+        _CALLERS.pop(own_tag(function), None)
+    registered = register(None, CONNECTIONS, function, tag, may_call)
+    return mask(function, registered, inspect.iscoroutinefunction(function))
 
 
 def register(
@@ -120,23 +133,29 @@ def register(
     connections: dict[str, Callable[..., Any]],
     function: Callable[..., Any],
     tag: str | bytes | None,
+    may_call: list[str] | None = None,
 ) -> str:
     """Make ``function`` callable by other peers, under both of its tags, and return the one to call it by.
 
-    It is offered by one peer of this process, or by all, and noted in ``connections``.
+    It is offered by one peer of this process, or by all, and noted in ``connections``. ``may_call`` are the groups that
+    may; where nothing is said of it, those that were named before.
     """
     custom_tag = tag_text(tag) if tag else None
     signature = _signature(function)
     parameters = [_parameter(parameter) for parameter in signature.parameters.values()] if signature else []
     returns = _annotation(signature.return_annotation) if signature else None
     doc = inspect.getdoc(function) or ""
+    if may_call is None:
+        may_call = _CALLERS.get(own_tag(function))
+    else:
+        _CALLERS[own_tag(function)] = may_call
     name, module, is_async = function.__name__, function.__module__, inspect.iscoroutinefunction(function)
     for each in filter(None, (own_tag(function), custom_tag)):
         if connections.get(each, function) is not function:
             LOGGER.warning("The tag %r has a function already; %s replaces it.", each, own_tag(function))
         # Put last, so that of functions of one name the newest is the peer's attribute.
         connections.pop(each, None)
-        _net.register(of, function, each, name, module, doc, parameters, returns, is_async)
+        _net.register(of, function, each, name, module, doc, parameters, returns, is_async, may_call)
         connections[each] = function
     return custom_tag or own_tag(function)
 

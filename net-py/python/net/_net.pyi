@@ -6,6 +6,7 @@ from typing import Any, final
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "Caller",
     "Emission",
     "Inbox",
     "Local",
@@ -17,6 +18,7 @@ __all__ = [
     "begin",
     "call",
     "call_here",
+    "caller",
     "current",
     "decode",
     "decode_peer_id",
@@ -87,6 +89,18 @@ class Local:
     def __hash__(self) -> int: ...
 
 @final
+class Caller:
+    @property
+    def instance_id(self) -> str | None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def group(self) -> str | None: ...
+    @property
+    def is_original(self) -> bool: ...
+    def remote(self) -> Remote | None: ...
+
+@final
 class Subscription:
     @property
     def event(self) -> str: ...
@@ -126,6 +140,7 @@ def register(
     parameters: list[_Parameter],
     returns: str | None,
     is_async: bool,
+    groups: list[str] | None,
 ) -> None: ...
 def register_flag(name: str) -> None: ...
 def current() -> Local: ...
@@ -146,6 +161,7 @@ def begin(
     inbox: Inbox | None = None,
 ) -> Pending: ...
 def call_here(tag: str) -> Any: ...
+def caller() -> Caller | None: ...
 def encode(value: Any) -> bytes: ...
 def decode(data: bytes) -> Any: ...
 def subscribe(

@@ -19,6 +19,7 @@ from ._connect import CONNECTIONS, register
 from ._errors import Error
 from ._events import emit, event_name
 from ._flags import FLAGS, get_flag, process_flags, register_flag
+from ._groups import Callers, caller_groups
 from ._tags import Registered, own_tag, tag_text
 
 if TYPE_CHECKING:
@@ -288,8 +289,12 @@ class Peer:
         """Return the tag of a function that is given none: ``<module>.<name>``."""
         return own_tag(connection)
 
-    def register_connection(self, connection: Callable[..., Any], tag: str | bytes | None = None) -> str:
+    def register_connection(
+        self, connection: Callable[..., Any], tag: str | bytes | None = None, *, groups: Callers = None
+    ) -> str:
         """Have this peer offer a function, under its own tag and ``tag``, and return the one to call it by.
+
+        With ``groups`` only their peers may call it, as of ``net.connect``, whose word on that holds here too.
 
         The function stays as it is; ``net.connect`` has all peers of the program offer it, and makes it callable there.
         """
@@ -298,7 +303,7 @@ class Peer:
             custom_tag = tag_text(tag) if tag else None
             self._connections.update(dict.fromkeys(filter(None, (own_tag(connection), custom_tag)), connection))
             return custom_tag or own_tag(connection)
-        return register(self._local, self._connections, connection, tag)
+        return register(self._local, self._connections, connection, tag, caller_groups(groups))
 
     def register_flag(self, flag: str | bytes, handler: Callable[..., Any]) -> str:
         """Register a flag's handler, for the whole program, and return the flag's id."""

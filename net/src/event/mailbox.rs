@@ -12,9 +12,10 @@ use net_proto::interests::Wish;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::inbox::Subscribed;
+use crate::caller::Caller;
 use crate::link::serve::{Caught, caught};
 use crate::peer::Core;
-use crate::registry::{Answer, Caller, Handled, Incoming};
+use crate::registry::{Answer, Handled, Incoming};
 
 pub(crate) struct Mailbox {
     subscribed: Arc<Subscribed>,
@@ -95,7 +96,7 @@ impl Mailbox {
             let incoming = Incoming {
                 body,
                 peer: core.peer(),
-                caller: Caller::Original,
+                caller: Caller::original(core, &self.publisher),
                 time_left: None,
             };
             let subscribed = Arc::clone(&self.subscribed);

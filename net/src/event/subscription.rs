@@ -151,6 +151,7 @@ impl Subscribe {
             module: UNNAMED_MODULE.into(),
             doc: String::new(),
             signature: Default::default(),
+            groups: None,
             handler,
         })
     }

@@ -3,21 +3,22 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use net_proto::{Address, Event, Hello, MAGIC, ProtocolError, Session, Side, Transmit};
+use net_proto::links::Carrier;
+use net_proto::{Address, Event, MAGIC, ProtocolError, Session, Side, Transmit};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::proof::{is_on_host, proven_group};
 use super::reader::Input;
 use super::socket::Socket;
 use super::{Link, State};
+use crate::caller::Caller;
 use crate::peer::Core;
-use crate::registry::Caller;
 
 /// How long the other side's end is waited for where the two speak no common version. It answers at once; one that does not is not
 /// worth more.
@@ -124,10 +125,11 @@ async fn greet(
             return Err(LinkError::Closed);
         }
     };
-    if is_elsewhere(&socket) {
+    if socket.carrier == Carrier::Tcp && !is_on_host(&socket.peer) {
         // What leads to it there leads here to somebody else.
         hello.addresses.retain(|address| !leads_here(address));
     }
+    let shown = proven_group(&socket, &hello);
     if let Some(proved) = socket.group
         && hello.group.as_deref() != Some(&*proved)
     {
@@ -135,7 +137,7 @@ async fn greet(
         return Err(LinkError::OtherGroup { said, proved });
     }
     Ok(Arc::new(Link {
-        caller: caller(&hello),
+        caller: Caller::linked(core, &hello, shown),
         core: Arc::clone(core),
         hello,
         dialled: side == Side::Dialer,
@@ -165,12 +167,6 @@ async fn greet(
     }))
 }
 
-/// Whether the other side may be on another host.
-fn is_elsewhere(socket: &Socket) -> bool {
-    let address = socket.peer.parse::<SocketAddr>();
-    address.is_ok_and(|address| !address.ip().is_loopback())
-}
-
 fn leads_here(address: &str) -> bool {
     let address = address.parse::<Address>();
     address.is_ok_and(|address| address.is_here())
@@ -188,14 +184,6 @@ async fn let_it_read(socket: &mut Socket) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-    }
-}
-
-fn caller(hello: &Hello) -> Caller {
-    Caller::Peer {
-        id: hello.id,
-        name: hello.name.as_str().into(),
-        group: hello.group.as_deref().map(Into::into),
     }
 }
 

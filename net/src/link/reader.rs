@@ -221,7 +221,7 @@ impl Link {
     ) -> Result<Option<Event<Arc<Slot>>>, ProtocolError> {
         let mut state = self.state();
         if let Some((id, answer)) = untold.answer.take() {
-            state.answer(id, answer);
+            state.answer(&self.caller, id, answer);
         }
         let in_flight = state.session.in_flight();
         let event = state.receive(input, untold);

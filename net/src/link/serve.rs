@@ -16,6 +16,7 @@ use net_proto::{Arrival, CallId, ErrorBody, ErrorCode};
 use super::reader::Untold;
 use super::watch::{Moment, Watched};
 use super::{Link, State, spare};
+use crate::caller::Caller;
 use crate::registry::{Answer, Handled, Incoming, Registered};
 use crate::runtime::Permit;
 
@@ -39,6 +40,10 @@ impl Link {
             untold.answer = Some((id, missing(there, &call.tag.name)));
             return;
         };
+        if let Some(refusal) = connection.refusal(&self.caller) {
+            untold.answer = Some((id, refusal));
+            return;
+        }
         tracing::debug!(tag = %call.tag.name, peer = %self.hello.name, "call received");
         let incoming = Incoming {
             body: call.body,
@@ -151,7 +156,7 @@ impl Link {
     }
 
     fn answer(&self, id: CallId, answer: Answer) {
-        self.state().answer(id, answer);
+        self.state().answer(&self.caller, id, answer);
     }
 
     /// Puts in the answer that was left with the reader.
@@ -164,11 +169,11 @@ impl Link {
 
 impl State {
     /// Puts an answer among what is to be written. An answer to a call that is gone is dropped.
-    pub(super) fn answer(&mut self, id: CallId, answer: Answer) {
+    pub(super) fn answer(&mut self, to: &Caller, id: CallId, answer: Answer) {
         match answer {
             Answer::Value(bytes) => self.session.reply(id, bytes.into()),
             Answer::Flag(name) => self.session.flag(id, &name),
-            Answer::Error(body) => self.session.error(id, &body),
+            Answer::Error(body) => self.session.error(id, &to.shown(body)),
         }
     }
 }

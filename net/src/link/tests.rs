@@ -263,6 +263,7 @@ pub(super) fn connection(tag: &str, handler: Arc<dyn crate::Handler>) -> crate::
         module: String::new(),
         doc: String::new(),
         signature: crate::Signature::default(),
+        groups: None,
         handler,
     }
 }

@@ -159,10 +159,7 @@ async fn what_the_other_side_calls_while_a_thread_attends_is_served_by_a_task(pa
     });
     register(&pair.here, "back", ran);
     let handler = async_handler(|call: crate::Incoming| async move {
-        let crate::Caller::Peer { id, .. } = call.caller else {
-            panic!("no peer")
-        };
-        let caller = call.peer.remote(&id.to_string()).unwrap();
+        let caller = call.caller.remote().unwrap();
         let is_back: bool = caller.call("back", &()).await.unwrap();
         answer_value(&i64::from(is_back))
     });
