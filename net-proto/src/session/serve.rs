@@ -136,11 +136,14 @@ impl<C> Session<C> {
         }
     }
 
-    /// Sends the answer of a call that is not in the table, or lets it wait for credit.
+    /// Sends the answer of a call that is not in the table, or lets it wait for credit, or for those before it to be written: the
+    /// other side may have announced a window without end, and read nothing.
     fn send_answer(&mut self, id: CallId, kind: Kind, payload: &[u8], body: Option<Pieces>) {
         let flags = if body.is_some() { MORE } else { 0 };
         let cost = HEADER + payload.len();
-        let goes_now = self.unsent.is_empty() && self.send_window.take(cost as u64);
+        let goes_now = self.unsent.is_empty()
+            && self.out.len() < self.limits.high_water
+            && self.send_window.take(cost as u64);
         let mut frame = Vec::new();
         let out = if goes_now { &mut self.out } else { &mut frame };
         write_frame(out, kind, flags, id, payload);
@@ -168,9 +171,11 @@ impl<C> Session<C> {
         self.peer_calls.insert(id, PeerCall { is_timed, stage });
     }
 
-    /// Credit has come: sends the answers that waited for it.
+    /// Credit has come, or what was here was handed out: sends the answers that waited for it.
     pub(super) fn send_unsent(&mut self) {
-        while let Some(answer) = self.unsent.pop(&mut self.send_window) {
+        while self.out.len() < self.limits.high_water
+            && let Some(answer) = self.unsent.pop(&mut self.send_window)
+        {
             self.out.extend_from_slice(&answer.frame);
             self.peer_calls.remove(&answer.id);
             self.answer_sent(answer.id, answer.body);

@@ -377,6 +377,66 @@ fn a_caller_that_takes_no_answers_cannot_fill_our_memory() {
     );
 }
 
+/// It is the other side that says how large its window is: small answers went out by that alone, whether or not any was read.
+#[test]
+fn a_caller_with_an_endless_window_that_reads_nothing_cannot_fill_our_memory() {
+    let dialer = Limits {
+        link_window: u64::MAX,
+        ..Limits::default()
+    };
+    let acceptor = Limits {
+        max_calls: 100,
+        max_unsent: 4 << 20,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(dialer, acceptor.clone());
+    let mut stream = 1;
+    // Nothing is transmitted: the socket takes nothing.
+    while pair.acceptor.failed.is_none() {
+        pair.acceptor.receive(pair.now, &call(stream, b""));
+        while let Some(Event::Call(call)) = pair.acceptor.events.pop_front() {
+            pair.acceptor.session.reply(call.id, vec![0; 60_000].into());
+        }
+        let usage = pair.acceptor.session.usage();
+        // And the last that was let through, and the refusals until it is known that it goes on.
+        let most = acceptor.high_water as u64 + acceptor.max_unsent + (1 << 20);
+        let held = usage.small_frames as u64 + usage.unsent;
+        assert!(held < most, "{held} bytes of answers wait");
+        stream += 2;
+        assert!(stream < 10_000, "it was let go on");
+    }
+    assert_eq!(
+        pair.acceptor.failed,
+        Some(Misbehaviour::TooManyCalls(100).into())
+    );
+}
+
+/// Those that waited behind what was to be written go out in order when it was.
+#[test]
+fn answers_that_wait_for_room_go_out_in_order() {
+    let acceptor = Limits {
+        high_water: 1_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(Limits::default(), acceptor);
+    for token in 0..20 {
+        pair.dialer.call(pair.now, "f", b"", token);
+    }
+    pair.flow();
+    for token in 0..20_u32 {
+        let call = pair.acceptor.expect_call();
+        pair.acceptor
+            .session
+            .reply(call.id, vec![token as u8; 400].into());
+    }
+    pair.flow();
+    for token in 0..20 {
+        let expected = Outcome::Reply(vec![token as u8; 400].into());
+        assert_eq!(pair.dialer.expect_end(token), expected);
+    }
+    assert_eq!(pair.acceptor.session.serving(), 0);
+}
+
 #[test]
 fn a_caller_that_reads_nothing_has_no_credit_to_give_back() {
     let credit = frame(CREDIT, 0, 0, &116_u64.to_le_bytes());
