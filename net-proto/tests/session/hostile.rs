@@ -1,6 +1,8 @@
 //! What a session does with bytes that no session sends.
 
-use net_proto::{ErrorCode, Event, Kind, Limits, Misbehaviour, Outcome, ProtocolError};
+use net_proto::{
+    ErrorCode, Event, Kind, Limit, Limits, Misbehaviour, Outcome, ProtocolError, turn_away,
+};
 use proptest::prelude::*;
 
 use crate::pair::{
@@ -409,6 +411,11 @@ fn a_caller_with_an_endless_window_that_reads_nothing_cannot_fill_our_memory() {
         pair.acceptor.failed,
         Some(Misbehaviour::TooManyCalls(100).into())
     );
+    let reached = std::iter::from_fn(|| pair.acceptor.session.limit_reached());
+    assert_eq!(
+        reached.collect::<Vec<_>>(),
+        [Limit::MaxCalls, Limit::MaxUnsent]
+    );
 }
 
 /// Those that waited behind what was to be written go out in order when it was.
@@ -435,6 +442,22 @@ fn answers_that_wait_for_room_go_out_in_order() {
         assert_eq!(pair.dialer.expect_end(token), expected);
     }
     assert_eq!(pair.acceptor.session.serving(), 0);
+}
+
+#[test]
+fn who_is_turned_away_learns_why() {
+    let mut pair = Pair::new(Limits::default(), Limits::default());
+    pair.dialer.receive(pair.now, &turn_away("busy: \x1b[2J"));
+    let reason = "busy: \x1b[2J".to_owned();
+    let failed = pair.dialer.failed.expect("it cannot go on");
+    assert_eq!(failed, ProtocolError::TurnedAway { reason });
+    // It is from a stranger, and goes to a terminal.
+    assert!(failed.to_string().contains("busy: \\u{1b}[2J"), "{failed}");
+    // In HELLO's place alone.
+    let mut pair = Pair::connected();
+    pair.dialer
+        .receive(pair.now, &frame(GOODBYE, 0, 0, b"later"));
+    assert_eq!(pair.dialer.failed, None);
 }
 
 #[test]
