@@ -7,6 +7,7 @@
 pub(crate) mod accept;
 #[cfg(target_os = "linux")]
 mod attend;
+pub(crate) mod connections;
 pub(crate) mod dial;
 pub(crate) mod events;
 mod handshake;
@@ -24,6 +25,7 @@ mod strangers;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod turned_away;
 pub(crate) mod watch;
 
 use std::collections::HashMap;
@@ -47,6 +49,7 @@ pub(crate) use slot::{Finished, Slot};
 use crate::peer::Core;
 use crate::registry::Caller;
 use crate::runtime;
+use connections::Counted;
 use events::Waits;
 use reader::Input;
 use socket::WriteHalf;
@@ -66,6 +69,8 @@ pub(crate) struct Link {
     /// Where the other side is, for messages.
     pub(crate) address: String,
     pub(crate) carrier: Carrier,
+    /// What it counts for, if it came to this peer. Not before its descriptor is closed is there room for another.
+    _counted: Option<Counted>,
     /// The other side, as the functions that it calls see it.
     caller: Caller,
     write: Box<dyn WriteHalf>,

@@ -121,6 +121,7 @@ async fn greet(
         dialled: side == Side::Dialer,
         address: socket.peer,
         carrier: socket.carrier,
+        _counted: socket.counted,
         write: socket.write,
         state: Mutex::new(State {
             session,
@@ -147,7 +148,7 @@ async fn greet(
 
 /// Ends when the other side has ended too. Closing at once, with what it still sends unread, could take from it what it has not read
 /// yet: which versions this side speaks.
-async fn let_it_read(socket: &mut Socket) {
+pub(super) async fn let_it_read(socket: &mut Socket) {
     socket.write.finish();
     let mut ignored = BytesMut::new();
     loop {
@@ -168,7 +169,7 @@ fn caller(hello: &Hello) -> Caller {
     }
 }
 
-async fn write_all(socket: &Socket, out: &mut Transmit) -> io::Result<()> {
+pub(super) async fn write_all(socket: &Socket, out: &mut Transmit) -> io::Result<()> {
     while !out.is_empty() {
         let mut slices = [io::IoSlice::new(&[]); 4];
         let filled = out.slices(&mut slices);

@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 #[cfg(not(unix))]
 use tokio::net::tcp;
 
+use super::connections::Counted;
+
 /// The half that reads. One reader at a time, by `&mut`.
 pub(crate) trait ReadHalf: Send + Sync {
     /// Reads what is there into the free space of `buf` (which the caller reserves). 0 is the end of the stream.
@@ -66,6 +68,8 @@ pub(crate) struct Socket {
     pub(crate) write: Box<dyn WriteHalf>,
     pub(crate) peer: String,
     pub(crate) carrier: Carrier,
+    /// What it counts for, where it came to this peer.
+    pub(super) counted: Option<Counted>,
 }
 
 impl Socket {
@@ -82,6 +86,7 @@ impl Socket {
             write: Box::new(write),
             peer,
             carrier: Carrier::Tcp,
+            counted: None,
         })
     }
 
@@ -94,6 +99,7 @@ impl Socket {
             write: Box::new(write),
             peer,
             carrier: Carrier::Unix,
+            counted: None,
         })
     }
 }
