@@ -11,6 +11,7 @@ pub(crate) mod connections;
 pub(crate) mod dial;
 pub(crate) mod events;
 mod handshake;
+mod held;
 mod keeper;
 #[cfg(test)]
 mod memory;
@@ -51,6 +52,7 @@ use crate::registry::Caller;
 use crate::runtime;
 use connections::Counted;
 use events::Waits;
+use held::Held;
 use reader::Input;
 use socket::WriteHalf;
 
@@ -82,6 +84,10 @@ pub(crate) struct Link {
     reader_task: Mutex<Option<AbortHandle>>,
     /// The functions that go on in tasks of their own, so that they can be cancelled.
     running: Mutex<HashMap<CallId, AbortHandle>>,
+    /// Bytes of large arguments that functions of the other side have, or wait for a thread with.
+    arguments: Arc<Held>,
+    /// Calls of the other side that wait for a thread of the pool or have one.
+    on_pool: Arc<Held>,
     /// Wakes the keeper: there is something to write, or an earlier timer.
     keeper: Notify,
     /// Whether new calls may go over it: what the state says, where each call can see it without the lock. A call that

@@ -140,6 +140,8 @@ async fn greet(
         reader: AtomicU64::new(0),
         reader_task: Mutex::default(),
         running: Mutex::new(HashMap::new()),
+        arguments: Arc::default(),
+        on_pool: Arc::default(),
         keeper: Notify::new(),
         open: AtomicBool::new(true),
         closed: AtomicBool::new(false),
