@@ -1,5 +1,5 @@
 # The project's commands. `make` alone lists them; `make test` is exactly what CI runs.
-# Everything is made inside this folder (target/, .venv/, .venv-original/, .venv-bench/). Paths are relative and quoted,
+# Everything is made inside this folder (target/, .venv/, .venv-deny/, .venv-original/, .venv-bench/). Paths are relative and quoted,
 # so that a checkout whose path has spaces in it works.
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -13,7 +13,7 @@ say = @printf '\n==> %s\n'
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup system venv venv-original package demo test fmt-check lint rustdoc rust-tests doc-tests \
-        guard python-lint stubs python-tests fmt bench guard-accept soak fuzz fuzz-seeds fuzz-minimise coverage docs deny clean
+        deny unsafe guard python-lint stubs python-tests fmt bench guard-accept soak hostile fuzz fuzz-seeds fuzz-minimise coverage docs deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -25,7 +25,7 @@ demo: setup ## Watch a Rust, a Python and an original 0.6.2 peer call and hear o
 	@cargo build --quiet -p demo-peer
 	@$(py) scripts/demo.py
 
-test: fmt-check lint rustdoc rust-tests doc-tests guard python-lint stubs python-tests ## Run every check and every test, as CI does
+test: fmt-check lint deny unsafe rustdoc rust-tests doc-tests guard python-lint stubs python-tests ## Run every check and every test, as CI does
 
 fmt: venv ## Format the Rust and the Python code
 	@cargo fmt --all
@@ -43,6 +43,14 @@ fmt-check: system ## Check the formatting of the Rust code
 lint: system ## Lint the Rust code (clippy, warnings denied)
 	$(say) 'cargo clippy'
 	@cargo clippy --quiet --workspace --all-targets -- -D warnings
+
+deny: system ## Check licences, bans and sources of the dependencies (cargo-deny)
+	$(say) 'cargo deny'
+	@scripts/deny.sh
+
+unsafe: ## Check that unsafe code is only where ARCHITECTURE.md says, each block with its proof
+	$(say) 'Where unsafe is'
+	@"$(PYTHON)" scripts/unsafe.py
 
 rustdoc: system ## Build the Rust documentation, warnings denied
 	$(say) 'cargo doc'
@@ -86,6 +94,10 @@ soak: system ## Simulate peers with new seeds for SOAK_S seconds (3600), in opti
 	$(say) 'Simulating'
 	@SOAK_S="$${SOAK_S:-3600}" cargo test --release -p app-net-proto --test simulation soak -- --nocapture
 
+hostile: system ## Send HOSTILE_INPUTS (1000000) hostile inputs to a peer over real sockets
+	$(say) 'Hostile inputs'
+	@HOSTILE_INPUTS="$${HOSTILE_INPUTS:-1000000}" cargo test -p app-net --test hostile inputs_by_the -- --nocapture
+
 fuzz: system ## Fuzz FUZZ_TARGET, or each target, for FUZZ_S seconds (60)
 	@scripts/fuzz.sh
 
@@ -103,13 +115,8 @@ docs: system ## Build the Rust documentation for reading
 	@cargo doc --workspace --no-deps
 	@echo "Open $(CARGO_TARGET_DIR)/doc/net/index.html"
 
-deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
-	@if cargo deny --version >/dev/null 2>&1; then cargo deny --all-features check; else \
-	    echo 'cargo-deny is not installed, and is not built here because that takes minutes.'; \
-	    echo 'hint: cargo install --locked cargo-deny'; exit 1; fi
-
 clean: ## Remove all that was built
-	@rm -rf .venv .venv-original .venv-bench .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	@rm -rf .venv .venv-deny .venv-original .venv-bench .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@cargo clean
 
 # --- what the others stand on -------------------------------------------------------------------------

@@ -31,6 +31,13 @@ pub enum ProtocolError {
         software: String,
     },
 
+    /// The other side took leave in place of its HELLO: it takes no more connections, or none of ours.
+    #[error("the peer turned this side away: {}", reason.escape_debug())]
+    TurnedAway {
+        /// What it says of it.
+        reason: String,
+    },
+
     /// The link was made, but no HELLO came.
     #[error("the peer did not say HELLO within {after:?}")]
     NoHello {
@@ -127,10 +134,10 @@ pub enum Misbehaviour {
     #[error("it used the tag number {0} without or against its order")]
     BadTagNumber(u32),
     /// It had more tags remembered than a link may have.
-    #[error("it had more tags remembered than a link may have")]
+    #[error("it had more tags remembered than a link may have (MAX_TAGS)")]
     TooManyTags,
     /// More was sent than the credit given.
-    #[error("it sent more than it had credit for")]
+    #[error("it sent more than it had credit for (link_window, stream_window)")]
     CreditExceeded,
     /// More credit was given back than was used.
     #[error("it gave back more credit than was used")]
@@ -139,7 +146,7 @@ pub enum Misbehaviour {
     #[error("a chunk on stream {0} does not fit its body")]
     BadChunk(u64),
     /// Calls, or interests that are refused, went on coming far above the number allowed.
-    #[error("it went on calling far above the {0} calls it may have in flight")]
+    #[error("it went on calling far above the {0} calls it may have in flight (max_calls)")]
     TooManyCalls(u32),
     /// A call or an interest came after GOODBYE.
     #[error("it opened a stream after it had said GOODBYE")]

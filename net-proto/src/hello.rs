@@ -6,10 +6,11 @@ use minicbor::{Decoder, Encoder};
 
 use crate::answer::head;
 use crate::error::{Misbehaviour, ProtocolError};
-use crate::frame::{HEADER, Header, Kind};
+use crate::frame::{HEADER, Header, Kind, write_frame};
 use crate::id::InstanceId;
 use crate::limits::{
-    Limits, MAX_HELLO, MAX_HELLO_LIST, MAX_HELLO_TEXT, MIN_LINK_WINDOW, MIN_STREAM_WINDOW,
+    Limits, MAX_HELLO, MAX_HELLO_LIST, MAX_HELLO_TEXT, MAX_REASON, MIN_LINK_WINDOW,
+    MIN_STREAM_WINDOW, VERSIONS,
 };
 
 /// The first bytes of either side. The first of them begins neither HTTP, TLS nor a request of the original app-net (`{`,
@@ -28,6 +29,16 @@ pub(crate) fn preface(versions: &RangeInclusive<u8>) -> [u8; PREFACE] {
     bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
     bytes[MAGIC.len()] = *versions.start();
     bytes[MAGIC.len() + 1] = *versions.end();
+    bytes
+}
+
+/// All that a side says to one that it has no room for: its preface, and leave in place of a HELLO. The other side's session fails with
+/// [`ProtocolError::TurnedAway`].
+#[must_use]
+pub fn turn_away(reason: &str) -> Vec<u8> {
+    let mut bytes = preface(&VERSIONS).to_vec();
+    let reason = head(reason, MAX_REASON);
+    write_frame(&mut bytes, Kind::Goodbye, 0, 0, reason.as_bytes());
     bytes
 }
 

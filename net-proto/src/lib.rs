@@ -92,7 +92,7 @@ mod frame;
 pub use frame::Kind;
 
 mod hello;
-pub use hello::{Hello, MAGIC};
+pub use hello::{Hello, MAGIC, turn_away};
 
 mod id;
 pub use id::{BadInstanceId, InstanceId};
@@ -114,8 +114,8 @@ pub use pieces::Pieces;
 
 mod session;
 pub use session::{
-    Arrival, Backlog, CallId, CallRefused, Event, Incoming, Lent, Outcome, Outgoing, Payload,
-    Publication, Published, Session, Side, Tag, Usage, WhyRefused,
+    Arrival, Backlog, CallId, CallRefused, Event, Incoming, Lent, Limit, Outcome, Outgoing,
+    Payload, Publication, Published, Session, Side, Tag, Usage, WhyRefused,
 };
 
 mod timer;

@@ -75,7 +75,7 @@ pub const MIN_LINK_WINDOW: u64 = 512 * 1024;
 /// Least stream window a side may announce: three quarters of it hold a whole chunk.
 pub const MIN_STREAM_WINDOW: u64 = 128 * 1024;
 
-/// What one side of a link allows the other, and itself.
+/// What one side of a link allows the other, and itself; and what whoever listens allows all of them together.
 ///
 /// # Examples
 /// ```
@@ -149,6 +149,36 @@ pub struct Limits {
     /// 256 KiB: one write's worth; small frames made meanwhile wait for no more than this.
     pub chunk_budget: usize,
 
+    /// Bytes of large arguments that are here for calls that wait for a thread or run; a further large call is answered Busy. One of
+    /// any size may always run. What a cancelled call leaves behind counts until its function has let go of it.
+    ///
+    /// 2 GiB: what [`max_arriving`](Self::max_arriving) is for those that are on their way.
+    pub max_held: u64,
+
+    /// Connections that came to this peer and are open, over all that it listens at, whoever they are from. Of more, the newcomer
+    /// is turned away.
+    ///
+    /// 8,192: each costs a descriptor, and some 70 KiB once it has said who it is; together about 600 MiB. More peers than that on
+    /// one are not known.
+    pub max_connections: u32,
+
+    /// The same from one address. Over TCP that is an IP address, whichever the port; all Unix sockets together are one.
+    ///
+    /// 2,048: a quarter of all, so that no one machine keeps all others out; and more than one machine's peers, or those behind one
+    /// router, are seen to need.
+    pub max_connections_from_one: u32,
+
+    /// Connections that have not said who they are, at once and at each listener. Of more, the oldest goes.
+    ///
+    /// 256: more peers than that do not come within the moment that it takes; a place costs a descriptor and some KiB, at most the 1 MiB of an
+    /// original's request.
+    pub max_strangers: u32,
+
+    /// Requests of original peers that are served at once; one more is answered with an error.
+    ///
+    /// 1,024: twice the threads that there are for them, so that the next is at hand.
+    pub max_originals: u32,
+
     /// Time that the other side has for its HELLO.
     ///
     /// 5 s: a few round trips of the worst link; an idle socket is not worth more.
@@ -178,6 +208,11 @@ impl Default for Limits {
             max_interests: 4096,
             max_queue: 65_536,
             max_queued: 64 * 1024 * 1024,
+            max_held: 2 << 30,
+            max_connections: 8192,
+            max_connections_from_one: 2048,
+            max_strangers: 256,
+            max_originals: 1024,
             high_water: 1024 * 1024,
             chunk_budget: 256 * 1024,
             handshake_time: Duration::from_secs(5),

@@ -10,6 +10,7 @@ mod event;
 mod ids;
 mod liveness;
 mod publish;
+mod reached;
 mod receive;
 mod serve;
 mod subscribe;
@@ -35,6 +36,7 @@ use drain::Drain;
 use ids::IdHash;
 use liveness::Liveness;
 use publish::Publishing;
+use reached::Reached;
 use receive::PartialChunk;
 use serve::PeerCall;
 use subscribe::OwnInterest;
@@ -44,6 +46,7 @@ use unsent::Unsent;
 pub use chunks::Lent;
 pub use event::{CallRefused, Event, Incoming, Outcome, Outgoing, Payload, WhyRefused};
 pub use publish::{Backlog, Publication, Published};
+pub use reached::Limit;
 pub use subscribe::Arrival;
 pub use tags::Tag;
 
@@ -104,6 +107,7 @@ pub struct Session<C> {
     own_interests: HashMap<CallId, OwnInterest, IdHash>,
     publishing: Publishing,
     drain: Drain,
+    reached: Reached,
 }
 
 /// The bytes that a session holds, and the credit there is. What each is bounded by is in [`Limits`].
@@ -218,6 +222,7 @@ impl<C> Session<C> {
             own_interests: HashMap::default(),
             publishing: Publishing::default(),
             drain: Drain::default(),
+            reached: Reached::default(),
             limits,
         }
     }
@@ -337,6 +342,7 @@ impl<C> Session<C> {
             });
         self.send_window.handed_out();
         self.publishing.handed_out();
+        self.send_unsent();
         self.send_events();
         self.offer_room();
         self.check_drained();

@@ -7,9 +7,11 @@
 pub(crate) mod accept;
 #[cfg(target_os = "linux")]
 mod attend;
+pub(crate) mod connections;
 pub(crate) mod dial;
 pub(crate) mod events;
 mod handshake;
+mod held;
 mod keeper;
 #[cfg(test)]
 mod memory;
@@ -27,6 +29,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod turned_away;
 pub(crate) mod watch;
 
 use std::collections::HashMap;
@@ -50,7 +53,9 @@ pub(crate) use slot::{Finished, Slot};
 use crate::caller::Caller;
 use crate::peer::Core;
 use crate::runtime;
+use connections::Counted;
 use events::Waits;
+use held::Held;
 use reader::Input;
 use socket::WriteHalf;
 
@@ -69,6 +74,8 @@ pub(crate) struct Link {
     /// Where the other side is, for messages.
     pub(crate) address: String,
     pub(crate) carrier: Carrier,
+    /// What it counts for, if it came to this peer. Not before its descriptor is closed is there room for another.
+    _counted: Option<Counted>,
     /// The other side, as the functions that it calls see it.
     caller: Caller,
     write: Box<dyn WriteHalf>,
@@ -80,6 +87,10 @@ pub(crate) struct Link {
     reader_task: Mutex<Option<AbortHandle>>,
     /// The functions that go on in tasks of their own, so that they can be cancelled.
     running: Mutex<HashMap<CallId, AbortHandle>>,
+    /// Bytes of large arguments that functions of the other side have, or wait for a thread with.
+    arguments: Arc<Held>,
+    /// Calls of the other side that wait for a thread of the pool or have one.
+    on_pool: Arc<Held>,
     /// Wakes the keeper: there is something to write, or an earlier timer.
     keeper: Notify,
     /// Whether new calls may go over it: what the state says, where each call can see it without the lock. A call that

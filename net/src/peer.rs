@@ -17,6 +17,7 @@ use crate::error::{CallError, StartError};
 use crate::event::{Publisher, Subscriber};
 use crate::find::host::HostFinder;
 use crate::flag::Handlers;
+use crate::link::connections::Connections;
 use crate::link::{Link, accept};
 use crate::listen::{self, Listeners};
 use crate::peers::Table;
@@ -82,6 +83,8 @@ pub(crate) struct Core {
     pub(crate) flags: Handlers,
     pub(crate) finder: Option<HostFinder>,
     links: Mutex<Vec<Weak<Link>>>,
+    /// Those that came to it and are open.
+    pub(crate) connections: Arc<Connections>,
     /// What listens and looks.
     tasks: AsyncMutex<Vec<JoinHandle<()>>>,
     pub(crate) ending: Ending,
@@ -585,6 +588,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         subscriber: Subscriber::default(),
         flags: Handlers::default(),
         links: Mutex::default(),
+        connections: Connections::new(&config.limits),
         tasks: AsyncMutex::default(),
         ending: Ending::default(),
     });

@@ -11,6 +11,7 @@ use crate::interest::{Interest, Policy};
 use crate::limits::{Limits, MAX_BODY, MAX_METADATA};
 use crate::session::credit::SendWindow;
 use crate::session::ids::IdHash;
+use crate::session::reached::Limit;
 use crate::session::{CallId, Event, Session};
 
 /// An event as it is published: the same to every subscriber.
@@ -465,6 +466,7 @@ impl<C> Session<C> {
         let (used, limit) = (self.publishing.len(), self.limits.max_interests);
         if used >= limit as usize {
             let text = format!("{limit} interests are served, which is all that are allowed");
+            self.refused_at(Limit::MaxInterests);
             self.send_error(stream, &ErrorBody::new(ErrorCode::Busy, text));
             return Ok(());
         }

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use crate::error::{Misbehaviour, ProtocolError};
 use crate::frame::{Frame, HEADER, Header, Kind};
 use crate::hello::{Hello, MAGIC, PREFACE, agree};
-use crate::limits::MAX_HELLO;
+use crate::limits::{MAX_HELLO, MAX_REASON};
 use crate::session::chunks::{Arriving, Assembly, Lent, Part};
 use crate::session::credit::SendWindow;
 use crate::session::{Arrival, CallId, Event, Outcome, PeerLimits, Session, Stage};
@@ -139,6 +139,8 @@ impl<C> Session<C> {
                     let (length, limit) = (header.length, MAX_HELLO);
                     return Err(Misbehaviour::FrameTooLong { length, limit }.into());
                 }
+                // In HELLO's place: this side is turned away.
+                Some(Kind::Goodbye) if header.length <= MAX_REASON => {}
                 Some(other) => return Err(Misbehaviour::NotHello(other).into()),
                 None => return Err(Misbehaviour::UnknownKind(header.kind).into()),
             }
@@ -291,6 +293,9 @@ impl<C> Session<C> {
             }
             Frame::Ping(number) => self.ping_to_answer = Some(number),
             Frame::Pong(number) => self.on_pong(now, number),
+            Frame::Goodbye(reason) if matches!(self.stage, Stage::AwaitingHello { .. }) => {
+                return Err(ProtocolError::TurnedAway { reason });
+            }
             Frame::Goodbye(reason) => self.on_goodbye(reason),
         }
         Ok(())

@@ -13,6 +13,7 @@ use crate::limits::{MAX_BODY, MAX_FLAG};
 use crate::pieces::Pieces;
 use crate::session::chunks::{Arriving, Part, Progress};
 use crate::session::credit::SendWindow;
+use crate::session::reached::Limit;
 use crate::session::unsent::UnsentAnswer;
 use crate::session::{CallId, Event, Incoming, Payload, Session, Tag};
 
@@ -106,6 +107,7 @@ impl<C> Session<C> {
     /// more; and if so many bytes of other answers wait by now that it would not have been handed out, it is answered Busy.
     pub fn may_run(&mut self, id: CallId) -> bool {
         if let Some(busy) = self.too_much_unsent() {
+            self.refused_at(Limit::MaxUnsent);
             self.answer_error(id, &busy);
         }
         self.is_wanted(id)
@@ -136,11 +138,14 @@ impl<C> Session<C> {
         }
     }
 
-    /// Sends the answer of a call that is not in the table, or lets it wait for credit.
+    /// Sends the answer of a call that is not in the table, or lets it wait for credit, or for those before it to be written: the
+    /// other side may have announced a window without end, and read nothing.
     fn send_answer(&mut self, id: CallId, kind: Kind, payload: &[u8], body: Option<Pieces>) {
         let flags = if body.is_some() { MORE } else { 0 };
         let cost = HEADER + payload.len();
-        let goes_now = self.unsent.is_empty() && self.send_window.take(cost as u64);
+        let goes_now = self.unsent.is_empty()
+            && self.out.len() < self.limits.high_water
+            && self.send_window.take(cost as u64);
         let mut frame = Vec::new();
         let out = if goes_now { &mut self.out } else { &mut frame };
         write_frame(out, kind, flags, id, payload);
@@ -168,9 +173,11 @@ impl<C> Session<C> {
         self.peer_calls.insert(id, PeerCall { is_timed, stage });
     }
 
-    /// Credit has come: sends the answers that waited for it.
+    /// Credit has come, or what was here was handed out: sends the answers that waited for it.
     pub(super) fn send_unsent(&mut self) {
-        while let Some(answer) = self.unsent.pop(&mut self.send_window) {
+        while self.out.len() < self.limits.high_water
+            && let Some(answer) = self.unsent.pop(&mut self.send_window)
+        {
             self.out.extend_from_slice(&answer.frame);
             self.peer_calls.remove(&answer.id);
             self.answer_sent(answer.id, answer.body);
@@ -187,7 +194,8 @@ impl<C> Session<C> {
         self.check_new(Kind::Call, stream)?;
         // Before anything can refuse the call: the tag is remembered even so.
         let tag = self.known_tags.resolve(head.tag_number, head.tag)?;
-        if let Some(why) = self.why_not(&body)? {
+        if let Some((limit, why)) = self.why_not(&body)? {
+            self.refused_at(limit);
             self.send_error(stream, &why);
             return Ok(());
         }
@@ -225,17 +233,18 @@ impl<C> Session<C> {
         Ok(())
     }
 
-    /// The error that a new call is answered with, if it cannot be served.
-    fn why_not(&self, body: &Body<Bytes>) -> Result<Option<ErrorBody>, Misbehaviour> {
+    /// The error that a new call is answered with, if it cannot be served, and the limit that it is over.
+    fn why_not(&self, body: &Body<Bytes>) -> Result<Option<(Limit, ErrorBody)>, Misbehaviour> {
         let max_calls = self.limits.max_calls;
         let serving = self.peer_calls.len() as u64;
         if serving >= u64::from(max_calls) {
             self.check_refusals()?;
             let text = format!("{max_calls} calls are under way, which is all that are allowed");
-            return Ok(Some(ErrorBody::new(ErrorCode::Busy, text)));
+            let busy = ErrorBody::new(ErrorCode::Busy, text);
+            return Ok(Some((Limit::MaxCalls, busy)));
         }
         if let Some(busy) = self.too_much_unsent() {
-            return Ok(Some(busy));
+            return Ok(Some((Limit::MaxUnsent, busy)));
         }
         let Body::More(total) = *body else {
             return Ok(None);
@@ -243,7 +252,8 @@ impl<C> Session<C> {
         let limit = self.limits.max_value;
         if total > limit {
             let text = format!("the arguments have {total} bytes, {limit} are taken");
-            return Ok(Some(ErrorBody::new(ErrorCode::TooLarge, text)));
+            let too_large = ErrorBody::new(ErrorCode::TooLarge, text);
+            return Ok(Some((Limit::MaxValue, too_large)));
         }
         // By what is left, not by a sum: that could pass the largest number.
         if total > self.limits.max_arriving.saturating_sub(self.arriving) {
@@ -251,7 +261,8 @@ impl<C> Session<C> {
                 "{} bytes of large calls are arriving already",
                 self.arriving
             );
-            return Ok(Some(ErrorBody::new(ErrorCode::Busy, text)));
+            let busy = ErrorBody::new(ErrorCode::Busy, text);
+            return Ok(Some((Limit::MaxArriving, busy)));
         }
         Ok(None)
     }

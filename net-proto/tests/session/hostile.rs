@@ -1,6 +1,8 @@
 //! What a session does with bytes that no session sends.
 
-use net_proto::{ErrorCode, Event, Kind, Limits, Misbehaviour, Outcome, ProtocolError};
+use net_proto::{
+    ErrorCode, Event, Kind, Limit, Limits, Misbehaviour, Outcome, ProtocolError, turn_away,
+};
 use proptest::prelude::*;
 
 use crate::pair::{
@@ -375,6 +377,87 @@ fn a_caller_that_takes_no_answers_cannot_fill_our_memory() {
         pair.acceptor.failed,
         Some(Misbehaviour::TooManyCalls(100).into())
     );
+}
+
+/// It is the other side that says how large its window is: small answers went out by that alone, whether or not any was read.
+#[test]
+fn a_caller_with_an_endless_window_that_reads_nothing_cannot_fill_our_memory() {
+    let dialer = Limits {
+        link_window: u64::MAX,
+        ..Limits::default()
+    };
+    let acceptor = Limits {
+        max_calls: 100,
+        max_unsent: 4 << 20,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(dialer, acceptor.clone());
+    let mut stream = 1;
+    // Nothing is transmitted: the socket takes nothing.
+    while pair.acceptor.failed.is_none() {
+        pair.acceptor.receive(pair.now, &call(stream, b""));
+        while let Some(Event::Call(call)) = pair.acceptor.events.pop_front() {
+            pair.acceptor.session.reply(call.id, vec![0; 60_000].into());
+        }
+        let usage = pair.acceptor.session.usage();
+        // And the last that was let through, and the refusals until it is known that it goes on.
+        let most = acceptor.high_water as u64 + acceptor.max_unsent + (1 << 20);
+        let held = usage.small_frames as u64 + usage.unsent;
+        assert!(held < most, "{held} bytes of answers wait");
+        stream += 2;
+        assert!(stream < 10_000, "it was let go on");
+    }
+    assert_eq!(
+        pair.acceptor.failed,
+        Some(Misbehaviour::TooManyCalls(100).into())
+    );
+    let reached = std::iter::from_fn(|| pair.acceptor.session.limit_reached());
+    assert_eq!(
+        reached.collect::<Vec<_>>(),
+        [Limit::MaxCalls, Limit::MaxUnsent]
+    );
+}
+
+/// Those that waited behind what was to be written go out in order when it was.
+#[test]
+fn answers_that_wait_for_room_go_out_in_order() {
+    let acceptor = Limits {
+        high_water: 1_000,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(Limits::default(), acceptor);
+    for token in 0..20 {
+        pair.dialer.call(pair.now, "f", b"", token);
+    }
+    pair.flow();
+    for token in 0..20_u32 {
+        let call = pair.acceptor.expect_call();
+        pair.acceptor
+            .session
+            .reply(call.id, vec![token as u8; 400].into());
+    }
+    pair.flow();
+    for token in 0..20 {
+        let expected = Outcome::Reply(vec![token as u8; 400].into());
+        assert_eq!(pair.dialer.expect_end(token), expected);
+    }
+    assert_eq!(pair.acceptor.session.serving(), 0);
+}
+
+#[test]
+fn who_is_turned_away_learns_why() {
+    let mut pair = Pair::new(Limits::default(), Limits::default());
+    pair.dialer.receive(pair.now, &turn_away("busy: \x1b[2J"));
+    let reason = "busy: \x1b[2J".to_owned();
+    let failed = pair.dialer.failed.expect("it cannot go on");
+    assert_eq!(failed, ProtocolError::TurnedAway { reason });
+    // It is from a stranger, and goes to a terminal.
+    assert!(failed.to_string().contains("busy: \\u{1b}[2J"), "{failed}");
+    // In HELLO's place alone.
+    let mut pair = Pair::connected();
+    pair.dialer
+        .receive(pair.now, &frame(GOODBYE, 0, 0, b"later"));
+    assert_eq!(pair.dialer.failed, None);
 }
 
 #[test]

@@ -13,27 +13,26 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use super::connections::Origin;
 use super::dial::same_user;
 use super::socket::Socket;
 use super::strangers::{Place, Strangers};
+use super::turned_away::TurnedAway;
 use super::{LinkError, establish, tls};
 use crate::original;
 use crate::peer::Core;
 use crate::secure::authority::Identity;
 use crate::trouble::Said;
 
-/// Connections that have not said who they are, at once and at each listener. More than so many peers do not come within the
-/// moment that it takes; a place costs a descriptor and some KiB, at most the 1 MiB of an original's request.
-const STRANGERS: usize = 256;
-/// Requests of originals that are served at once: twice the threads that there are for them, so that the next is at hand.
-const ORIGINALS: usize = 1024;
 /// What is read at a time to tell who speaks.
-const FIRST_BYTES: usize = 1024;
+pub(super) const FIRST_BYTES: usize = 1024;
 /// How long to wait before accepting again when the system has no descriptors left.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether a connection was refused since the process began: the first is logged as a warning, the rest for the curious only.
 static REFUSED: AtomicBool = AtomicBool::new(false);
+/// The same of those that came when a limit was reached: whoever runs the peer may want to change it.
+static AT_A_LIMIT: AtomicBool = AtomicBool::new(false);
 /// The same of peers with which no version is common: somebody is to update something, and learns it only here.
 static INCOMPATIBLE: AtomicBool = AtomicBool::new(false);
 /// Connections that could not be accepted.
@@ -41,7 +40,7 @@ static NOT_ACCEPTED: Said = Said::not_yet();
 
 /// Accepts Unix connections of the same user until the peer stops.
 pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) {
-    let door = Door::new(core, None, None);
+    let door = Door::new(core, None, false);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -49,7 +48,7 @@ pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) 
                     let socket = Socket::unix(stream, name.clone());
                     socket.map_err(LinkError::from)
                 });
-                door.let_in(&name, socket);
+                door.let_in(&name, Origin::SameUser, socket);
             }
             Err(error) => pause(&error).await,
         }
@@ -60,13 +59,13 @@ pub(crate) async fn unix(core: Arc<Core>, listener: UnixListener, name: String) 
 pub(crate) async fn tcp(core: Arc<Core>, listener: TcpListener) {
     let identity = core.identity.clone();
     // Who is an original has no key.
-    let originals = identity.is_none().then_some(ORIGINALS);
-    let door = Door::new(core, identity, originals);
+    let takes_originals = identity.is_none();
+    let door = Door::new(core, identity, takes_originals);
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
                 let socket = Socket::tcp(stream).map_err(LinkError::from);
-                door.let_in(&from, socket);
+                door.let_in(&from, Origin::of(from.ip()), socket);
             }
             Err(error) => pause(&error).await,
         }
@@ -79,27 +78,39 @@ struct Door {
     /// With which those who come have to show their group, where nobody else may come in.
     identity: Option<Arc<Identity>>,
     strangers: Arc<Strangers>,
+    turned_away: TurnedAway,
     /// Leave to serve originals, where they may come in.
     originals: Option<Arc<Semaphore>>,
 }
 
 impl Door {
-    fn new(core: Arc<Core>, identity: Option<Arc<Identity>>, originals: Option<usize>) -> Self {
+    fn new(core: Arc<Core>, identity: Option<Arc<Identity>>, takes_originals: bool) -> Self {
+        let limits = &core.limits;
+        let most = Semaphore::MAX_PERMITS.min(limits.max_originals as usize);
+        let originals = || Arc::new(Semaphore::new(most));
         Self {
+            strangers: Strangers::new(limits.max_strangers as usize),
+            turned_away: TurnedAway::new(),
+            originals: takes_originals.then(originals),
             core,
             identity,
-            strangers: Strangers::new(STRANGERS),
-            originals: originals.map(|most| Arc::new(Semaphore::new(most))),
         }
     }
 
     /// Sees to a connection in a task of its own: nobody who comes waits for those who came before.
-    fn let_in(&self, from: &impl ToString, socket: Result<Socket, LinkError>) {
+    fn let_in(&self, from: &impl ToString, origin: Origin, socket: Result<Socket, LinkError>) {
         let from = from.to_string();
-        let socket = match socket {
+        let mut socket = match socket {
             Ok(socket) => socket,
             Err(error) => return refused(&from, &error.to_string()),
         };
+        match self.core.connections.enter(origin) {
+            Ok(counted) => socket.counted = Some(counted),
+            Err(full) => {
+                refused_at(&from, &full.to_string());
+                return self.turned_away.add(&self.core.runtime, socket, full);
+            }
+        }
         let core = Arc::clone(&self.core);
         let (identity, originals) = (self.identity.clone(), self.originals.clone());
         let (place, sent_away) = self.strangers.enter();
@@ -107,7 +118,9 @@ impl Door {
             tokio::select! {
                 () = meet(&core, socket, &from, place, identity, originals) => {}
                 // Not where the place was given up by who had it.
-                Ok(()) = sent_away => refused(&from, "many others came before it said who it is"),
+                Ok(()) = sent_away => {
+                    refused_at(&from, "many others came before it said who it is (max_strangers)");
+                }
             }
         });
     }
@@ -185,7 +198,7 @@ async fn meet(
 }
 
 /// Who is at the other end, by its first bytes.
-enum Speaker {
+pub(super) enum Speaker {
     Left,
     Native,
     Tls,
@@ -202,7 +215,7 @@ async fn secure(
     tls::secure(socket, connection, identity, read).await
 }
 
-async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Speaker> {
+pub(super) async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Speaker> {
     loop {
         if poll_fn(|cx| socket.read.poll_read(cx, read)).await? == 0 {
             return Ok(Speaker::Left);
@@ -234,6 +247,10 @@ fn not_met(from: &str, error: &LinkError) {
 
 fn refused(from: &str, why: &str) {
     log_refused(&REFUSED, from, why);
+}
+
+fn refused_at(from: &str, which: &str) {
+    log_refused(&AT_A_LIMIT, from, which);
 }
 
 fn log_refused(was_said: &AtomicBool, from: &str, why: &str) {

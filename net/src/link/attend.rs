@@ -209,6 +209,7 @@ impl Attendance {
             };
             drop(input);
             untold.wake();
+            link.log_reached(&mut untold);
             match event {
                 Ok(None) if is_call => return false,
                 Ok(None) if is_full => {}

@@ -143,6 +143,7 @@ async fn greet(
         dialled: side == Side::Dialer,
         address: socket.peer,
         carrier: socket.carrier,
+        _counted: socket.counted,
         write: socket.write,
         state: Mutex::new(State {
             session,
@@ -161,6 +162,8 @@ async fn greet(
         reader: AtomicU64::new(0),
         reader_task: Mutex::default(),
         running: Mutex::new(HashMap::new()),
+        arguments: Arc::default(),
+        on_pool: Arc::default(),
         keeper: Notify::new(),
         open: AtomicBool::new(true),
         closed: AtomicBool::new(false),
@@ -174,7 +177,7 @@ fn leads_here(address: &str) -> bool {
 
 /// Ends when the other side has ended too. Closing at once, with what it still sends unread, could take from it what it has not read
 /// yet: which versions this side speaks.
-async fn let_it_read(socket: &mut Socket) {
+pub(super) async fn let_it_read(socket: &mut Socket) {
     socket.write.finish();
     let mut ignored = BytesMut::new();
     loop {
@@ -187,7 +190,7 @@ async fn let_it_read(socket: &mut Socket) {
     }
 }
 
-async fn write_all(socket: &Socket, out: &mut Transmit) -> io::Result<()> {
+pub(super) async fn write_all(socket: &Socket, out: &mut Transmit) -> io::Result<()> {
     while !out.is_empty() {
         let mut slices = [io::IoSlice::new(&[]); 4];
         let filled = out.slices(&mut slices);

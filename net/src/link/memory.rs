@@ -135,6 +135,7 @@ impl Drop for Writer {
 pub(super) fn pair() -> (Socket, Socket) {
     let (a, b) = (SharedPipe::default(), SharedPipe::default());
     let end = |ours: &SharedPipe, theirs: &SharedPipe| Socket {
+        counted: None,
         carrier: Carrier::Tcp,
         read: Box::new(Reader(theirs.clone())),
         write: Box::new(Writer {

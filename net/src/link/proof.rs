@@ -21,12 +21,7 @@ pub(crate) enum Membership {
 /// A Unix socket's other end is the same user's, by the kernel's word, and at loopback's are programs of this host alone: both are believed
 /// what they say, where the group has no key. From another host, a word is no proof: a certificate is.
 pub(crate) fn proven_group(socket: &Socket, hello: &Hello) -> Membership {
-    decide(
-        socket.carrier,
-        &socket.peer,
-        socket.group.as_deref(),
-        hello,
-    )
+    decide(socket.carrier, &socket.peer, socket.group.as_deref(), hello)
 }
 
 /// `certified` is the group whose key the other side has shown to have.

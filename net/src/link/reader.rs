@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
-use net_proto::{CallId, Event, Incoming, Lent, ProtocolError, Session, Tag};
+use net_proto::{CallId, Event, Incoming, Lent, Limit, ProtocolError, Session, Tag};
 
 #[cfg(target_os = "linux")]
 use super::attend::Hands;
@@ -21,6 +21,7 @@ use super::spare;
 use super::watch::Moment;
 use super::{Finished, Link, Slot, State};
 use crate::registry::{Answer, Registered, Registry};
+use crate::trouble::Said;
 
 /// What one read can take in: a full frame of the largest chunk, or some thousand small calls.
 const READ_SIZE: usize = 64 * 1024;
@@ -42,6 +43,8 @@ const RUN: usize = 64;
 /// Whether a peer broke the protocol since the process began: the first is logged as a warning, the rest for the curious only,
 /// since whoever may say HELLO could fill the log.
 static BREACHED: AtomicBool = AtomicBool::new(false);
+/// Whether a peer ran into a limit lately. Unlike a breach that may be of use to whoever runs this one, again and again.
+static LIMITED: Said = Said::not_yet();
 
 /// What is read and not yet handled.
 pub(super) struct Input {
@@ -73,6 +76,8 @@ pub(super) struct Untold {
     count: usize,
     /// The answer of the call that was run last.
     pub(super) answer: Option<(CallId, Answer)>,
+    /// The other side has run into this one.
+    reached: Option<Limit>,
     /// Tasks were made ready that may wait on this very thread: they go before a function that may block it.
     pub(super) woke: bool,
 }
@@ -225,6 +230,7 @@ impl Link {
         }
         let in_flight = state.session.in_flight();
         let event = state.receive(input, untold);
+        untold.reached = untold.reached.or_else(|| state.session.limit_reached());
         if untold.count > 0 {
             state.crowd = in_flight > 1;
         }
@@ -316,6 +322,7 @@ impl Link {
                     }
                     drop(input);
                     untold.wake();
+                    self.log_reached(&mut untold);
                     let read = ready!(read);
                     if !self.goes_on(read) {
                         return Poll::Ready(());
@@ -324,6 +331,7 @@ impl Link {
                 Err(error) => {
                     drop(input);
                     untold.wake();
+                    self.log_reached(&mut untold);
                     self.end_badly(&error);
                     return Poll::Ready(());
                 }
@@ -346,6 +354,27 @@ impl Link {
         self.flush();
         self.log_breach(error);
         self.close(&error.to_string());
+    }
+
+    /// Logs at which limit of this side the other is refused.
+    pub(super) fn log_reached(&self, untold: &mut Untold) {
+        if let Some(limit) = untold.reached.take() {
+            self.log_limit(limit.name());
+        }
+    }
+
+    pub(super) fn log_limit(&self, limit: &str) {
+        let (peer, address) = (&self.hello.name, &self.address);
+        if LIMITED.is_due() {
+            tracing::warn!(
+                peer,
+                address,
+                limit,
+                "a peer is refused at a limit (others are logged at debug level)"
+            );
+        } else {
+            tracing::debug!(peer, address, limit, "a peer is refused at a limit");
+        }
     }
 
     fn log_breach(&self, error: &ProtocolError) {

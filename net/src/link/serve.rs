@@ -10,9 +10,10 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use net_proto::limits::MAX_ERROR_NAMES;
+use net_proto::limits::{MAX_BODY, MAX_ERROR_NAMES};
 use net_proto::{Arrival, CallId, ErrorBody, ErrorCode};
 
+use super::held::Hold;
 use super::reader::Untold;
 use super::watch::{Moment, Watched};
 use super::{Link, State, spare};
@@ -45,6 +46,10 @@ impl Link {
             return;
         }
         tracing::debug!(tag = %call.tag.name, peer = %self.hello.name, "call received");
+        let Ok(arguments) = self.hold_arguments(call.body.len()) else {
+            untold.answer = Some((id, self.busy("max_held")));
+            return;
+        };
         let incoming = Incoming {
             body: call.body,
             peer: self.core.peer(),
@@ -52,7 +57,7 @@ impl Link {
             time_left: call.time_left,
         };
         let Some(permit) = self.permit(&connection) else {
-            self.run_on_pool(id, connection, incoming);
+            untold.answer = self.run_on_pool(id, connection, incoming, arguments);
             return;
         };
         let handled = {
@@ -67,7 +72,7 @@ impl Link {
         match handled {
             Handled::Ready(answer) => untold.answer = Some((id, answer)),
             Handled::Later(later) => {
-                self.run_later(id, later);
+                self.run_later(id, later, arguments);
                 untold.woke = true;
             }
         }
@@ -112,9 +117,38 @@ impl Link {
         goes_on
     }
 
-    fn run_on_pool(self: &Arc<Self>, id: CallId, connection: Arc<Registered>, incoming: Incoming) {
+    /// What large arguments count for while they are here. Those of small calls are bounded by the number of calls.
+    fn hold_arguments(&self, size: usize) -> Result<Option<Hold>, TooMuch> {
+        if size <= MAX_BODY {
+            return Ok(None);
+        }
+        let hold = self.arguments.take(size as u64, self.core.limits.max_held);
+        hold.map(Some).ok_or(TooMuch)
+    }
+
+    /// The answer to a call for which there is no room, by the limit that is reached.
+    fn busy(&self, limit: &str) -> Answer {
+        self.log_limit(limit);
+        let text = format!("too much of your earlier calls is still under way here ({limit})");
+        Answer::Error(Box::new(ErrorBody::new(ErrorCode::Busy, text)))
+    }
+
+    /// Has a thread of the pool run a call. Gives its answer where too many wait for one.
+    fn run_on_pool(
+        self: &Arc<Self>,
+        id: CallId,
+        connection: Arc<Registered>,
+        incoming: Incoming,
+        arguments: Option<Hold>,
+    ) -> Option<(CallId, Answer)> {
+        // As many as the session may have refused or cancelled and the other side not know of yet.
+        let most = 2 * u64::from(self.core.limits.max_calls) + 16;
+        let Some(place) = self.on_pool.take(1, most) else {
+            return Some((id, self.busy("max_calls")));
+        };
         let link = Arc::clone(self);
         self.core.runtime.spawn_blocking(move || {
+            let _place = place;
             // It may have waited for its thread for longer than its caller did for it, or while answers piled up.
             let start = Instant::now();
             let may_run = link.state().session.may_run(id);
@@ -130,12 +164,13 @@ impl Link {
                     link.answer(id, answer);
                     link.flush();
                 }
-                Handled::Later(later) => link.run_later(id, later),
+                Handled::Later(later) => link.run_later(id, later, arguments),
             }
         });
+        None
     }
 
-    fn run_later(self: &Arc<Self>, id: CallId, later: Later) {
+    fn run_later(self: &Arc<Self>, id: CallId, later: Later, arguments: Option<Hold>) {
         let link = Arc::clone(self);
         // Under the lock, so that the task cannot end before it is entered.
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,6 +180,7 @@ impl Link {
         }
         let task = self.core.runtime.spawn(async move {
             let answer = Caught(later).await;
+            drop(arguments);
             link.running
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -177,6 +213,9 @@ impl State {
         }
     }
 }
+
+/// There is no room.
+struct TooMuch;
 
 /// The answer to a call of what is not registered.
 pub(crate) fn missing(there: Vec<String>, tag: &str) -> Answer {

@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 #[cfg(not(unix))]
 use tokio::net::tcp;
 
+use super::connections::Counted;
+
 /// The half that reads. One reader at a time, by `&mut`.
 pub(crate) trait ReadHalf: Send + Sync {
     /// Reads what is there into the free space of `buf` (which the caller reserves). 0 is the end of the stream.
@@ -69,6 +71,8 @@ pub(crate) struct Socket {
     pub(crate) carrier: Carrier,
     /// The group that the other side has proved to be of.
     pub(crate) group: Option<Arc<str>>,
+    /// What it counts for, where it came to this peer.
+    pub(super) counted: Option<Counted>,
 }
 
 impl Socket {
@@ -86,6 +90,7 @@ impl Socket {
             peer,
             carrier: Carrier::Tcp,
             group: None,
+            counted: None,
         })
     }
 
@@ -99,6 +104,7 @@ impl Socket {
             peer,
             carrier: Carrier::Unix,
             group: None,
+            counted: None,
         })
     }
 }

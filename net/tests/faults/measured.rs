@@ -1,6 +1,9 @@
 //! A peer in a process of its own, and what it says of that process: memory, tasks, threads, descriptors, warnings.
 
+#![allow(dead_code, reason = "each test file uses some of it")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -19,6 +22,8 @@ use crate::common::process::Process;
 
 /// Tells the test that it is to run a peer, and of which kind.
 const ROLE: &str = "APP_NET_TEST_PEER";
+/// Its limits that are not the usual ones, as `name=number`, with spaces between.
+const LIMITS: &str = "APP_NET_TEST_LIMITS";
 /// Bytes of answers that may wait for a peer that does not take them: so few that it is reached.
 pub(crate) const MAX_UNSENT: u64 = 8 << 20;
 
@@ -26,23 +31,29 @@ static PEER: OnceLock<Peer> = OnceLock::new();
 
 /// Starts one that meets others only as it is dialled.
 pub(crate) fn quiet(place: &Place) -> Process {
-    start(place, "quiet")
+    limited(place, "")
+}
+
+/// Starts one as [`quiet`] with other limits, as `name=number`, with spaces between.
+pub(crate) fn limited(place: &Place, limits: &str) -> Process {
+    start(place, "quiet", limits)
 }
 
 /// Starts one that looks for others on this host.
 pub(crate) fn finding(place: &Place) -> Process {
-    start(place, "finding")
+    start(place, "finding", "")
 }
 
 /// Starts one as [`quiet`] in which little may wait: [`MAX_UNSENT`].
 pub(crate) fn tight(place: &Place) -> Process {
-    start(place, "tight")
+    limited(place, &format!("max_unsent={MAX_UNSENT}"))
 }
 
-fn start(place: &Place, role: &str) -> Process {
+fn start(place: &Place, role: &str, limits: &str) -> Process {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "measured_peer", "--nocapture"])
+        .env(LIMITS, limits)
         .env(ROLE, role);
     Process::start(&mut command, place)
 }
@@ -52,6 +63,11 @@ pub(crate) fn run_if_asked() {
         return;
     };
     tracing::subscriber::set_global_default(Log).unwrap();
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        report(panic);
+    }));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         // So that what is left is seen at once.
@@ -59,10 +75,7 @@ pub(crate) fn run_if_asked() {
         .enable_all()
         .build()
         .unwrap();
-    let mut limits = Limits::default();
-    if role == "tight" {
-        limits.max_unsent = MAX_UNSENT;
-    }
+    let limits = limits(&std::env::var(LIMITS).unwrap());
     let builder = Peer::builder().port(0).port_range(0).limits(limits);
     let starting = builder.discover(role == "finding").start();
     let peer = runtime.block_on(starting).unwrap();
@@ -70,6 +83,23 @@ pub(crate) fn run_if_asked() {
     PEER.set(peer.clone()).unwrap();
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     runtime.block_on(peer.shutdown());
+}
+
+fn limits(settings: &str) -> Limits {
+    let mut limits = Limits::default();
+    for setting in settings.split_whitespace() {
+        let (name, number) = setting.split_once('=').unwrap();
+        let number: u64 = number.parse().unwrap();
+        match name {
+            "max_calls" => limits.max_calls = number as u32,
+            "max_unsent" => limits.max_unsent = number,
+            "max_held" => limits.max_held = number,
+            "max_connections" => limits.max_connections = number as u32,
+            "max_connections_from_one" => limits.max_connections_from_one = number as u32,
+            other => panic!("{other}"),
+        }
+    }
+    limits
 }
 
 /// What a process holds.
@@ -87,6 +117,10 @@ pub(crate) struct Usage {
     pub(crate) warnings: u64,
     /// Connections refused and links ended for a breach, at whichever level.
     pub(crate) refusals: u64,
+    /// Those of functions, which are answers, among them.
+    pub(crate) panics: u64,
+    /// The limits that were named in the log, at whichever level.
+    pub(crate) limits: BTreeSet<String>,
 }
 
 #[net::connect]
@@ -101,6 +135,8 @@ pub(crate) fn usage() -> Usage {
         tasks: metrics.num_alive_tasks(),
         warnings: WARNINGS.load(Ordering::Relaxed),
         refusals: REFUSALS.load(Ordering::Relaxed),
+        panics: PANICS.load(Ordering::Relaxed),
+        limits: LIMITED.lock().unwrap().clone(),
     };
     // After those: what is seen to be gone has given back its memory.
     usage.live = LIVE.load(Ordering::Relaxed);
@@ -121,7 +157,8 @@ fn threads() -> usize {
 
 #[net::connect]
 pub(crate) fn multiply(a: i64, b: i64) -> i64 {
-    a * b
+    // Those who mean harm choose them.
+    a.wrapping_mul(b)
 }
 
 /// Answers after a while, without keeping a thread.
@@ -246,6 +283,8 @@ unsafe impl GlobalAlloc for Counting {
 
 static WARNINGS: AtomicU64 = AtomicU64::new(0);
 static REFUSALS: AtomicU64 = AtomicU64::new(0);
+static PANICS: AtomicU64 = AtomicU64::new(0);
+static LIMITED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Counts what is logged.
 struct Log;
@@ -276,6 +315,12 @@ struct Refusal;
 
 impl Visit for Refusal {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if matches!(field.name(), "limit" | "why" | "error") {
+            let text = format!("{value:?}");
+            let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+            let names = words.filter(|word| word.starts_with("max_") || word.ends_with("_window"));
+            LIMITED.lock().unwrap().extend(names.map(str::to_owned));
+        }
         if field.name() == "message" {
             let text = format!("{value:?}");
             if text.starts_with("connection refused") || text.starts_with("link ended") {

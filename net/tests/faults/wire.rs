@@ -1,5 +1,7 @@
 //! The far end of a link without a peer behind it: a bare socket and a session, for whatever a peer would never do.
 
+#![allow(dead_code, reason = "each test file uses some of it")]
+
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -191,11 +193,33 @@ impl Wire {
                 }
             }
             self.send();
-            let mut bytes = [0; 4096];
-            let read = self.socket.read(&mut bytes).unwrap();
-            assert_ne!(read, 0, "the peer closed it");
-            self.input.extend_from_slice(&bytes[..read]);
+            self.read_some();
         }
+    }
+
+    /// Sends and hears until the session is so.
+    pub(crate) fn drive(&mut self, is_so: impl Fn(&Session<u64>) -> bool) {
+        loop {
+            let now = Instant::now();
+            while self
+                .session
+                .receive(now, &mut self.input)
+                .unwrap()
+                .is_some()
+            {}
+            self.send();
+            if is_so(&self.session) {
+                return;
+            }
+            self.read_some();
+        }
+    }
+
+    fn read_some(&mut self) {
+        let mut bytes = [0; 4096];
+        let read = self.socket.read(&mut bytes).unwrap();
+        assert_ne!(read, 0, "the peer closed it");
+        self.input.extend_from_slice(&bytes[..read]);
     }
 
     /// Takes leave, and waits for the other side to close.

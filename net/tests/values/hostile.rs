@@ -127,6 +127,50 @@ fn depth_is_bounded_in_every_reader() {
     }
 }
 
+/// What SECURITY.md says of the number of elements, which has no limit of its own.
+#[test]
+fn what_a_value_holds_is_in_proportion_to_its_bytes() {
+    const SIZE: usize = 100_000;
+    /// Bytes for a byte, with all that a list that grows asks for on its way.
+    const MOST: usize = 128;
+    /// The same as JSON, which is for peers of the original, whose requests have a megabyte at most.
+    const MOST_AS_JSON: usize = 512;
+    let list = |element: &[u8]| {
+        let mut bytes = vec![0x9f];
+        bytes.extend(element.repeat(SIZE / element.len()));
+        bytes.push(0xff);
+        bytes
+    };
+    let (mut worst, mut worst_as_json) = (0, 0);
+    for element in [
+        &b"\x00"[..],
+        b"\x80",
+        b"\xa0",
+        b"\x40",
+        b"\x61a",
+        b"\x81\x00",
+        b"\xa1\x00\x00",
+        b"\x81\x81\x81\x81\x80",
+        b"\xc2\x41\x01",
+        b"\xd9\x01\x02\x80",
+        b"\xd8\x40\x41\x01",
+        b"\xd8\x28\x82\x81\x01\xd8\x40\x41\x01",
+    ] {
+        let bytes = list(element);
+        worst = worst.max(allocated(|| drop(decode::<Value>(&bytes).unwrap())));
+        worst_as_json = worst_as_json.max(allocated(|| drop(to_json(&bytes))));
+    }
+    let pairs = [&[0xbf][..], &b"\x00\x00".repeat(SIZE / 2), &[0xff]].concat();
+    worst = worst.max(allocated(|| drop(decode::<Value>(&pairs).unwrap())));
+    let (worst, worst_as_json) = (worst / SIZE, worst_as_json / SIZE);
+    println!("{worst} bytes for a byte, {worst_as_json} as JSON");
+    assert!(worst <= MOST, "{worst} bytes for a byte");
+    assert!(
+        worst_as_json <= MOST_AS_JSON,
+        "{worst_as_json} bytes for a byte"
+    );
+}
+
 #[test]
 fn checking_allocates_nothing() {
     let bytes = encoded(&vec![
