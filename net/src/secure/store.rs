@@ -25,6 +25,8 @@ pub const ACCEPT_OLD_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 /// How the name of a group's file ends, and of one that is about to be that.
 const ENDING: &str = "json";
 const PASSING: &str = "new";
+/// Writing takes no longer than this. What has a passing name after it was left behind.
+const PASSING_MAX: Duration = Duration::from_secs(60);
 /// The longest file that is read. Ours have some 400 bytes.
 const FILE_MAX: u64 = 64 * 1024;
 
@@ -196,14 +198,12 @@ impl Store {
         };
         let mut groups = Vec::new();
         for entry in entries {
-            let name = entry.map_err(unreadable)?.file_name();
-            let encoded = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let path = entry.map_err(unreadable)?.path();
+            let encoded = path.file_stem().and_then(|name| name.to_str());
+            let group = encoded.and_then(percent_decode);
             // What is none of ours is nobody's business.
-            groups.extend(
-                encoded
-                    .and_then(percent_decode)
-                    .filter(|group| check_name(group).is_ok()),
-            );
+            let is_ours = |group: &String| check_name(group).is_ok() && self.path(group) == path;
+            groups.extend(group.filter(is_ours));
         }
         groups.sort_unstable();
         Ok(groups)
@@ -260,7 +260,8 @@ impl Store {
             },
             _ => system("write", &path, source),
         })?;
-        self.sync()
+        self.sync();
+        Ok(())
     }
 
     /// Gives a group another key; the one it has is accepted for so long from `now` on.
@@ -294,7 +295,7 @@ impl Store {
         let path = self.path(&keys.group);
         let passing = self.write_passing(&keys)?;
         fs::rename(&passing.0, &path).map_err(|source| system("write", &path, source))?;
-        self.sync()?;
+        self.sync();
         Ok(keys)
     }
 
@@ -305,9 +306,13 @@ impl Store {
     /// When the file cannot be removed.
     pub fn remove(&self, group: &str) -> Result<bool, KeyError> {
         check_name(group)?;
+        self.sweep();
         let path = self.path(group);
         match fs::remove_file(&path) {
-            Ok(()) => self.sync().map(|()| true),
+            Ok(()) => {
+                self.sync();
+                Ok(true)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(source) => Err(system("remove", &path, source)),
         }
@@ -321,6 +326,7 @@ impl Store {
         dir.mode(DIRECTORY_MODE).recursive(true);
         dir.create(&self.dir)
             .map_err(|source| system("make", &self.dir, source))?;
+        self.sweep();
         let path = self.dir.join(format!(".{}.{PASSING}", passing_name()?));
         let unwritable = |source| system("write", &path, source);
         let mut options = OpenOptions::new();
@@ -333,10 +339,21 @@ impl Store {
         Ok(passing)
     }
 
-    /// Has the system write down which files there are.
-    fn sync(&self) -> Result<(), KeyError> {
-        let synced = File::open(&self.dir).and_then(|dir| dir.sync_all());
-        synced.map_err(|source| system("write", &self.dir, source))
+    /// Removes what was left behind by who was ended while writing: there may be a key in it. What cannot be removed now may be the next time.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let written = entry.metadata().and_then(|found| found.modified());
+            let is_old = || written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > PASSING_MAX));
+            if path.extension().is_some_and(|ending| ending == PASSING) && is_old() {
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+
+    /// Has the system write down which files there are. Not every file system can, and what was done is done.
+    fn sync(&self) {
+        let _ = File::open(&self.dir).and_then(|dir| dir.sync_all());
     }
 }
 

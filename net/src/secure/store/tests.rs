@@ -372,12 +372,36 @@ fn a_file_that_is_not_as_it_was_written_is_refused_and_nothing_of_it_shown() {
 }
 
 #[test]
+fn what_was_left_behind_half_written_is_removed() {
+    let kept = Kept::with_lab();
+    let leave_behind = |name: &str, age| {
+        let path = kept.store.dir.join(name);
+        let file = File::create(path).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+    };
+    for round in 0..2 {
+        leave_behind(".0123.new", 2 * PASSING_MAX);
+        leave_behind(".4567.new", PASSING_MAX / 2);
+        leave_behind("notes.txt", 2 * PASSING_MAX);
+        match round {
+            0 => kept.store.save(&Keys::new("stage", key(2))).unwrap(),
+            _ => assert!(kept.store.remove("stage").unwrap()),
+        }
+        let files = kept.files();
+        let is_there = |name: &str| files.iter().any(|file| file == name);
+        assert!(!is_there(".0123.new") && is_there(".4567.new"), "{files:?}");
+        assert!(is_there("notes.txt") && is_there("lab.json"), "{files:?}");
+    }
+}
+
+#[test]
 fn other_files_in_the_directory_are_nobodys_business() {
     let kept = Kept::with_lab();
     for name in [
         "notes.txt",
         ".0123.new",
         "%zz.json",
+        "%6Cab.json",
         ".json",
         "None.json",
         "lab.json~",
