@@ -2,10 +2,11 @@
 //!
 //! Not here: how anything is proved (see `link::proof`), and which functions ask for what (see `registry`).
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 
 use net_proto::links::Target;
@@ -146,7 +147,8 @@ impl fmt::Display for Caller {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Caller>> = const { RefCell::new(None) };
+    /// Only borrowed: a count for each call would be a good part of what entering a small function costs.
+    static CURRENT: Cell<Option<NonNull<Caller>>> = const { Cell::new(None) };
 }
 
 /// Who calls the function that asks; in one that is told of events, who has published. None outside of both, as where a program calls its
@@ -179,21 +181,25 @@ thread_local! {
 /// ```
 #[must_use]
 pub fn caller() -> Option<Caller> {
-    CURRENT.with_borrow(Clone::clone)
+    // SAFETY: `run_for` alone sets it, to a reference that outlives the function that it runs; when that is left, by a panic too, `Restore`
+    // puts back what was there before. So what is found here is borrowed further down this thread's stack.
+    CURRENT
+        .get()
+        .map(|caller| unsafe { caller.as_ref() }.clone())
 }
 
 /// Puts back who called before, when a function is left, by a panic too: one may run within another.
-struct Restore(Option<Caller>);
+struct Restore(Option<NonNull<Caller>>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        CURRENT.replace(self.0.take());
+        CURRENT.set(self.0);
     }
 }
 
 /// Runs a function, or a part of it, for its caller.
 pub(crate) fn run_for<R>(caller: &Caller, run: impl FnOnce() -> R) -> R {
-    let _restore = Restore(CURRENT.replace(Some(caller.clone())));
+    let _restore = Restore(CURRENT.replace(Some(NonNull::from(caller))));
     run()
 }
 

@@ -20,10 +20,10 @@ pub(crate) fn connect(arguments: TokenStream, errors: &mut Errors) -> Connect {
     let mut groups = None;
     let mut others = Vec::new();
     for argument in parsed.unwrap_or_default() {
-        match of_groups(argument) {
-            Ok(named) if groups.is_some() => errors.push(named.word, "`groups` is said twice"),
-            Ok(named) => groups = Some(named.read(errors)),
-            Err(other) => others.push(other),
+        match of_groups(&argument) {
+            Some(named) if groups.is_some() => errors.push(named.word, "`groups` is said twice"),
+            Some(named) => groups = Some(named.read(errors)),
+            None => others.push(argument),
         }
     }
     let takes = Named {
@@ -42,25 +42,23 @@ struct Groups {
     named: Vec<Expr>,
 }
 
-fn of_groups(argument: Argument) -> Result<Groups, Argument> {
-    match argument {
-        Argument::Named(word, value) if word == "groups" => {
-            let named = match value {
-                Some(Expr::Array(array)) => array.elems.into_iter().collect(),
-                value => value.into_iter().collect(),
-            };
-            Ok(Groups { word, named })
-        }
-        Argument::Value(Expr::Call(call)) => match &*call.func {
-            Expr::Path(path) if path.path.is_ident("groups") => {
-                let word = path.path.segments[0].ident.clone();
-                let named = call.args.into_iter().collect();
-                Ok(Groups { word, named })
-            }
-            _ => Err(Argument::Value(Expr::Call(call))),
+fn of_groups(argument: &Argument) -> Option<Groups> {
+    let (word, named) = match argument {
+        Argument::Named(word, value) if word == "groups" => match value {
+            Some(Expr::Array(array)) => (word, array.elems.iter().cloned().collect()),
+            value => (word, Vec::from_iter(value.clone())),
         },
-        other => Err(other),
-    }
+        Argument::Value(Expr::Call(call)) => match &*call.func {
+            Expr::Path(path) if path.path.is_ident("groups") => (
+                &path.path.segments[0].ident,
+                call.args.iter().cloned().collect(),
+            ),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let word = word.clone();
+    Some(Groups { word, named })
 }
 
 impl Groups {
