@@ -85,10 +85,7 @@ async fn small_calls_and_large_values_go_side_by_side() {
     let (_b, b) = peer(Some("lab"), Some(KEY)).await;
     let there = seen_from(&a, &b);
     let data: Vec<u8> = (0..LARGE).map(|at| (at % 251) as u8).collect();
-    let large = tokio::spawn({
-        let call = echo::on(&there, Bytes(data.clone()));
-        async move { call.await }
-    });
+    let large = tokio::spawn(echo::on(&there, Bytes(data.clone())).into_future());
     for number in 0..500 {
         assert_eq!(double::on(&there, number).await.unwrap(), 2 * number);
     }
