@@ -275,8 +275,11 @@ impl Assembly {
                 ..=AHEAD => self.total.min(AHEAD),
                 _ => self.total,
             };
-            self.bytes
-                .reserve_exact(capacity as usize - self.bytes.len());
+            let ahead = capacity as usize - self.bytes.len();
+            // What is only claimed does not end the process: where the system promises no such memory, it is asked for as it is needed.
+            if self.bytes.try_reserve_exact(ahead).is_err() {
+                self.bytes.reserve(more);
+            }
             self.has_grown = true;
         }
     }
