@@ -13,7 +13,7 @@ fi
 
 cargo deny --all-features check --hide-inclusion-graph licenses bans sources
 
-if cargo deny fetch db >/dev/null 2>&1; then
+if timeout 60 cargo deny fetch db >/dev/null 2>&1; then
     cargo deny --all-features check --hide-inclusion-graph advisories
 else
     echo 'note: the database of advisories cannot be had from here; licences, bans and sources were checked'

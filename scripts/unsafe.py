@@ -1,7 +1,7 @@
 """Holds where `unsafe` is written against where ARCHITECTURE.md says that it is.
 
-Its section "unsafe" has a table of files; `unsafe` in any other, or none in one of these, fails. That each block has its proof
-beside it is checked too. Needs only Python's own library.
+Its section "unsafe" has a table of files; `unsafe` in any other, or none in one of these, fails. That each block has
+its proof beside it is checked too. Needs only Python's own library.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 #: What is no code: comments, texts and single characters. Of a raw text the marks on both sides are the same.
-NO_CODE = re.compile(
-    r'//[^\n]*|/\*.*?\*/|b?r(#*)".*?"\1|b?"(?:\\.|[^"\\])*"|' + r"b?'(?:\\.|[^'\\\n])'", re.DOTALL
-)
+NO_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|b?r(#*)".*?"\1|b?"(?:\\.|[^"\\])*"|' + r"b?'(?:\\.|[^'\\\n])'", re.DOTALL)
 UNSAFE = re.compile(r"\bunsafe\b")
 #: What needs a proof: a block, or the implementation of an unsafe trait. A function only hands the duty on.
 NEEDS_PROOF = re.compile(r"\bunsafe\s*(\{|impl\b)")

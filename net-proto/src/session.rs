@@ -342,7 +342,9 @@ impl<C> Session<C> {
             });
         self.send_window.handed_out();
         self.publishing.handed_out();
-        self.send_unsent();
+        if !self.unsent.is_empty() {
+            self.send_unsent();
+        }
         self.send_events();
         self.offer_room();
         self.check_drained();

@@ -246,7 +246,8 @@ impl Assembly {
             return None;
         }
         let is_ahead = self.bytes.len() + rest <= AHEAD;
-        if !is_ahead && (self.bytes.capacity() as u64) < self.total {
+        let has_moved = self.bytes.capacity() > AHEAD + BESIDE;
+        if !is_ahead && !has_moved && (self.bytes.capacity() as u64) < self.total {
             let mut whole = room(self.total as usize);
             whole.extend_from_slice(&self.bytes);
             self.bytes = whole;
@@ -270,8 +271,11 @@ impl Assembly {
                 ..=AHEAD => self.total.min((AHEAD + BESIDE) as u64),
                 _ => self.total,
             };
-            self.bytes
-                .reserve_exact(capacity as usize - self.bytes.len());
+            let ahead = capacity as usize - self.bytes.len();
+            // What is only claimed does not end the process: where the system promises no such memory, it is asked for as it is needed.
+            if self.bytes.try_reserve_exact(ahead).is_err() {
+                self.bytes.reserve(more);
+            }
         }
     }
 }

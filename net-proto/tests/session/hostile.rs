@@ -444,6 +444,24 @@ fn answers_that_wait_for_room_go_out_in_order() {
     assert_eq!(pair.acceptor.session.serving(), 0);
 }
 
+/// The process once ended where the system would not promise the memory: on a small machine a usual body is enough for that.
+#[test]
+fn a_body_that_claims_more_than_there_is_memory_is_taken_as_it_comes() {
+    let acceptor = Limits {
+        max_value: u64::MAX,
+        max_arriving: u64::MAX,
+        ..Limits::default()
+    };
+    let mut pair = Pair::connected_with(Limits::default(), acceptor);
+    pair.acceptor.receive(pair.now, &large_call(1, 1 << 60));
+    let part = pattern(64 * 1024);
+    for _ in 0..40 {
+        pair.acceptor.receive(pair.now, &frame(CHUNK, 0, 1, &part));
+    }
+    assert_eq!(pair.acceptor.failed, None);
+    assert_eq!(pair.acceptor.session.usage().arriving, 1 << 60);
+}
+
 #[test]
 fn who_is_turned_away_learns_why() {
     let mut pair = Pair::new(Limits::default(), Limits::default());

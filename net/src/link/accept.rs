@@ -184,10 +184,17 @@ async fn meet(
         (Speaker::Original(dialect), Some(originals)) => {
             // With its whole request it is no stranger any more; one that has to go all the same is not to have it run.
             let admit = || {
-                place
-                    .leave()
-                    .then(|| originals.try_acquire().ok())
-                    .flatten()
+                if !place.leave() {
+                    return None;
+                }
+                let leave = originals.try_acquire().ok();
+                if leave.is_none() {
+                    refused_at(
+                        from,
+                        "as many requests are served as are taken (max_originals)",
+                    );
+                }
+                leave
             };
             original::serve(core, socket, read, dialect, admit).await;
         }

@@ -42,7 +42,11 @@ pub(super) fn room(bytes: usize) -> Vec<u8> {
     {
         return kept.buffer;
     }
-    let mut buffer = Vec::with_capacity(bytes);
+    let mut buffer = Vec::new();
+    if buffer.try_reserve_exact(bytes).is_err() {
+        // What is only claimed does not end the process: it is asked for as it is needed.
+        return buffer;
+    }
     #[cfg(target_os = "linux")]
     if bytes >= pages::LARGE {
         pages::advise(buffer.spare_capacity_mut());

@@ -94,6 +94,7 @@ fn limits(settings: &str) -> Limits {
             "max_calls" => limits.max_calls = number as u32,
             "max_unsent" => limits.max_unsent = number,
             "max_held" => limits.max_held = number,
+            "max_originals" => limits.max_originals = number as u32,
             "max_connections" => limits.max_connections = number as u32,
             "max_connections_from_one" => limits.max_connections_from_one = number as u32,
             other => panic!("{other}"),

@@ -199,7 +199,7 @@ async fn who_calls_and_cancels_without_end_has_no_more_wait_than_who_does_not() 
             link.answers(1).expect("it goes on");
             for at in 1..=CALLS {
                 let stream = 2 * at + 1;
-                let mut bytes = raw::call(stream, block::TAG, &arguments(500, BODY));
+                let mut bytes = raw::call(stream, block::TAG, &arguments(2_000, BODY));
                 bytes.extend(raw::frame(CANCEL, 0, stream, b""));
                 assert!(link.send(&bytes), "after {at}");
                 // Takes what is answered, and the credit with it.
@@ -228,7 +228,7 @@ async fn large_arguments_count_until_their_function_has_let_go_of_them() {
     let calling = spawn_blocking(move || {
         let mut wire = Wire::link(&address);
         for number in 0..CALLS {
-            assert!(wire.call(number, block::TAG, arguments(300, BODY)));
+            assert!(wire.call(number, block::TAG, arguments(2_000, BODY)));
             // One after the other, so that what arrives is not what is held.
             wire.drive(|session| session.usage().leaving == 0);
         }

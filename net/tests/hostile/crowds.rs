@@ -139,6 +139,41 @@ async fn one_address_has_so_many_connections_and_the_next_is_told_why_it_is_turn
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_many_originals_are_served_and_the_next_is_answered_busy() {
+    const MOST: usize = 2;
+    let place = Place::new();
+    let process = measured::limited(&place, &format!("max_originals={MOST}"));
+    let peer = place.builder().discover(false).start().await.unwrap();
+    let remote = process.seen_from(&peer);
+    let request = format!(
+        r#"{{"connection": "{}", "args": [30000], "kwargs": {{}}}}"#,
+        measured::wait::TAG
+    );
+    let ask = || {
+        let mut socket = Socket::connect(process.tcp());
+        socket.write_all(request.as_bytes()).unwrap();
+        socket
+    };
+    let held: Vec<_> = (0..MOST).map(|_| ask()).collect();
+    until("the next is answered Busy", async || {
+        // It may be before those that were there before it.
+        let mut one = ask();
+        let socket = match &one {
+            Socket::Tcp(stream) => stream,
+            Socket::Unix(_) => unreachable!("it is the address of TCP"),
+        };
+        socket
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let mut answer = String::new();
+        one.read_to_string(&mut answer).is_ok() && answer.contains("Busy")
+    })
+    .await;
+    names(&remote, "max_originals").await;
+    drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn so_many_connections_are_taken_in_all_and_those_that_are_there_go_on() {
     const MOST: usize = 4;
     let place = Place::new();
