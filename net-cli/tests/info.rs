@@ -180,6 +180,6 @@ fn an_original_peer_tells_its_tags() {
     );
     assert_eq!(
         told["connections"]["app.double"],
-        json!({"name": null, "module": null, "doc": null, "signature": null})
+        json!({"name": null, "module": null, "doc": null, "signature": null, "groups": null})
     );
 }
