@@ -102,6 +102,15 @@ def multiply(a: int, b: int = 5) -> int:
 async def later(a: int) -> str:
     return str(a)
 
+@net.connect("Guarded", groups=["lab", b"admins"])
+def guarded(a: int) -> str | None:
+    caller: net.Caller | None = net.caller()
+    peer: net.RemotePeer | None = caller.peer if caller else None
+    return None if caller is None else (caller.group or caller.instance_id or caller.name or str(caller.is_original))
+
+guarded_there: str | None = guarded(5, peer="host:3010")
+net.connect(groups="lab")(multiply)
+
 here: int = multiply(5, 10)
 there: int = multiply(5, 10, peer=net.peers()[0], time_out=2.0)
 submitted: int = multiply.submit(5, peer="host:3010").result()
@@ -132,6 +141,7 @@ flags: list[str] = [*own.registered_flags, *own.FLAGS]
 events: list[str] = [*own.registered_subscriptions, *own.SUBSCRIPTIONS]
 tag: str = own.register_connection(later, "Again")
 tag = own.register_connection(later, tag=b"Again")
+tag = own.register_connection(later, "Again", groups={"lab"})
 tag = net.Peer.build_connection_name(later)
 
 def on_flag(connection: str, peer: Any) -> str:
