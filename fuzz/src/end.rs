@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use net_proto::limits::MAX_PAYLOAD;
 use net_proto::{
     CallId, ErrorBody, ErrorCode, Event, Hello, Incoming, InstanceId, Limits, Outcome, Outgoing,
@@ -187,7 +187,7 @@ impl End {
 
     /// Takes in bytes.
     pub(crate) fn read(&mut self, now: Instant, bytes: &[u8]) {
-        if let Err(error) = self.read_bytes(now, bytes) {
+        if let Err(error) = self.session.take_read(now, &mut self.input, bytes) {
             self.fail(error);
         }
         loop {
@@ -207,20 +207,6 @@ impl End {
             self.input.len() < 16 + MAX_PAYLOAD,
             "whole frames are taken"
         );
-    }
-
-    /// Reads as a driver does: to where a large body is to be, where one is under way, and the rest into the input.
-    fn read_bytes(&mut self, now: Instant, mut bytes: &[u8]) -> Result<(), ProtocolError> {
-        if let Some(mut lent) = self.session.lend(&self.input, Vec::with_capacity) {
-            let mut room = lent.buf();
-            let (read, rest) = bytes.split_at(bytes.len().min(room.remaining_mut()));
-            room.put_slice(read);
-            drop(room);
-            bytes = rest;
-            self.session.give_back(now, lent)?;
-        }
-        self.input.extend_from_slice(bytes);
-        Ok(())
     }
 
     /// Does what is due.

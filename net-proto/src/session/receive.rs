@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::error::{Misbehaviour, ProtocolError};
 use crate::frame::{Frame, HEADER, Header, Kind};
@@ -225,6 +225,29 @@ impl<C> Session<C> {
             self.failed = Some(error.clone());
             error
         })
+    }
+
+    /// Takes bytes that were read elsewhere, to where a driver would have read them: to the body that they belong to, and the rest to
+    /// the end of `input`. To be called as a read is, between two rounds of [`receive`](Self::receive).
+    ///
+    /// # Errors
+    /// The link cannot go on, as from `receive`.
+    pub fn take_read(
+        &mut self,
+        now: Instant,
+        input: &mut BytesMut,
+        mut bytes: &[u8],
+    ) -> Result<(), ProtocolError> {
+        if let Some(mut lent) = self.lend(input, Vec::with_capacity) {
+            let mut room = lent.buf();
+            let (read, rest) = bytes.split_at(bytes.len().min(room.remaining_mut()));
+            room.put_slice(read);
+            drop(room);
+            bytes = rest;
+            self.give_back(now, lent)?;
+        }
+        input.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// The body that arrives in chunks on a stream, if it is wanted.

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BufMut, BytesMut};
+use bytes::{Buf, BytesMut};
 use net_proto::limits::VERSIONS;
 use net_proto::{
     CallId, CallRefused, Event, Hello, Incoming, InstanceId, Limits, MAGIC, Outcome, Outgoing,
@@ -260,24 +260,10 @@ impl End {
     }
 
     fn take_in(&mut self, now: Instant, bytes: &[u8]) -> Result<(), ProtocolError> {
-        self.read_bytes(now, bytes)?;
+        self.session.take_read(now, &mut self.input, bytes)?;
         while let Some(event) = self.session.receive(now, &mut self.input)? {
             self.take(event);
         }
-        Ok(())
-    }
-
-    /// Reads as a driver does: to where a large body is to be, where one is under way, and the rest into the input.
-    fn read_bytes(&mut self, now: Instant, mut bytes: &[u8]) -> Result<(), ProtocolError> {
-        if let Some(mut lent) = self.session.lend(&self.input, Vec::with_capacity) {
-            let mut room = lent.buf();
-            let (read, rest) = bytes.split_at(bytes.len().min(room.remaining_mut()));
-            room.put_slice(read);
-            drop(room);
-            bytes = rest;
-            self.session.give_back(now, lent)?;
-        }
-        self.input.extend_from_slice(bytes);
         Ok(())
     }
 

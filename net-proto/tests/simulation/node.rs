@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::IoSlice;
 use std::time::Instant;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use net_proto::links::{Action, Links, Target};
-use net_proto::{Address, CallId, Hello, InstanceId, ProtocolError, Session, Side, Transmit};
+use net_proto::{Address, CallId, Hello, InstanceId, Session, Side, Transmit};
 
 use crate::events::Events;
 use crate::network::Time;
@@ -67,22 +67,6 @@ pub(crate) struct End {
     pub(crate) finished: bool,
     /// Calls that wait for room.
     pub(crate) blocked: Vec<Call>,
-}
-
-impl End {
-    /// Reads as a driver does: to where a large body is to be, where one is under way, and the rest into the input.
-    pub(crate) fn read(&mut self, now: Instant, mut bytes: &[u8]) -> Result<(), ProtocolError> {
-        if let Some(mut lent) = self.session.lend(&self.input, Vec::with_capacity) {
-            let mut room = lent.buf();
-            let (read, rest) = bytes.split_at(bytes.len().min(room.remaining_mut()));
-            room.put_slice(read);
-            drop(room);
-            bytes = rest;
-            self.session.give_back(now, lent)?;
-        }
-        self.input.extend_from_slice(bytes);
-        Ok(())
-    }
 }
 
 /// A connection that is being made.

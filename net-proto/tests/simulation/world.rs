@@ -247,7 +247,7 @@ impl World {
     pub(crate) fn receive(&mut self, n: usize, conn: Conn, bytes: &[u8]) {
         let instant = self.instant();
         if let Some(end) = self.nodes[n].ends.get_mut(&conn)
-            && let Err(error) = end.read(instant, bytes)
+            && let Err(error) = end.session.take_read(instant, &mut end.input, bytes)
         {
             return self.fail(n, conn, &error);
         }

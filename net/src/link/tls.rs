@@ -19,9 +19,7 @@ const READ_SIZE: usize = 64 * 1024;
 /// How much is encrypted ahead of the wire.
 const AHEAD: usize = 64 * 1024;
 
-/// Shakes hands over `socket`. What comes of it is a socket whose other side has proved its group.
-///
-/// `read` is what was read of it already, and then what was read beyond the handshake: nothing.
+/// Shakes hands over `socket`, of which `read` was read already. What comes of it is a socket whose other side has proved its group.
 pub(super) async fn secure(
     mut socket: Socket,
     mut connection: Connection,
