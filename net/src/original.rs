@@ -2,7 +2,7 @@
 //! [`net_proto::original`]; values go between JSON and our own form here, and functions are found and run as for anyone.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ pub(crate) async fn serve<Leave>(
         },
     };
     // Who asked may have left; nobody else is to be told.
-    if let Err(error) = write_all(&socket, &dialect.build_answer(&answer)).await {
+    if let Err(error) = socket.write_all(&dialect.build_answer(&answer)).await {
         tracing::debug!(peer = %socket.peer, %error, "an original peer did not take its answer");
     }
 }
@@ -278,7 +278,8 @@ async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> 
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let mut socket = stream.and_then(Socket::tcp).map_err(Exchange::NotSent)?;
-    write_all(&socket, request)
+    socket
+        .write_all(request)
         .await
         .map_err(|_| Exchange::Sent)?;
     let mut answer = BytesMut::new();
@@ -339,17 +340,4 @@ pub(crate) async fn probe(address: &Address, patience: Duration) -> Probed {
         }
     }
     Probed::Foreign
-}
-
-async fn write_all(socket: &Socket, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match socket.write.try_write(&[IoSlice::new(bytes)]) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                socket.write.writable().await?
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -149,7 +149,7 @@ async fn meet(
     };
     let (socket, read, speaker) = match (speaker, &identity) {
         (Speaker::Tls, Some(identity)) => {
-            let secured = timeout_at(until, secure(socket, identity, read));
+            let secured = timeout_at(until, tls::secure(socket, Side::Acceptor, identity, read));
             match core.ending.unless_begun(secured).await {
                 None => return,
                 Some(Ok(Ok(socket))) => (socket, BytesMut::new(), Speaker::Native),
@@ -211,15 +211,6 @@ pub(super) enum Speaker {
     Tls,
     Original(Dialect),
     Unknown,
-}
-
-async fn secure(
-    socket: Socket,
-    identity: &Arc<Identity>,
-    read: BytesMut,
-) -> Result<Socket, LinkError> {
-    let connection = identity.server().map_err(tls::cannot_begin)?;
-    tls::secure(socket, connection, identity, read).await
 }
 
 pub(super) async fn first_bytes(socket: &mut Socket, read: &mut BytesMut) -> io::Result<Speaker> {

@@ -56,13 +56,10 @@ async fn link_to(core: &Arc<Core>, address: &Address) -> Result<Arc<Link>, LinkE
         (None, _) | (_, Carrier::Unix) => socket,
         (Some(identity), Carrier::Tcp) => {
             let time = core.limits.handshake_time;
-            let connection = identity.client().map_err(tls::cannot_begin)?;
-            timeout(
-                time,
-                tls::secure(socket, connection, identity, BytesMut::new()),
-            )
-            .await
-            .map_err(|_| LinkError::Silent(time))??
+            let secured = tls::secure(socket, Side::Dialer, identity, BytesMut::new());
+            timeout(time, secured)
+                .await
+                .map_err(|_| LinkError::Silent(time))??
         }
     };
     establish(core, socket, Side::Dialer, BytesMut::new()).await

@@ -1,7 +1,6 @@
 //! The memory of a large body that was done with, kept a moment for the next one. What is given back to the system has to be had from
 //! it again, page by page, which takes longer than to fill it: most of the time of a large value, where values are freed as they come.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -24,8 +23,6 @@ struct Spare {
 
 /// One for the whole process. Never waited for: a thread that a forked child does not have may have held it.
 static SPARE: Mutex<Option<Spare>> = Mutex::new(None);
-/// Whether there is any: links ask all the time.
-static IS_KEPT: AtomicBool = AtomicBool::new(false);
 
 fn spare() -> Option<MutexGuard<'static, Option<Spare>>> {
     SPARE.try_lock().ok()
@@ -67,17 +64,13 @@ pub(crate) fn give(body: Bytes) {
     if let Some(mut spare) = spare() {
         let since = Instant::now();
         *spare = Some(Spare { buffer, since });
-        IS_KEPT.store(true, Ordering::Relaxed);
     }
 }
 
 /// Lets it go if it was not wanted for a while.
 pub(super) fn expire() {
-    if IS_KEPT.load(Ordering::Relaxed)
-        && let Some(mut spare) = spare()
-    {
+    if let Some(mut spare) = spare() {
         spare.take_if(|spare| spare.since.elapsed() >= KEPT);
-        IS_KEPT.store(spare.is_some(), Ordering::Relaxed);
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, BytesMut};
+use net_proto::Side;
 use rustls::Connection;
 
 use super::LinkError;
@@ -16,32 +17,35 @@ use crate::secure::authority::{self, Identity};
 
 /// What one read of the wire takes in: some records of the largest size.
 const READ_SIZE: usize = 64 * 1024;
+/// The same before the other side has shown that it is of the group: a certificate, and little more for those that have shown nothing.
+const HANDSHAKE_SIZE: usize = 4 * 1024;
 /// How much is encrypted ahead of the wire.
 const AHEAD: usize = 64 * 1024;
 
 /// Shakes hands over `socket`, of which `read` was read already. What comes of it is a socket whose other side has proved its group.
 pub(super) async fn secure(
     mut socket: Socket,
-    mut connection: Connection,
-    identity: &Arc<Identity>,
+    side: Side,
+    identity: &Identity,
     mut read: BytesMut,
 ) -> Result<Socket, LinkError> {
+    let failed = |error| LinkError::Tls(authority::explain(&error, identity.group()));
+    let mut connection = identity.connection(side).map_err(failed)?;
     connection.set_buffer_limit(Some(AHEAD));
     let mut out = Vec::new();
     loop {
-        let failed = take_in(&mut connection, &mut read).err();
+        let taken = take_in(&mut connection, &mut read);
         while connection.wants_write() {
             connection.write_tls(&mut out)?;
         }
         // An alert too, so that the other side learns why.
-        write_all(&socket, &mut out).await?;
-        if let Some(error) = failed {
-            return Err(LinkError::Tls(authority::explain(&error, identity.group())));
-        }
+        socket.write_all(&out).await?;
+        out.clear();
+        taken.map_err(failed)?;
         if !connection.is_handshaking() {
             break;
         }
-        read.reserve(READ_SIZE);
+        read.reserve(HANDSHAKE_SIZE);
         if poll_fn(|cx| socket.read.poll_read(cx, &mut read)).await? == 0 {
             return Err(LinkError::Closed);
         }
@@ -79,11 +83,6 @@ pub(super) fn is_hello(first: &[u8]) -> bool {
     first.first() == Some(&0x16)
 }
 
-/// That TLS cannot even begin is this side's trouble.
-pub(super) fn cannot_begin(error: rustls::Error) -> LinkError {
-    LinkError::Tls(format!("TLS cannot begin: {error}"))
-}
-
 /// Has the connection take what was read of the wire.
 fn take_in(connection: &mut Connection, input: &mut BytesMut) -> Result<(), rustls::Error> {
     while !input.is_empty() {
@@ -98,21 +97,6 @@ fn take_in(connection: &mut Connection, input: &mut BytesMut) -> Result<(), rust
             break;
         }
     }
-    Ok(())
-}
-
-async fn write_all(socket: &Socket, out: &mut Vec<u8>) -> io::Result<()> {
-    let mut rest = &out[..];
-    while !rest.is_empty() {
-        match socket.write.try_write(&[IoSlice::new(rest)]) {
-            Ok(written) => rest.advance(written),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                socket.write.writable().await?;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    out.clear();
     Ok(())
 }
 

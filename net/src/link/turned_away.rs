@@ -1,7 +1,6 @@
 //! Newcomers for whom there is no room: each is told so in what it speaks, where it says at once what that is. It costs little
 //! and not for long: so many at a time, a moment for each; beyond that they are closed without a word.
 
-use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,17 +50,7 @@ async fn tell(mut socket: Socket, why: &str) {
         }),
         Ok(Speaker::Left | Speaker::Tls | Speaker::Unknown) | Err(_) => return,
     };
-    let mut rest = &words[..];
-    while !rest.is_empty() {
-        match socket.write.try_write(&[IoSlice::new(rest)]) {
-            Ok(written) => rest = &rest[written..],
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                if socket.write.writable().await.is_err() {
-                    return;
-                }
-            }
-            Err(_) => return,
-        }
+    if socket.write_all(&words).await.is_ok() {
+        let_it_read(&mut socket).await;
     }
-    let_it_read(&mut socket).await;
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use net_proto::Side;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ED25519,
@@ -16,7 +17,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use zeroize::Zeroizing;
 
-use super::key::{GroupKey, KEY_SIZE, derive};
+use super::key::{GroupKey, KEY_SIZE, derive, hex};
 use super::store::Keys;
 
 /// What a group's certificates are for, whatever the host: it is the group that they prove.
@@ -90,17 +91,16 @@ impl Identity {
         }
     }
 
-    /// The side that dials.
-    pub(crate) fn client(&self) -> Result<rustls::Connection, rustls::Error> {
-        let config = Arc::clone(&self.configs().client);
-        let name = ServerName::try_from(NAME).expect("it is a name");
-        Ok(ClientConnection::new(config, name)?.into())
-    }
-
-    /// The side that is reached.
-    pub(crate) fn server(&self) -> Result<rustls::Connection, rustls::Error> {
-        let config = Arc::clone(&self.configs().server);
-        Ok(ServerConnection::new(config)?.into())
+    /// One side of a handshake that is to begin.
+    pub(crate) fn connection(&self, side: Side) -> Result<rustls::Connection, rustls::Error> {
+        let Configs { client, server } = self.configs().clone();
+        Ok(match side {
+            Side::Dialer => {
+                let name = ServerName::try_from(NAME).expect("it is a name");
+                ClientConnection::new(client, name)?.into()
+            }
+            Side::Acceptor => ServerConnection::new(server)?.into(),
+        })
     }
 }
 
@@ -220,10 +220,6 @@ fn key_pair(seed: &[u8; KEY_SIZE]) -> Result<KeyPair, rcgen::Error> {
     KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(der), &PKCS_ED25519)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// What a failed handshake means, for people. `group` is this side's.
 pub(crate) fn explain(error: &rustls::Error, group: &str) -> String {
     use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
@@ -281,7 +277,8 @@ mod tests {
 
     /// Shakes hands in memory; what each side makes of it.
     fn meet(dials: &Identity, is_reached: &Identity) -> (Result<(), String>, Result<(), String>) {
-        let (mut a, mut b) = (dials.client().unwrap(), is_reached.server().unwrap());
+        let mut a = dials.connection(Side::Dialer).unwrap();
+        let mut b = is_reached.connection(Side::Acceptor).unwrap();
         let (mut of_a, mut of_b) = (Ok(()), Ok(()));
         for _ in 0..6 {
             let a_is_well = of_a.is_ok();

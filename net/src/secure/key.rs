@@ -54,9 +54,12 @@ impl GroupKey {
     #[must_use]
     pub fn fingerprint(&self, group: &str) -> String {
         let whole = derive(self.bytes(), FINGERPRINT_SALT, group.as_bytes());
-        let shown = whole.iter().take(FINGERPRINT_SIZE);
-        shown.map(|byte| format!("{byte:02x}")).collect()
+        hex(&whole[..FINGERPRINT_SIZE])
     }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Debug for GroupKey {
@@ -91,9 +94,8 @@ mod tests {
         let salt: Vec<u8> = (0..=0x0c).collect();
         let info: Vec<u8> = (0xf0..=0xf9).collect();
         let derived = derive(&[0x0b; 22], &salt, &info);
-        let hex: String = derived.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
-            hex,
+            hex(&derived),
             "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf"
         );
     }
