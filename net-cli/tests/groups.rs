@@ -9,6 +9,12 @@ use std::path::PathBuf;
 use common::{Place, Ran};
 use serde_json::Value as Json;
 
+/// The join code that is kept for `lab`.
+fn code_of_lab(place: &Place) -> String {
+    let shown = place.run(&["group", "show", "--code", "lab"]).text();
+    shown.trim_end().to_owned()
+}
+
 /// A place with the group `lab`, and its join code.
 fn with_lab() -> (Place, String) {
     let place = Place::new();
@@ -106,24 +112,12 @@ fn a_key_is_not_replaced_unless_it_is_asked_for() {
     place
         .run(&["group", "new", "lab"])
         .fails(1, &["has a key already", "hint: ", "group rotate lab"]);
-    assert_eq!(
-        place
-            .run(&["group", "show", "--code", "lab"])
-            .text()
-            .trim_end(),
-        code
-    );
+    assert_eq!(code_of_lab(&place), code);
     let (_other, other_code) = with_lab();
     place
         .run(&["join", &other_code])
         .fails(1, &["has another key here", "hint: ", "--replace"]);
-    assert_eq!(
-        place
-            .run(&["group", "show", "--code", "lab"])
-            .text()
-            .trim_end(),
-        code
-    );
+    assert_eq!(code_of_lab(&place), code);
 }
 
 #[test]
@@ -194,8 +188,7 @@ fn a_disk_that_takes_no_more_leaves_the_old_key() {
     }
     let table = place.run(&["group", "list"]).text();
     assert_eq!(table.lines().count(), 2, "{table}");
-    let kept = place.run(&["group", "show", "--code", "lab"]).text();
-    assert_eq!(kept.trim_end(), code);
+    assert_eq!(code_of_lab(&place), code);
 }
 
 #[test]
@@ -211,13 +204,7 @@ fn a_time_that_is_none_is_wrong_usage() {
     place
         .run(&["join", &code, "--accept-old", "1d"])
         .fails(2, &["--replace"]);
-    assert_eq!(
-        place
-            .run(&["group", "show", "--code", "lab"])
-            .text()
-            .trim_end(),
-        code
-    );
+    assert_eq!(code_of_lab(&place), code);
 }
 
 #[test]

@@ -5,11 +5,9 @@
 
 mod common;
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{PATIENCE, Place, until};
+use common::{PATIENCE, Place, ask, tcp, until};
 use net::private::{answer_value, async_handler, sync_handler};
 use net::{Answer, CallError, Caller, Connection, Peer, Remote};
 use serde::{Deserialize, Serialize};
@@ -109,25 +107,7 @@ fn over_unix(from: &Peer, to: &Peer) -> Remote {
 }
 
 fn over_tcp(from: &Peer, to: &Peer) -> Remote {
-    from.remote(&address(to).to_string()).unwrap()
-}
-
-fn address(of: &Peer) -> SocketAddr {
-    SocketAddr::new(of.host().parse().unwrap(), of.port().unwrap())
-}
-
-/// What a program of the original does for a call: connect, send, read to the end.
-async fn ask(peer: &Peer, request: String) -> String {
-    let address = address(peer);
-    let asking = tokio::task::spawn_blocking(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    });
-    asking.await.unwrap()
+    from.remote(&tcp(to).to_string()).unwrap()
 }
 
 fn request(tag: &str) -> String {
@@ -226,7 +206,7 @@ async fn an_original_has_no_group_to_prove() {
     let place = Place::new();
     let callee = of(&place, Some("lab")).await;
     let before = RUNS.load(Ordering::SeqCst);
-    let answer: Json = serde_json::from_str(&ask(&callee, request(guarded::TAG)).await).unwrap();
+    let answer: Json = serde_json::from_str(&ask(&callee, &request(guarded::TAG)).await).unwrap();
     assert_eq!(answer["payload"], "error");
     let text = answer["traceback"].as_str().unwrap();
     assert!(
@@ -236,7 +216,7 @@ async fn an_original_has_no_group_to_prove() {
     // The same of 0.3: {"connection": base64({"raw": "guarded"}), "args": [1], "kwargs": {}}
     let answer = ask(
         &callee,
-        "eyJjb25uZWN0aW9uIjogImV5SnlZWGNpT2lBaVozVmhjbVJsWkNKOSIsICJhcmdzIjogWzFdLCAia3dhcmdzIjoge319".to_owned(),
+        "eyJjb25uZWN0aW9uIjogImV5SnlZWGNpT2lBaVozVmhjbVJsWkNKOSIsICJhcmdzIjogWzFdLCAia3dhcmdzIjoge319",
     );
     let answer = answer.await;
     // {"payload":"error","traceback":"Refused…
@@ -245,7 +225,7 @@ async fn an_original_has_no_group_to_prove() {
         "{answer}"
     );
     assert_eq!(RUNS.load(Ordering::SeqCst), before);
-    assert_eq!(ask(&callee, request(open::TAG)).await, "1");
+    assert_eq!(ask(&callee, &request(open::TAG)).await, "1");
 }
 
 static HEARD: AtomicUsize = AtomicUsize::new(0);
@@ -336,7 +316,7 @@ async fn an_original_that_calls_is_known_for_one() {
     let place = Place::new();
     let callee = of(&place, Some("lab")).await;
     let request = r#"{"connection": "who", "args": [], "kwargs": {}}"#;
-    let seen: Seen = serde_json::from_str(&ask(&callee, request.to_owned()).await).unwrap();
+    let seen: Seen = serde_json::from_str(&ask(&callee, request).await).unwrap();
     assert!(seen.name.starts_with("127."), "{seen:?}");
     let expected = Seen {
         id: None,
@@ -412,7 +392,7 @@ async fn user_and_executable_are_for_the_same_group_and_the_same_user() {
         }
         // Any program of this host could say that it is of this group: originals, which say nothing, are shown what they always were.
         let request = r#"{"connection": "net.defaults.handlers.info", "args": [], "kwargs": {}}"#;
-        let info: Json = serde_json::from_str(&ask(&callee, request.to_owned()).await).unwrap();
+        let info: Json = serde_json::from_str(&ask(&callee, request).await).unwrap();
         assert!(
             info["user"].is_string() && info["executable"].is_string(),
             "{info}"
@@ -468,6 +448,6 @@ async fn tracebacks_are_for_the_same_group_and_the_same_user() {
             assert_eq!(error.to_string().contains("/home/ada"), is_shown);
         }
     }
-    let answer = ask(&callee, request("fails")).await;
+    let answer = ask(&callee, &request("fails")).await;
     assert!(answer.contains("/home/ada"), "{answer}");
 }

@@ -10,8 +10,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Place};
-use net::{CallError, Peer, Speaks, Value};
+use common::{Place, ask, tcp};
+use net::{CallError, Speaks, Value};
 use tokio::io::AsyncWriteExt as _;
 
 #[net::connect("Tagged")]
@@ -27,24 +27,6 @@ fn long(length: usize) -> String {
 #[net::connect]
 fn fails() -> Result<(), String> {
     Err("no luck".into())
-}
-
-fn tcp(peer: &Peer) -> SocketAddr {
-    SocketAddr::new(peer.host().parse().unwrap(), peer.port().unwrap())
-}
-
-/// What a program of the original does for a call: connect, send, read to the end.
-async fn ask(peer: &Peer, request: &str) -> String {
-    let (address, request) = (tcp(peer), request.to_owned());
-    let asking = tokio::task::spawn_blocking(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    });
-    asking.await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

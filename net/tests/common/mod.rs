@@ -6,7 +6,8 @@
 pub(crate) mod process;
 
 use std::future::Future;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +46,25 @@ pub(crate) async fn pair(place: &Place) -> (Peer, Peer, Remote) {
     let (a, b) = (place.peer().await, place.peer().await);
     let remote = a.remote(&b.id().to_string()).unwrap();
     (a, b, remote)
+}
+
+/// Where it is reached over TCP.
+pub(crate) fn tcp(peer: &Peer) -> SocketAddr {
+    SocketAddr::new(peer.host().parse().unwrap(), peer.port().unwrap())
+}
+
+/// What a program of the original does for a call: connect, send, read to the end.
+pub(crate) async fn ask(peer: &Peer, request: &str) -> String {
+    let (address, request) = (tcp(peer), request.to_owned());
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    asking.await.unwrap()
 }
 
 /// Runs a test of which the whole process is the object: no other such test of this file runs meanwhile.

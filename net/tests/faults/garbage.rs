@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use net::Remote;
 use net_proto::{MAGIC, Outgoing};
 
-use crate::common::{Place, until};
+use crate::common::Place;
 use crate::measured;
 use crate::wire::{self, Socket, Wire};
 
@@ -47,11 +47,7 @@ async fn garbage_is_refused_and_said_once_and_harms_no_other_link() {
     let (calls, slowest) = calling.await.unwrap();
 
     let after = measured::usage::on(&remote).await.unwrap();
-    until("nothing of it is left", async || {
-        let now = measured::usage::on(&remote).await.unwrap();
-        now.tasks <= before.tasks && now.descriptors <= before.descriptors
-    })
-    .await;
+    measured::left_as(&remote, &before).await;
     let used = after.peak - before.live;
     println!(
         "{connections} connections, {} refused; {calls} calls beside them, the slowest in {slowest:?}; {used} bytes at most",

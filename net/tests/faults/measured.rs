@@ -11,14 +11,14 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use net::value::Bytes;
-use net::{CallError, Limits, Peer};
+use net::{CallError, Limits, Peer, Remote};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use crate::common::Place;
 use crate::common::process::Process;
+use crate::common::{Place, until};
 
 /// Tells the test that it is to run a peer, and of which kind.
 const ROLE: &str = "APP_NET_TEST_PEER";
@@ -143,6 +143,15 @@ pub(crate) fn usage() -> Usage {
     usage.live = LIVE.load(Ordering::Relaxed);
     usage.peak = PEAK.swap(usage.live, Ordering::Relaxed);
     usage
+}
+
+/// Waits until there are no more tasks and descriptors than before.
+pub(crate) async fn left_as(remote: &Remote, before: &Usage) {
+    until("nothing of it is left", async || {
+        let now = usage::on(remote).await.unwrap();
+        now.tasks <= before.tasks && now.descriptors <= before.descriptors
+    })
+    .await;
 }
 
 fn threads() -> usize {

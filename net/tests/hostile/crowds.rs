@@ -78,11 +78,7 @@ async fn a_thousand_half_open_handshakes_cost_a_bounded_number_of_places_and_kee
         peer.shutdown().await;
         drop(half_open);
     }
-    until("nothing of it is left", async || {
-        let now = measured::usage::on(&remote).await.unwrap();
-        now.tasks <= before.tasks && now.descriptors <= before.descriptors
-    })
-    .await;
+    measured::left_as(&remote, &before).await;
     stop.store(true, Ordering::Relaxed);
     let (_, slowest) = calling.await.unwrap();
     assert!(slowest < SLOWEST, "{slowest:?}");

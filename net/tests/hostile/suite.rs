@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use net::Remote;
 
-use crate::common::{Place, until};
+use crate::common::Place;
 use crate::inputs::{Recorded, bomb, instead_of, original, stranger};
 use crate::measured::{self, Usage};
 use crate::raw::{self, IN_TIME, Raw};
@@ -107,11 +107,7 @@ async fn inputs_by_the_hundred_thousand_harm_neither_a_peer_nor_the_link_beside_
     }
 
     let after = measured::usage::on(&remote).await.unwrap();
-    until("nothing of it is left", async || {
-        let now = measured::usage::on(&remote).await.unwrap();
-        now.tasks <= before.tasks && now.descriptors <= before.descriptors
-    })
-    .await;
+    measured::left_as(&remote, &before).await;
     let used = after.peak - before.live;
     println!(
         "{} inputs in {took:.1?}: {:?} calls with hostile arguments, {:?} frames of {:?} sessions, {:?} strangers, {:?} originals; \
