@@ -62,6 +62,21 @@ fn text_of(info: &Json, name: &str) -> Option<String> {
     info.get(name).and_then(Json::as_str).map(str::to_owned)
 }
 
+/// What somebody should know of a value who has not read the manual.
+fn explained(name: &str, value: String) -> String {
+    match (name, value.as_str()) {
+        ("access", "open") => {
+            "open: whoever reaches it over the network can call its functions (NET_OPEN)".to_owned()
+        }
+        ("access", "host") => "host: this host alone".to_owned(),
+        ("access", "key") => "key: those on the network that have the group's key".to_owned(),
+        ("access", "certificates") => {
+            "certificates: those on the network that have one of the group's authorities".to_owned()
+        }
+        _ => value,
+    }
+}
+
 impl Told {
     fn text(&self) -> String {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -75,9 +90,9 @@ impl Told {
             fact(if place == 0 { "addresses" } else { "" }, address.clone());
         }
         fact("speaks", listing::speaks_text(self.row.speaks));
-        for name in ["software", "user", "executable"] {
+        for name in ["access", "software", "user", "executable"] {
             if let Some(value) = text_of(&self.info, name) {
-                fact(name, value);
+                fact(name, explained(name, value));
             }
         }
         let mut text = output::table(&facts);

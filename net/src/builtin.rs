@@ -14,6 +14,7 @@ use crate::private::{answer_bad_arguments, answer_value, sync_handler};
 use crate::registry::{
     Answer, Connection, Incoming, Param, ParamKind, Registered, Registry, Signature,
 };
+use crate::secure::access::Access;
 use crate::value;
 
 /// The tag of [`info`].
@@ -35,6 +36,8 @@ struct Info {
     /// Who runs it, and from where: not for everybody.
     user: Option<String>,
     executable: Option<String>,
+    /// Who may reach it.
+    access: Access,
     software: &'static str,
     connections: Vec<String>,
     subscriptions: Vec<String>,
@@ -164,6 +167,7 @@ fn info(peer: &Peer, caller: &Caller) -> Info {
         hub: peer.hub(),
         user: caller.is_inside().then(|| peer.0.user.clone()),
         executable: caller.is_inside().then(executable),
+        access: peer.0.access,
         software: concat!("app-net/", env!("CARGO_PKG_VERSION")),
         connections,
         subscriptions,

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use net_proto::Limits;
 
 use crate::error::StartError;
+use crate::secure::certificates::CertificateFiles;
 
 /// The first port that a peer tries, as in the original (`NET_PORT`).
 pub const DEFAULT_PORT: u16 = 3010;
@@ -22,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) group: Option<String>,
     /// What the key of the group comes of, where it is not the user's store that has it (`NET_SECRET`).
     pub(crate) secret: Option<String>,
+    /// The peer's own certificates, where the group's are not of a key (`NET_TLS_CERT`, `NET_TLS_KEY`, `NET_TLS_CA`).
+    pub(crate) certificates: Option<CertificateFiles>,
     /// The addresses to listen at; none: as the group allows.
     pub(crate) bind: Vec<IpAddr>,
     /// Whether a group without a key is served to the network (`NET_OPEN`).
@@ -68,6 +71,7 @@ impl Config {
             // The original writes a missing group as the text "None", in its environment and on the wire.
             group: get("NET_GROUP").filter(|group| group != "None"),
             secret: get("NET_SECRET"),
+            certificates: certificates(&get)?,
             bind: addresses(get("NET_BIND"))?,
             open: get("NET_OPEN").is_some_and(|value| value != "0"),
             hub: get("NET_IS_HUB").is_some(),
@@ -95,6 +99,29 @@ impl Config {
             first.saturating_add(self.port_range)
         };
         (first..=last).filter(|port| *port != 0)
+    }
+}
+
+/// Three files or none: with one of them missing, a peer would be without what it was meant to show.
+fn certificates(
+    get: &impl Fn(&'static str) -> Option<String>,
+) -> Result<Option<CertificateFiles>, StartError> {
+    let settings = ["NET_TLS_CERT", "NET_TLS_KEY", "NET_TLS_CA"].map(|name| (name, get(name)));
+    let one = settings
+        .iter()
+        .find_map(|(name, value)| Some((*name, value.clone()?)));
+    match (settings.map(|(_, value)| value.map(PathBuf::from)), one) {
+        ([Some(chain), Some(key), Some(authorities)], _) => Ok(Some(CertificateFiles {
+            chain,
+            key,
+            authorities,
+        })),
+        (_, Some((name, value))) => Err(StartError::Setting {
+            name,
+            value,
+            why: "NET_TLS_CERT, NET_TLS_KEY and NET_TLS_CA go together: the peer's certificate, its private key, and the authorities whose peers are of its group",
+        }),
+        (_, None) => Ok(None),
     }
 }
 
@@ -160,6 +187,28 @@ mod tests {
             error.contains("NET_PORT=\"many\"") && error.contains("0 to 65535"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn certificates_are_three_files_or_none() {
+        let all = [
+            ("NET_TLS_CERT", "peer.pem"),
+            ("NET_TLS_KEY", "peer.key"),
+            ("NET_TLS_CA", "ca.pem"),
+        ];
+        for one in &all {
+            let get = |name| (name == one.0).then(|| one.1.to_owned());
+            let error = Config::from_lookup(get).unwrap_err().to_string();
+            assert!(error.starts_with(one.0), "{error}");
+        }
+        let get = |name| {
+            all.iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        };
+        let files = Config::from_lookup(get).unwrap().certificates.unwrap();
+        assert_eq!(files.authorities, PathBuf::from("ca.pem"));
+        assert_eq!(with(&[]).unwrap().certificates, None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use crate::config::Config;
 use crate::error::StartError;
 use crate::place::Place;
+use crate::secure::access::Access;
 use crate::trouble::is_exhausted;
 
 /// Connections that the system keeps until they are accepted, as tokio asks for.
@@ -34,9 +35,9 @@ impl Listeners {
         config: &Config,
         place: &Place,
         id: InstanceId,
-        admits_network: bool,
+        access: Access,
     ) -> Result<Self, StartError> {
-        let bound = to_bind(config, admits_network)?;
+        let bound = to_bind(config, access.admits_network())?;
         let (tcp, port) = listen_tcp(config, &bound).await?;
         let hosts = match bound.iter().any(IpAddr::is_unspecified) {
             false => bound,

@@ -25,7 +25,9 @@ use crate::place::Place;
 use crate::registry::Registry;
 use crate::remote::Remote;
 use crate::runtime::{self, Inline};
-use crate::secure::authority::Identity;
+use crate::secure::access::Access;
+use crate::secure::certificates::CertificateFiles;
+use crate::secure::identity::Identity;
 use crate::secure::store::keys_of;
 use crate::secure::{Keys, Secret};
 use crate::which::Which;
@@ -60,8 +62,9 @@ pub(crate) struct Core {
     /// The user's name.
     pub(crate) user: String,
     pub(crate) group: Option<String>,
-    /// With which it shows that it is of its group, where that has a key.
+    /// With which it shows that it is of its group, where that has a key or certificates.
     pub(crate) identity: Option<Arc<Identity>>,
+    pub(crate) access: Access,
     pub(crate) hub: bool,
     transient: bool,
     pub(crate) limits: Limits,
@@ -426,6 +429,26 @@ impl Builder {
         self.set(|config| config.secret = Some(secret))
     }
 
+    /// Certificates of its own, in files in PEM form, instead of such as come of a key: the peer's (and those between it and the authority), its
+    /// private key, and those of the authorities whose peers are of the group (`NET_TLS_CERT`, `NET_TLS_KEY`, `NET_TLS_CA`). Files that are replaced are
+    /// read again.
+    ///
+    /// Whoever has a certificate of one of the authorities is of the group. Groups that are to be apart need authorities of their own.
+    #[must_use]
+    pub fn certificates(
+        self,
+        chain: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+        authorities: impl Into<PathBuf>,
+    ) -> Self {
+        let files = CertificateFiles {
+            chain: chain.into(),
+            key: key.into(),
+            authorities: authorities.into(),
+        };
+        self.set(|config| config.certificates = Some(files))
+    }
+
     /// The addresses to listen at for TCP (`NET_BIND`), all of this host's. Unless it is said: loopback alone for a group without a key, all
     /// that the host has for one with a key, or that is [open](Self::open).
     #[must_use]
@@ -524,27 +547,43 @@ impl Builder {
     }
 }
 
-/// With which the peer shows that it is of its group, where that has a key.
+/// With which the peer shows that it is of its group, where that has a key or certificates.
 fn identity(config: &Config) -> Result<Option<Arc<Identity>>, StartError> {
-    let unusable = |why: &dyn std::fmt::Display| StartError::Secure(why.to_string());
-    let keys = match (&config.group, &config.secret) {
-        (None, None) => None,
-        (None, Some(_)) => {
+    fn unusable(why: impl ToString) -> StartError {
+        StartError::Secure(why.to_string())
+    }
+    let of_key = |keys: Keys| Identity::of_key(&keys).map_err(unusable).map(Some);
+    let identity = match (&config.group, &config.secret, &config.certificates) {
+        (None, None, None) => None,
+        (None, Some(_), _) => {
             return Err(unusable(
-                &"a secret is of a group: NET_SECRET needs NET_GROUP",
+                "a secret is of a group: NET_SECRET needs NET_GROUP",
             ));
         }
-        (Some(group), Some(secret)) => {
-            let secret: Secret = secret.parse().map_err(|error| unusable(&error))?;
-            let key = secret.key(group).map_err(|error| unusable(&error))?;
-            Some(Keys::new(group, key))
+        (None, None, Some(_)) => {
+            return Err(unusable(
+                "certificates are of a group: NET_TLS_CERT needs NET_GROUP",
+            ));
         }
-        (Some(group), None) => {
-            keys_of(group, config.config_dir.as_deref()).map_err(|error| unusable(&error))?
+        (Some(_), Some(_), Some(_)) => {
+            return Err(unusable(
+                "a group has a key or certificates: set NET_SECRET or NET_TLS_CERT, not both",
+            ));
+        }
+        (Some(group), Some(secret), None) => {
+            let secret: Secret = secret.parse().map_err(unusable)?;
+            let key = secret.key(group).map_err(unusable)?;
+            of_key(Keys::new(group, key))?
+        }
+        (Some(group), None, Some(files)) => {
+            Some(Identity::of_files(group, files).map_err(unusable)?)
+        }
+        (Some(group), None, None) => {
+            let keys = keys_of(group, config.config_dir.as_deref()).map_err(unusable)?;
+            keys.map_or(Ok(None), of_key)?
         }
     };
-    let identity = keys.map(|keys| Identity::new(&keys)).transpose();
-    Ok(identity.map_err(|error| unusable(&error))?.map(Arc::new))
+    Ok(identity.map(Arc::new))
 }
 
 async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer, StartError> {
@@ -556,9 +595,9 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         false => None,
     };
     let identity = identity(&config)?;
-    let admits_network = config.open || identity.is_some();
+    let access = Access::new(config.open, identity.as_deref());
     let listeners = match &place {
-        Some(place) if config.listen => Listeners::open(&config, place, id, admits_network).await?,
+        Some(place) if config.listen => Listeners::open(&config, place, id, access).await?,
         _ => Listeners::default(),
     };
     let user = listen::user_name(&config);
@@ -569,6 +608,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         user,
         group: config.group.clone(),
         identity,
+        access,
         hub: config.hub,
         transient: config.transient,
         limits: config.limits.clone(),
@@ -593,7 +633,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         ending: Ending::default(),
     });
     has_started(&core);
-    if config.open && core.identity.is_none() && config.listen {
+    if access == Access::Open && config.listen {
         tracing::warn!(
             addresses = ?core.addresses,
             "this peer is open to the network (NET_OPEN): whoever reaches it can call its functions"

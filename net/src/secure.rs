@@ -1,4 +1,5 @@
-//! Who gets in over a network: the keys of groups, where they lie, and TLS with the certificates that come of them. Nothing here dials,
+//! Who gets in over a network: the keys of groups, where they lie, and TLS with the certificates that come of them, or of an
+//! organisation's own authority. Nothing here dials,
 //! listens or reads the environment.
 //!
 //! Whoever has a group's key is a member. It is passed on as a [`JoinCode`], and kept in the user's [`Store`]:
@@ -18,10 +19,14 @@
 //! # }
 //! ```
 
-pub(crate) mod authority;
+pub(crate) mod access;
+mod authority;
+pub(crate) mod certificates;
 mod code;
+pub(crate) mod identity;
 mod key;
 mod secret;
+mod sides;
 pub(crate) mod store;
 
 pub use code::{GROUP_NAME_MAX, GroupNameError, JoinCode, JoinCodeError};

@@ -179,6 +179,47 @@ async fn half_a_handshake_is_not_waited_for() {
     assert!(closed.await.unwrap().is_ok_and(|read| read <= 7));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_when_all_places_are_taken_hears_that_the_peer_is_busy() {
+    let place = Place::new();
+    let limits = net::Limits {
+        max_connections: 1,
+        ..net::Limits::default()
+    };
+    let builder = place.builder().discover(false).limits(limits);
+    let builder = builder.bind([Ipv4Addr::LOCALHOST.into()]);
+    let lab = builder.group("lab").secret(KEY).start().await.unwrap();
+    let (_a, first) = peer(Some("lab"), Some(KEY)).await;
+    let (_b, second) = peer(Some("lab"), Some(KEY)).await;
+    assert_eq!(double::on(&seen_from(&first, &lab), 21).await.unwrap(), 42);
+    let why = refusal(&second, &lab).await;
+    assert!(
+        why.contains("it is busy") && why.contains("max_connections"),
+        "{why}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_tells_who_may_reach_it() {
+    let access = async |peer: &Peer| {
+        let there = peer.remote(&at(peer).to_string()).unwrap();
+        let info: serde_json::Value = there.call("net.defaults.handlers.info", &()).await.unwrap();
+        info["access"].clone()
+    };
+    let (_a, keyed) = peer(Some("lab"), Some(KEY)).await;
+    let (_b, keyless) = peer(Some("lab"), None).await;
+    let place = Place::new();
+    let open = place.builder().discover(false).open(true);
+    let open = open
+        .bind([Ipv4Addr::LOCALHOST.into()])
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(access(&keyed).await, "key");
+    assert_eq!(access(&keyless).await, "host");
+    assert_eq!(access(&open).await, "open");
+}
+
 /// Carries the bytes between a caller and `to`, and keeps them.
 fn listen_in(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -4,13 +4,13 @@
 
 mod common;
 
-use std::fmt::Write as _;
 use std::io::IoSlice;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::BytesMut;
+use common::log::log;
 use common::{PATIENCE, Place, until};
 use net::{CallError, InstanceId, Peer, Remote};
 use net_proto::{Event, Hello, Limits, ProtocolError, Session, Side, Transmit};
@@ -288,42 +288,4 @@ async fn a_peer_that_serves_no_calls_says_so() {
     call(&mute.remote(&peer.id().to_string()).unwrap())
         .await
         .unwrap();
-}
-
-/// All that is logged in this process, a line for each event.
-fn log() -> &'static Mutex<String> {
-    static LOG: OnceLock<Mutex<String>> = OnceLock::new();
-    LOG.get_or_init(|| {
-        tracing::subscriber::set_global_default(Log).unwrap();
-        Mutex::default()
-    })
-}
-
-struct Log;
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut line = event.metadata().level().to_string();
-        event.record(
-            &mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
-                let _ = write!(line, " {field}={value:?}");
-            },
-        );
-        let mut log = log().lock().unwrap();
-        log.push_str(&line);
-        log.push('\n');
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-    fn enter(&self, _: &tracing::span::Id) {}
-    fn exit(&self, _: &tracing::span::Id) {}
 }

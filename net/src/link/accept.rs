@@ -21,7 +21,7 @@ use super::turned_away::TurnedAway;
 use super::{LinkError, establish, tls};
 use crate::original;
 use crate::peer::Core;
-use crate::secure::authority::Identity;
+use crate::secure::identity::Identity;
 use crate::trouble::Said;
 
 /// What is read at a time to tell who speaks.

@@ -15,12 +15,16 @@ use tokio::time::timeout;
 use super::socket::Socket;
 use super::{Link, LinkError, establish, tls};
 use crate::peer::Core;
+use crate::trouble::Said;
 
 /// How long connecting may take. On a host it is instant or refused; across networks a lost SYN costs a second.
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(3);
 
 /// How long to wait for room in a full queue before looking again: a queue of some hundred is emptied in less.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
+
+/// Peers that are of another group, or take this one for such.
+static REFUSED: Said = Said::not_yet();
 
 /// Dials one address. A link that comes of it is in the table of peers then.
 pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, LinkError> {
@@ -34,6 +38,9 @@ pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, Lin
             _ => Err(LinkError::Foreign(answer)),
         },
         Err(error) => {
+            if error.is_refusal() {
+                log_refusal(address, &error);
+            }
             if let LinkError::Protocol(ProtocolError::Incompatible { .. }) = error
                 && core
                     .finder
@@ -44,6 +51,14 @@ pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, Lin
             }
             Err(error)
         }
+    }
+}
+
+/// Who is meant to be in learns it from the error of the call. Whoever looks after the peer learns it here, also where the peer dialled by itself.
+fn log_refusal(address: &Address, error: &LinkError) {
+    match REFUSED.is_due() {
+        true => tracing::warn!(%address, %error, "a peer cannot be linked to"),
+        false => tracing::debug!(%address, %error, "a peer cannot be linked to"),
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::proof::{is_on_host, proven_group};
 use super::reader::Input;
 use super::socket::Socket;
-use super::{Link, State};
+use super::{Link, Slot, State};
 use crate::caller::Caller;
 use crate::peer::Core;
 
@@ -51,13 +51,23 @@ pub(crate) enum LinkError {
         "it takes those alone that have its group's key, and this peer has none (`app-net join` gives it one)"
     )]
     WantsTls,
-    #[error("it says that it is of group {said:?}, and has proved to be of {proved:?}")]
+    #[error("it says that it is of group {said:?}, and has proved to be of group {proved:?}")]
     OtherGroup { said: String, proved: Arc<str> },
     #[error("the socket belongs to user {theirs}, this process to user {ours}")]
     OtherUser { ours: u32, theirs: u32 },
 }
 
 impl LinkError {
+    /// Whether one of the two does not take the other for one of its group.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Tls(_) | Self::WantsTls | Self::OtherGroup { .. } => true,
+            // What TLS has to say once the handshake is over, by this side's word: that the other does not take its certificate.
+            Self::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+            _ => false,
+        }
+    }
+
     /// Whether the other side just left, before it said anything. What was said to it and is unread then makes a reset of it.
     pub(super) fn is_leave(&self) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionReset};
@@ -108,11 +118,15 @@ async fn greet(
             Ok(Some(_)) => continue,
             Ok(None) => {}
             Err(error) => {
-                // What the session still has to say (which versions it speaks) is for the other side's log.
-                session.transmit(&mut out);
-                let _ = write_all(&socket, &mut out).await;
-                if let ProtocolError::Incompatible { .. } = error {
-                    let _ = timeout(LAST_WORDS_TIME, let_it_read(&mut socket)).await;
+                match error {
+                    // Which versions it speaks is for the other side's log.
+                    ProtocolError::Incompatible { .. } => {
+                        last_words(&mut socket, &mut session, &mut out).await;
+                    }
+                    _ => {
+                        session.transmit(&mut out);
+                        let _ = write_all(&socket, &mut out).await;
+                    }
                 }
                 return Err(error.into());
             }
@@ -130,11 +144,16 @@ async fn greet(
         hello.addresses.retain(|address| !leads_here(address));
     }
     let shown = proven_group(&socket, &hello);
-    if let Some(proved) = socket.group
-        && hello.group.as_deref() != Some(&*proved)
+    if let Some(proved) = &socket.group
+        && hello.group.as_ref().map(String::as_str) != Some(proved)
     {
-        let said = hello.group.unwrap_or_default();
-        return Err(LinkError::OtherGroup { said, proved });
+        let error = LinkError::OtherGroup {
+            said: hello.group.unwrap_or_default(),
+            proved: Arc::clone(proved),
+        };
+        session.goodbye(&error.to_string());
+        last_words(&mut socket, &mut session, &mut out).await;
+        return Err(error);
     }
     Ok(Arc::new(Link {
         caller: Caller::linked(core, &hello, shown),
@@ -168,6 +187,14 @@ async fn greet(
         open: AtomicBool::new(true),
         closed: AtomicBool::new(false),
     }))
+}
+
+/// Has the other side read what the session still has to say, where the two part.
+async fn last_words(socket: &mut Socket, session: &mut Session<Arc<Slot>>, out: &mut Transmit) {
+    session.transmit(out);
+    if write_all(socket, out).await.is_ok() {
+        let _ = timeout(LAST_WORDS_TIME, let_it_read(socket)).await;
+    }
 }
 
 fn leads_here(address: &str) -> bool {

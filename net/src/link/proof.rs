@@ -42,14 +42,19 @@ pub(crate) fn is_on_host(address: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use bytes::BytesMut;
     use net_proto::{InstanceId, Side};
     use serde_json::Value as Json;
 
     use super::*;
     use crate::link::tests::connection;
-    use crate::link::{establish, memory};
+    use crate::link::{establish, memory, tls};
     use crate::private::{answer_value, sync_handler};
+    use crate::secure::identity::Identity;
+    use crate::secure::{GroupKey, Keys};
     use crate::{Answer, CallError, Peer};
 
     #[test]
@@ -86,6 +91,40 @@ mod tests {
                 "{elsewhere}"
             );
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_has_the_key_and_says_that_it_is_of_another_group_is_told_and_let_go() {
+        let start = |group| {
+            Peer::builder()
+                .group(group)
+                .listen(false)
+                .discover(false)
+                .start()
+        };
+        let (here, liar) = (start("lab").await.unwrap(), start("admins").await.unwrap());
+        let key = GroupKey::from_bytes([7; 32]);
+        let identity = Arc::new(Identity::of_key(&Keys::new("lab", key)).unwrap());
+        let (a, b) = memory::pair();
+        let (a, b) = tokio::join!(
+            tls::secure(a, Side::Dialer, &identity, BytesMut::new()),
+            tls::secure(b, Side::Acceptor, &identity, BytesMut::new()),
+        );
+        let (theirs, ours) = tokio::join!(
+            establish(&liar.0, a.unwrap(), Side::Dialer, BytesMut::new()),
+            establish(&here.0, b.unwrap(), Side::Acceptor, BytesMut::new()),
+        );
+        let why = ours.unwrap_err().to_string();
+        assert_eq!(
+            why,
+            "it says that it is of group \"admins\", and has proved to be of group \"lab\""
+        );
+        // It has met somebody of the group whose key it has, and is taken leave of.
+        let theirs = theirs.unwrap();
+        while theirs.is_open() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(here.0.open_links().is_empty());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,7 +13,7 @@ use rustls::Connection;
 
 use super::LinkError;
 use super::socket::{ReadHalf, Socket, WriteHalf};
-use crate::secure::authority::{self, Identity};
+use crate::secure::identity::Identity;
 
 /// What one read of the wire takes in: some records of the largest size.
 const READ_SIZE: usize = 64 * 1024;
@@ -26,10 +26,10 @@ const AHEAD: usize = 64 * 1024;
 pub(super) async fn secure(
     mut socket: Socket,
     side: Side,
-    identity: &Identity,
+    identity: &Arc<Identity>,
     mut read: BytesMut,
 ) -> Result<Socket, LinkError> {
-    let failed = |error| LinkError::Tls(authority::explain(&error, identity.group()));
+    let failed = |error| LinkError::Tls(identity.explain(&error));
     let mut connection = identity.connection(side).map_err(failed)?;
     connection.set_buffer_limit(Some(AHEAD));
     let mut out = Vec::new();
@@ -52,7 +52,7 @@ pub(super) async fn secure(
     }
     let shared = Arc::new(Shared {
         connection: Mutex::new(connection),
-        group: Arc::clone(identity.group()),
+        identity: Arc::clone(identity),
     });
     Ok(Socket {
         read: Box::new(Reader {
@@ -72,6 +72,9 @@ pub(super) async fn secure(
 
 /// What a peer that takes TLS alone says to who speaks something else: that access is denied (an alert of TLS, RFC 8446).
 pub(super) const DENIED: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 49];
+
+/// What a peer that has no room for another connection says to who speaks TLS. TLS has no word for it; peers send this alert for nothing else.
+pub(super) const BUSY: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 80];
 
 /// Whether somebody who speaks TLS answers like this to what is not TLS.
 pub(super) fn is_alert(answer: &[u8]) -> bool {
@@ -102,7 +105,7 @@ fn take_in(connection: &mut Connection, input: &mut BytesMut) -> Result<(), rust
 
 struct Shared {
     connection: Mutex<Connection>,
-    group: Arc<str>,
+    identity: Arc<Identity>,
 }
 
 impl Shared {
@@ -132,7 +135,7 @@ impl ReadHalf for Reader {
                     read => return Poll::Ready(read),
                 }
                 if let Err(error) = taken {
-                    let text = authority::explain(&error, &self.shared.group);
+                    let text = self.shared.identity.explain(&error);
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
                 }
             }

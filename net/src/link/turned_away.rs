@@ -14,6 +14,7 @@ use super::accept::{FIRST_BYTES, Speaker, first_bytes};
 use super::connections::Full;
 use super::handshake::let_it_read;
 use super::socket::Socket;
+use super::tls;
 
 /// Those that are told at a time, at each listener. They are in no other count.
 const AT_A_TIME: usize = 32;
@@ -48,7 +49,8 @@ async fn tell(mut socket: Socket, why: &str) {
         Ok(Speaker::Original(dialect)) => dialect.build_answer(&original::Answer::Error {
             traceback: format!("Busy: {why}\n"),
         }),
-        Ok(Speaker::Left | Speaker::Tls | Speaker::Unknown) | Err(_) => return,
+        Ok(Speaker::Tls) => tls::BUSY.to_vec(),
+        Ok(Speaker::Left | Speaker::Unknown) | Err(_) => return,
     };
     if socket.write_all(&words).await.is_ok() {
         let_it_read(&mut socket).await;

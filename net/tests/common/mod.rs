@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 #[cfg(unix)]
+pub(crate) mod authority;
+pub(crate) mod log;
+#[cfg(unix)]
 pub(crate) mod process;
 
 use std::future::Future;

@@ -1,0 +1,284 @@
+//! A peer's side of TLS in its group: what it shows, whom it takes, and what a handshake that failed means. Where the certificates come
+//! from is not known here: of the group's key ([`authority`](super::authority)), or of files ([`certificates`](super::certificates)).
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use net_proto::Side;
+
+use super::authority::{Authority, AuthorityError};
+use super::certificates::{CertificateError, CertificateFiles, Certificates};
+use super::sides::Sides;
+use super::store::Keys;
+
+/// A peer's side of TLS in its group.
+pub(crate) struct Identity {
+    group: Arc<str>,
+    proof: Proof,
+}
+
+/// What the peer shows that it is of its group.
+enum Proof {
+    /// That it has the group's key.
+    Key {
+        now: Sides,
+        /// While the key before is accepted too, and until when.
+        rotating: Option<(Sides, SystemTime)>,
+    },
+    /// A certificate of its own. Whoever has one of the same authorities is of the group.
+    Own(Certificates),
+}
+
+impl Identity {
+    /// Makes this peer's certificate of the group's key. While the key before is accepted, peers that have only that one are met too.
+    ///
+    /// # Errors
+    ///
+    /// The system has no randomness.
+    pub(crate) fn of_key(keys: &Keys) -> Result<Self, AuthorityError> {
+        let group = keys.group.as_str();
+        let authority = Authority::new(group, &keys.current)?;
+        let rotating = match &keys.previous {
+            Some((key, until)) => {
+                let previous = Authority::new(group, key)?;
+                Some((authority.sides(Some(&previous))?, *until))
+            }
+            None => None,
+        };
+        let now = authority.sides(None)?;
+        Ok(Self {
+            group: group.into(),
+            proof: Proof::Key { now, rotating },
+        })
+    }
+
+    /// Takes the certificate that the peer was given.
+    ///
+    /// # Errors
+    ///
+    /// Says which file is not usable, and why.
+    pub(crate) fn of_files(
+        group: &str,
+        files: &CertificateFiles,
+    ) -> Result<Self, CertificateError> {
+        Ok(Self {
+            group: group.into(),
+            proof: Proof::Own(Certificates::load(files)?),
+        })
+    }
+
+    /// The group that the other side of a finished handshake is of.
+    pub(crate) fn group(&self) -> &Arc<str> {
+        &self.group
+    }
+
+    /// Whether it is the group's key that is shown, and not a certificate of the peer's own.
+    pub(crate) fn is_of_key(&self) -> bool {
+        matches!(self.proof, Proof::Key { .. })
+    }
+
+    /// One side of a handshake that is to begin.
+    pub(crate) fn connection(&self, side: Side) -> Result<rustls::Connection, rustls::Error> {
+        match &self.proof {
+            Proof::Key {
+                rotating: Some((sides, until)),
+                ..
+            } if SystemTime::now() < *until => sides.connection(side),
+            Proof::Key { now, .. } => now.connection(side),
+            Proof::Own(certificates) => certificates.sides().connection(side),
+        }
+    }
+
+    /// What a failed handshake means, for people.
+    pub(crate) fn explain(&self, error: &rustls::Error) -> String {
+        use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
+        match error {
+            Error::InvalidCertificate(
+                Bad::UnknownIssuer | Bad::BadSignature | Bad::UnhandledCriticalExtension,
+            ) => self.untrusted(),
+            Error::AlertReceived(Alert::UnknownCA | Alert::DecryptError) => self.distrusted(),
+            Error::NoCertificatesPresented => {
+                format!("it shows no certificate: it has no {}", self.needed())
+            }
+            Error::AlertReceived(Alert::CertificateRequired) => {
+                "it asks for a certificate, and this peer has none".to_owned()
+            }
+            Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
+                "its certificate has expired".to_owned()
+            }
+            Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => {
+                "its certificate is not valid yet: compare the clocks of both hosts".to_owned()
+            }
+            Error::AlertReceived(Alert::CertificateExpired) => {
+                "this peer's own certificate has expired, or by the other's clock is not valid yet: renew it, or compare the clocks of both hosts"
+                    .to_owned()
+            }
+            Error::InvalidCertificate(Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. }) => {
+                "its certificate is not for this use: it takes serverAuth and clientAuth, or no extended key usage at all"
+                    .to_owned()
+            }
+            Error::AlertReceived(Alert::InternalError) => {
+                "it is busy: as many connections are open as it takes (max_connections), or it has failed"
+                    .to_owned()
+            }
+            Error::InvalidMessage(_) | Error::AlertReceived(Alert::AccessDenied) => {
+                format!("it speaks no TLS: it has no {}", self.needed())
+            }
+            other => format!("TLS failed: {other}"),
+        }
+    }
+
+    /// What the other side should have to be of the group.
+    fn needed(&self) -> String {
+        let group = &self.group;
+        match self.proof {
+            Proof::Key { .. } => format!("key of group {group:?} (`app-net join` gives it one)"),
+            Proof::Own(_) => {
+                format!("certificate for group {group:?} (NET_TLS_CERT gives it one)")
+            }
+        }
+    }
+
+    /// The other side's certificate is none of the group's.
+    fn untrusted(&self) -> String {
+        let group = &self.group;
+        match &self.proof {
+            Proof::Key { .. } => format!(
+                "its certificate is not of the key of group {group:?}: it is of another group, or has another key (compare `app-net group show {group}` on both)"
+            ),
+            Proof::Own(certificates) => format!(
+                "its certificate is of no authority that is trusted here (NET_TLS_CA={:?})",
+                certificates.files().authorities
+            ),
+        }
+    }
+
+    /// This side's certificate is none of the other's group.
+    fn distrusted(&self) -> String {
+        let group = &self.group;
+        match &self.proof {
+            Proof::Key { .. } => format!(
+                "it does not take this peer's certificate: it is of another group than {group:?}, or has another key (compare `app-net group show {group}` on both)"
+            ),
+            Proof::Own(certificates) => format!(
+                "it does not trust the authority of this peer's certificate (NET_TLS_CERT={:?})",
+                certificates.files().chain
+            ),
+        }
+    }
+}
+
+/// Neither a key nor a certificate shows anything of itself.
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({})", self.group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::secure::key::{GroupKey, KEY_SIZE};
+
+    const KEY: [u8; KEY_SIZE] = [7; KEY_SIZE];
+    const OTHER: [u8; KEY_SIZE] = [8; KEY_SIZE];
+
+    fn identity(group: &str, key: &[u8; KEY_SIZE]) -> Identity {
+        Identity::of_key(&Keys::new(group, GroupKey::from_bytes(*key))).unwrap()
+    }
+
+    fn rotated(current: &[u8; KEY_SIZE], previous: &[u8; KEY_SIZE], left: i64) -> Identity {
+        let now = SystemTime::now();
+        let until = match u64::try_from(left) {
+            Ok(left) => now + Duration::from_secs(left),
+            Err(_) => now - Duration::from_secs(left.unsigned_abs()),
+        };
+        let mut keys = Keys::new("lab", GroupKey::from_bytes(*current));
+        keys.previous = Some((GroupKey::from_bytes(*previous), until));
+        Identity::of_key(&keys).unwrap()
+    }
+
+    /// Shakes hands in memory; what each side makes of it.
+    fn meet(dials: &Identity, is_reached: &Identity) -> (Result<(), String>, Result<(), String>) {
+        let mut a = dials.connection(Side::Dialer).unwrap();
+        let mut b = is_reached.connection(Side::Acceptor).unwrap();
+        let (mut of_a, mut of_b) = (Ok(()), Ok(()));
+        for _ in 0..6 {
+            let a_is_well = of_a.is_ok();
+            let b_is_well = of_b.is_ok();
+            carry(&mut a, &mut b, &mut of_b, b_is_well, is_reached);
+            carry(&mut b, &mut a, &mut of_a, a_is_well, dials);
+        }
+        if of_a.is_ok() && of_b.is_ok() {
+            assert!(!a.is_handshaking() && !b.is_handshaking());
+        }
+        (of_a, of_b)
+    }
+
+    fn carry(
+        from: &mut rustls::Connection,
+        to: &mut rustls::Connection,
+        outcome: &mut Result<(), String>,
+        is_well: bool,
+        reader: &Identity,
+    ) {
+        let mut wire = Vec::new();
+        while from.wants_write() {
+            from.write_tls(&mut wire).unwrap();
+        }
+        let mut wire = &wire[..];
+        while is_well && outcome.is_ok() && !wire.is_empty() {
+            to.read_tls(&mut wire).unwrap();
+            if let Err(error) = to.process_new_packets() {
+                *outcome = Err(reader.explain(&error));
+            }
+        }
+    }
+
+    #[test]
+    fn those_of_one_key_meet() {
+        assert_eq!(
+            meet(&identity("lab", &KEY), &identity("lab", &KEY)),
+            (Ok(()), Ok(()))
+        );
+    }
+
+    #[test]
+    fn another_key_or_another_name_is_another_group() {
+        for other in [identity("lab", &OTHER), identity("test", &KEY)] {
+            let (dialled, _) = meet(&identity("lab", &KEY), &other);
+            let error = dialled.unwrap_err();
+            assert!(error.contains("another group"), "{error}");
+            let (dialled, _) = meet(&other, &identity("lab", &KEY));
+            assert!(dialled.unwrap_err().contains("another group"));
+        }
+    }
+
+    #[test]
+    fn during_a_rotation_both_keys_are_taken_whoever_dials() {
+        let old = identity("lab", &KEY);
+        let new = identity("lab", &OTHER);
+        let both = rotated(&OTHER, &KEY, 60);
+        for other in [&old, &new, &both] {
+            assert_eq!(meet(&both, other), (Ok(()), Ok(())));
+            assert_eq!(meet(other, &both), (Ok(()), Ok(())));
+        }
+        assert!(meet(&old, &new).0.is_err());
+    }
+
+    #[test]
+    fn after_it_the_old_one_is_not() {
+        let old = identity("lab", &KEY);
+        let over = rotated(&OTHER, &KEY, -1);
+        assert!(meet(&over, &old).0.is_err());
+        assert!(meet(&old, &over).0.is_err());
+        assert_eq!(meet(&over, &identity("lab", &OTHER)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn a_key_shows_nothing_of_itself() {
+        assert_eq!(format!("{:?}", identity("lab", &KEY)), "Identity(lab)");
+    }
+}

@@ -1,0 +1,177 @@
+//! Both sides of TLS 1.3 with certificates, whosever they are. Both sides show one, and each takes whom an authority has signed.
+//!
+//! By whatever name: a certificate is to show of which group a peer is, not at which host.
+
+use std::sync::Arc;
+
+use net_proto::Side;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_cert_signed_by_trust_anchor as verify_chain;
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, ServerConfig,
+    ServerConnection, SignatureScheme,
+};
+
+/// What is asked for, whatever the host: it is the group that certificates prove.
+pub(super) const NAME: &str = "peer.app-net.internal";
+/// What is spoken within, so that another protocol under the same certificates is another.
+const PROTOCOL: &[u8] = b"app-net/1";
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SidesError {
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] Error),
+    #[error("TLS cannot be set up: {0}")]
+    Verifier(#[from] VerifierBuilderError),
+}
+
+/// What either side of a connection is set up with.
+#[derive(Clone)]
+pub(super) struct Sides {
+    client: Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+    verifies: Arc<Signed>,
+    verifies_clients: Arc<dyn ClientCertVerifier>,
+}
+
+impl Sides {
+    /// Shows the first of `chain`, whose key is `key`, and takes those whom `roots` have signed.
+    pub(super) fn new(
+        roots: RootCertStore,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, SidesError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let roots = Arc::new(roots);
+        let verifies = Arc::new(Signed {
+            algorithms: provider.signature_verification_algorithms,
+            roots: Arc::clone(&roots),
+        });
+        let verifies_clients =
+            WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?;
+        let client = client(&provider, &verifies, chain.clone(), key.clone_key())?;
+        let server = server(&provider, &verifies_clients, chain, key)?;
+        Ok(Self {
+            client: Arc::new(client),
+            server: Arc::new(server),
+            verifies,
+            verifies_clients,
+        })
+    }
+
+    pub(super) fn connection(&self, side: Side) -> Result<rustls::Connection, Error> {
+        Ok(match side {
+            Side::Dialer => {
+                let name = ServerName::try_from(NAME).expect("it is a name");
+                ClientConnection::new(Arc::clone(&self.client), name)?.into()
+            }
+            Side::Acceptor => ServerConnection::new(Arc::clone(&self.server))?.into(),
+        })
+    }
+
+    /// Whether others that trust the same authorities take this certificate at that time, whichever side it is on.
+    pub(super) fn would_take(
+        &self,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let (leaf, rest) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
+        self.verifies.verify(leaf, rest, now)?;
+        self.verifies_clients
+            .verify_client_cert(leaf, rest, now)
+            .map(|_| ())
+    }
+}
+
+fn client(
+    provider: &Arc<CryptoProvider>,
+    verifies: &Arc<Signed>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ClientConfig, Error> {
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        // Dangerous where a host's name is what is to be proved.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(verifies) as _)
+        .with_client_auth_cert(chain, key)?;
+    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    Ok(config)
+}
+
+fn server(
+    provider: &Arc<CryptoProvider>,
+    verifies: &Arc<dyn ClientCertVerifier>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(Arc::clone(verifies))
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    Ok(config)
+}
+
+/// Takes a server that an authority has signed. Of clients rustls has the same itself ([`WebPkiClientVerifier`]).
+#[derive(Debug)]
+struct Signed {
+    roots: Arc<RootCertStore>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Signed {
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let leaf = ParsedCertificate::try_from(leaf)?;
+        verify_chain(&leaf, &self.roots, rest, now, self.algorithms.all)
+    }
+}
+
+impl ServerCertVerifier for Signed {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.verify(leaf, rest, now)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    // Asked for by the trait, and never called: TLS 1.2 is not spoken.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
