@@ -265,14 +265,18 @@ fn handler(connection: &Connection) -> TokenStream {
     let call = quote!(#ident(#(#given),*)#awaited);
     let answer = if returned.fallible {
         let answer_error = quote_spanned! {at_value=>
-            ::net::private::answer_error(::std::any::type_name_of_val(&#value), &#value)
+            ::net::private::answer_error(
+                ::std::any::type_name_of_val(&#value),
+                &#value,
+                ::net::private::Failure(&#value).remote(),
+            )
         };
         let flag = local("flag");
         quote! {
             match #call {
                 ::std::result::Result::Ok(#value) => #answer_value,
                 ::std::result::Result::Err(#value) => {
-                    use ::net::private::NoFlag as _;
+                    use ::net::private::Plain as _;
                     match ::net::private::Failure(&#value).flag() {
                         ::std::option::Option::Some(#flag) => ::net::private::answer_flag(#flag),
                         ::std::option::Option::None => #answer_error,

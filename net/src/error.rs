@@ -138,13 +138,19 @@ pub struct RemoteError {
     pub peer: String,
 }
 
-impl fmt::Display for RemoteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
+impl RemoteError {
+    /// Its text without the traceback.
+    pub(crate) fn head(&self) -> String {
+        format!(
             "RemoteError: {}: {} (on peer {})",
             self.kind, self.message, self.peer
-        )?;
+        )
+    }
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.head())?;
         if !self.traceback.is_empty() {
             write!(f, "\n\nRemote traceback:\n{}", self.traceback.trim_end())?;
         }

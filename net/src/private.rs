@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::call::Call;
 use crate::caller;
+use crate::error::{CallError, RemoteError};
 use crate::event::{Emit, EmitError, Subscribe};
 pub use crate::flag::Instead;
 use crate::flag::{self, Flag};
@@ -254,27 +255,64 @@ pub fn done_with(answer: Bytes) {
     spare::give(answer);
 }
 
-/// A function's error as its answer, of the type that [`std::any::type_name`] calls `type_name`.
-pub fn answer_error<E: Display + ?Sized>(type_name: &str, error: &E) -> Answer {
-    Answer::failed(names::kind(type_name), error.to_string(), "")
+/// A function's error as its answer, of the type that [`std::any::type_name`] calls `type_name`. One that was `passed_on` keeps its traceback
+/// apart, since not everybody is shown that.
+pub fn answer_error<E: Display + ?Sized>(
+    type_name: &str,
+    error: &E,
+    passed_on: Option<&RemoteError>,
+) -> Answer {
+    let (message, traceback) = match passed_on {
+        Some(remote) => (remote.head(), &*remote.traceback),
+        None => (error.to_string(), ""),
+    };
+    Answer::failed(names::kind(type_name), message, traceback)
 }
 
-/// An error that may be a flag: by its type, or by what is in its box.
+/// An error that may be a flag, or one that another peer answered with: by its type, or by what is in its box.
 ///
-/// Its `flag` is a method of the type itself for the errors that can be one, and of [`NoFlag`] for all others; the compiler prefers
+/// `flag` and `remote` are methods of the type itself for the errors that can be one, and of [`Plain`] for all others; the compiler prefers
 /// the former.
 #[derive(Debug)]
 pub struct Failure<'e, E: ?Sized>(pub &'e E);
 
-/// The errors that are no flags.
-pub trait NoFlag {
+/// The errors that are neither.
+pub trait Plain {
     /// None.
     fn flag(&self) -> Option<&Flag> {
         None
     }
+
+    /// None.
+    fn remote(&self) -> Option<&RemoteError> {
+        None
+    }
 }
 
-impl<E: ?Sized> NoFlag for Failure<'_, E> {}
+impl<E: ?Sized> Plain for Failure<'_, E> {}
+
+impl Failure<'_, RemoteError> {
+    /// The error itself.
+    #[must_use]
+    pub fn remote(&self) -> Option<&RemoteError> {
+        Some(self.0)
+    }
+}
+
+impl Failure<'_, CallError> {
+    /// The other peer's error, if it is one.
+    #[must_use]
+    pub fn remote(&self) -> Option<&RemoteError> {
+        remote_of(self.0)
+    }
+}
+
+fn remote_of(error: &CallError) -> Option<&RemoteError> {
+    match error {
+        CallError::Remote(error) => Some(error),
+        _ => None,
+    }
+}
 
 impl Failure<'_, Flag> {
     /// The flag.
@@ -284,7 +322,7 @@ impl Failure<'_, Flag> {
     }
 }
 
-/// The boxes in which a flag is known.
+/// The boxes in which both are known.
 macro_rules! boxed {
     ($($error:ty),*) => {$(
         impl Failure<'_, Box<$error>> {
@@ -292,6 +330,15 @@ macro_rules! boxed {
             #[must_use]
             pub fn flag(&self) -> Option<&Flag> {
                 self.0.downcast_ref()
+            }
+
+            /// The other peer's error, if it is one.
+            #[must_use]
+            pub fn remote(&self) -> Option<&RemoteError> {
+                match self.0.downcast_ref() {
+                    Some(error) => remote_of(error),
+                    None => self.0.downcast_ref(),
+                }
             }
         }
     )*};

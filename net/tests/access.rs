@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{PATIENCE, Place, ask, tcp, until};
@@ -450,4 +451,43 @@ async fn tracebacks_are_for_the_same_group_and_the_same_user() {
     }
     let answer = ask(&callee, &request("fails")).await;
     assert!(answer.contains("/home/ada"), "{answer}");
+}
+
+/// A peer that a function of this program calls in turn.
+static BEYOND: OnceLock<Remote> = OnceLock::new();
+
+#[net::connect]
+async fn passes_on() -> Result<(), CallError> {
+    BEYOND.get().unwrap().call("fails", &()).await
+}
+
+#[net::connect]
+async fn passes_on_in_a_box() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    Ok(passes_on().await?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_peer_failed_with_is_passed_on_without_its_traceback_to_those_outside() {
+    let place = Place::new();
+    let callee = place.builder().group("lab").start().await.unwrap();
+    let beyond = of(&place, Some("lab")).await;
+    let fails = |_: &_| Answer::failed("app.Odd", "it is odd", "  File \"/home/ada/app.py\"\n");
+    register(&beyond, "fails", None, sync_handler(fails));
+    let (lab, guest) = (of(&place, Some("lab")).await, of(&place, None).await);
+    let to_beyond = callee.remote(&beyond.id().to_string()).unwrap();
+    BEYOND.set(to_beyond).unwrap();
+    for (there, is_shown) in [
+        (over_tcp(&lab, &callee), true),
+        (over_tcp(&guest, &callee), false),
+    ] {
+        let answers = [
+            passes_on::on(&there).await,
+            passes_on_in_a_box::on(&there).await,
+        ];
+        for answer in answers {
+            let error = answer.unwrap_err().to_string();
+            assert!(error.contains("app.Odd: it is odd"), "{error}");
+            assert_eq!(error.contains("/home/ada"), is_shown, "{error}");
+        }
+    }
 }

@@ -263,6 +263,8 @@ async fn what_others_would_not_take_is_refused_at_the_start_and_says_why() {
     }
 }
 
+type Spoil<'a> = &'a dyn Fn(&Files);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_that_are_not_usable_are_named_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
@@ -271,7 +273,7 @@ async fn files_that_are_not_usable_are_named_with_what_to_do() {
     let peer = || authority.issue(dir, "peer", Wanted::default());
     let other = authority.issue(dir, "other", Wanted::default());
     let write = |path: &Path, text: &str| fs::write(path, text).unwrap();
-    let cases: [(&str, &dyn Fn(&Files), &str); 8] = [
+    let cases: [(&str, Spoil<'_>, &str); 8] = [
         (
             "NET_TLS_CERT",
             &|files| fs::remove_file(&files.chain).unwrap(),

@@ -145,7 +145,7 @@ async fn greet(
     }
     let shown = proven_group(&socket, &hello);
     if let Some(proved) = &socket.group
-        && hello.group.as_ref().map(String::as_str) != Some(proved)
+        && hello.group.as_deref() != Some(&**proved)
     {
         let error = LinkError::OtherGroup {
             said: hello.group.unwrap_or_default(),

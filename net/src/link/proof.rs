@@ -121,9 +121,13 @@ mod tests {
         );
         // It has met somebody of the group whose key it has, and is taken leave of.
         let theirs = theirs.unwrap();
-        while theirs.is_open() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let leave = async {
+            while theirs.is_open() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let leave = tokio::time::timeout(Duration::from_secs(20), leave).await;
+        leave.expect("it is taken leave of");
         assert!(here.0.open_links().is_empty());
     }
 

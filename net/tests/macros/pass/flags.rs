@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use net::private::{Failure, FlagRegistration, NoFlag as _, inventory};
+use net::private::{Failure, FlagRegistration, Plain as _, inventory};
 use net::{Flag, Remote};
 
 /// Too much to do.
