@@ -59,6 +59,8 @@ pub(crate) fn after_fork() {
 pub(crate) struct Core {
     pub(crate) id: InstanceId,
     pub(crate) name: String,
+    /// Whether that name was given to it.
+    is_named: bool,
     /// The user's name.
     pub(crate) user: String,
     pub(crate) group: Option<String>,
@@ -106,6 +108,20 @@ impl Core {
             // What it takes comes from the session's own limits.
             ..Hello::new(self.id)
         }
+    }
+
+    /// The same to who comes from another host and has proved nothing: neither who runs the program, which a name has in it that was not
+    /// given, nor what leads to it on its own host.
+    pub(crate) fn hello_to_stranger(&self) -> Hello {
+        let mut hello = self.hello();
+        if !self.is_named {
+            hello.name = format!("peer {}", &self.id.to_string()[..8]);
+        }
+        let leads_there = |address: Address| !address.is_here();
+        hello
+            .addresses
+            .retain(|address| address.parse().is_ok_and(leads_there));
+        hello
     }
 
     pub(crate) fn peer(self: &Arc<Self>) -> Peer {
@@ -604,6 +620,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     let name = config.name.clone();
     let core = Arc::new(Core {
         id,
+        is_named: name.is_some(),
         name: name.unwrap_or_else(|| listen::default_name(&user)),
         user,
         group: config.group.clone(),

@@ -103,7 +103,12 @@ async fn greet(
     side: Side,
     mut read: BytesMut,
 ) -> Result<Arc<Link>, LinkError> {
-    let mut session = Session::new(side, core.hello(), core.limits.clone(), Instant::now());
+    let is_from_elsewhere = socket.carrier == Carrier::Tcp && !is_on_host(&socket.peer);
+    let hello = match is_from_elsewhere && socket.group.is_none() {
+        true => core.hello_to_stranger(),
+        false => core.hello(),
+    };
+    let mut session = Session::new(side, hello, core.limits.clone(), Instant::now());
     let mut out = Transmit::default();
     let mut hello = loop {
         if out.is_empty() && session.wants_write() {
@@ -139,7 +144,7 @@ async fn greet(
             return Err(LinkError::Closed);
         }
     };
-    if socket.carrier == Carrier::Tcp && !is_on_host(&socket.peer) {
+    if is_from_elsewhere {
         // What leads to it there leads here to somebody else.
         hello.addresses.retain(|address| !leads_here(address));
     }

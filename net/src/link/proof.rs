@@ -149,7 +149,13 @@ mod tests {
             establish(&here.0, b, Side::Acceptor, BytesMut::new()),
         );
         assert_eq!(ours.unwrap().hello.group.as_deref(), Some("lab"));
-        assert!(theirs.unwrap().is_open());
+        // Nor is it told in passing who runs the peer, or where on its host.
+        let told = theirs.unwrap();
+        assert!(told.is_open());
+        assert_eq!(
+            told.hello.name,
+            format!("peer {}", &here.id().to_string()[..8])
+        );
         here.registry().register(crate::Connection {
             groups: Some(vec!["lab".into()]),
             ..connection("guarded", sync_handler(|_| answer_value(&1)))
