@@ -6,10 +6,12 @@
 use std::env;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use net_proto::Limits;
 
 use crate::error::StartError;
+use crate::find::Finder;
 use crate::secure::certificates::CertificateFiles;
 
 /// The first port that a peer tries, as in the original (`NET_PORT`).
@@ -45,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) user: Option<String>,
     pub(crate) listen: bool,
     pub(crate) discover: bool,
+    /// Further ways to find peers.
+    pub(crate) finders: Vec<Arc<dyn Finder>>,
     pub(crate) transient: bool,
     pub(crate) limits: Limits,
 }
@@ -85,6 +89,7 @@ impl Config {
             user: get("USER").or_else(|| get("LOGNAME")),
             listen: true,
             discover: true,
+            finders: Vec::new(),
             transient: false,
             limits: Limits::default(),
         })

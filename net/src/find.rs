@@ -1,3 +1,243 @@
-//! Finding peers. Each way of finding is a file; what they find goes into the live table ([`crate::peers`]).
+//! Finding peers: several ways at once, each a [`Finder`]. What comes of what they see is decided in one place ([`meet`]): nothing that was found is
+//! trusted or bound for it; who is there is said by the link that is made.
 
 pub(crate) mod host;
+mod meet;
+#[cfg(test)]
+mod memory;
+mod sightings;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use net_proto::{Address, InstanceId};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::peer::Core;
+
+use host::HostFinder;
+use meet::LeftAlone;
+use sightings::Sightings;
+
+pub use meet::Outcome;
+pub use sightings::SeenAt;
+
+/// How long the first question for peers waits for the first look on this host. It takes a moment, or the machine is very busy.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// How long it waits for the first look elsewhere. What is on a local network answers sooner; the rest is known when it comes.
+const FIRST_ANSWERS: Duration = Duration::from_millis(300);
+
+/// What a finder does, until it is dropped or ends.
+pub(crate) type Looking = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One way to find peers.
+///
+/// A finder tells others where this peer is, where its way allows for that, and says where others may be. It decides about nobody: whether
+/// somebody is dialled who was seen, and what comes of it, is [`Seen::meet`]'s.
+pub(crate) trait Finder: Send + Sync + fmt::Debug {
+    /// What it is called where it is shown what it saw.
+    fn name(&self) -> &'static str;
+
+    /// Announces this peer and watches for others, for as long as it is polled. Those that are there already are met first, then
+    /// [`Seen::has_looked`] is said.
+    fn watch(self: Arc<Self>, seen: Arc<Seen>) -> Looking;
+
+    /// Looks once more, everywhere it can, and ends when all that can answer have had their time and were met.
+    fn look(self: Arc<Self>, seen: Arc<Seen>) -> Looking;
+
+    /// What keeps it from finding anybody, for people.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Where somebody may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    pub(crate) address: Address,
+    /// Who that is, where the finder was told.
+    pub(crate) id: Option<InstanceId>,
+}
+
+/// What one way to find peers has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FinderReport {
+    /// What the way is called: `host`, and so on.
+    pub finder: &'static str,
+    /// Whether it has looked everywhere once.
+    pub has_looked: bool,
+    /// What keeps it from finding anybody, for people.
+    pub trouble: Option<String>,
+    /// Where it saw somebody.
+    pub seen: Vec<SeenAt>,
+}
+
+/// To whom a finder says what it sees.
+pub(crate) struct Seen {
+    core: Arc<Core>,
+    finder: &'static str,
+    /// Whether its first look has ended.
+    looked: watch::Sender<bool>,
+}
+
+impl Seen {
+    /// The peer that it finds for.
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Somebody may be here. Ends when it is known who is, and what came of it.
+    pub(crate) async fn meet(&self, sighting: Sighting) {
+        let Some(finders) = &self.core.finders else {
+            return;
+        };
+        let outcome = meet::meet(&self.core, finders, &sighting).await;
+        finders.sightings.note(self.finder, sighting, outcome);
+    }
+
+    /// The same for several at once.
+    pub(crate) async fn meet_all(self: &Arc<Self>, sightings: impl IntoIterator<Item = Sighting>) {
+        let mut meetings = JoinSet::new();
+        for sighting in sightings {
+            let seen = Arc::clone(self);
+            meetings.spawn(async move { seen.meet(sighting).await });
+        }
+        while meetings.join_next().await.is_some() {}
+    }
+
+    /// The first look has ended: who asks for peers needs not wait for this finder.
+    pub(crate) fn has_looked(&self) {
+        self.looked.send_replace(true);
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seen(by {})", self.finder)
+    }
+}
+
+/// All the ways in which a peer finds others.
+#[derive(Debug)]
+pub(crate) struct Finders {
+    host: Arc<HostFinder>,
+    all: Vec<Way>,
+    sightings: Sightings,
+    left_alone: LeftAlone,
+}
+
+#[derive(Debug)]
+struct Way {
+    finder: Arc<dyn Finder>,
+    looked: watch::Sender<bool>,
+    /// How long the first question for peers waits for its first look.
+    patience: Duration,
+}
+
+impl Finders {
+    pub(crate) fn new(config: &Config) -> Self {
+        let host = Arc::new(HostFinder::new(config));
+        Self::of(host, config.finders.clone())
+    }
+
+    fn of(host: Arc<HostFinder>, elsewhere: Vec<Arc<dyn Finder>>) -> Self {
+        let way = |finder, patience| Way {
+            finder,
+            looked: watch::Sender::new(false),
+            patience,
+        };
+        let mut all = vec![way(Arc::clone(&host) as Arc<dyn Finder>, FIRST_LOOK)];
+        all.extend(
+            elsewhere
+                .into_iter()
+                .map(|finder| way(finder, FIRST_ANSWERS)),
+        );
+        Self {
+            host,
+            all,
+            sightings: Sightings::default(),
+            left_alone: LeftAlone::default(),
+        }
+    }
+
+    /// Finds until the peer stops.
+    pub(crate) fn run(&self, core: &Arc<Core>) -> Vec<JoinHandle<()>> {
+        let watches = self.all.iter().map(|way| {
+            let finder = Arc::clone(&way.finder);
+            core.runtime.spawn(finder.watch(way.seen(core)))
+        });
+        watches.collect()
+    }
+
+    /// Whether what is known is of now: the first looks have ended, and on this host nothing has come since. Costs one system call.
+    pub(crate) fn is_current(&self, core: &Core) -> bool {
+        self.all.iter().all(|way| *way.looked.borrow()) && self.host.is_current(core)
+    }
+
+    /// Makes what is known [current](Self::is_current), within a bounded time.
+    pub(crate) async fn catch_up(&self, core: &Arc<Core>) {
+        let mut firsts = JoinSet::new();
+        for way in &self.all {
+            let mut looked = way.looked.subscribe();
+            let patience = way.patience;
+            firsts.spawn(async move {
+                let _ = timeout(patience, looked.wait_for(|looked| *looked)).await;
+            });
+        }
+        while firsts.join_next().await.is_some() {}
+        // Who was late is waited for once.
+        for way in &self.all {
+            way.looked.send_replace(true);
+        }
+        let Some(host) = self.all.first() else {
+            return;
+        };
+        let seen = host.seen(core);
+        let _ = timeout(FIRST_LOOK, self.host.catch_up(&seen)).await;
+    }
+
+    /// Looks once more, in every way.
+    pub(crate) async fn look(&self, core: &Arc<Core>) {
+        let mut looks = JoinSet::new();
+        for way in &self.all {
+            let finder = Arc::clone(&way.finder);
+            looks.spawn(finder.look(way.seen(core)));
+        }
+        while looks.join_next().await.is_some() {}
+    }
+
+    /// What each has seen, and what came of it.
+    pub(crate) fn reports(&self) -> Vec<FinderReport> {
+        let report = |way: &Way| FinderReport {
+            finder: way.finder.name(),
+            has_looked: *way.looked.borrow(),
+            trouble: way.finder.trouble(),
+            seen: self.sightings.by(way.finder.name()),
+        };
+        self.all.iter().map(report).collect()
+    }
+
+    /// Leaves an address alone for a while. Says whether it was not already.
+    pub(crate) fn leave_alone(&self, address: &Address) -> bool {
+        self.left_alone.add(address)
+    }
+}
+
+impl Way {
+    fn seen(&self, core: &Arc<Core>) -> Arc<Seen> {
+        Arc::new(Seen {
+            core: Arc::clone(core),
+            finder: self.finder.name(),
+            looked: self.looked.clone(),
+        })
+    }
+}

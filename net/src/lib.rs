@@ -72,6 +72,7 @@ pub use caller::{Caller, caller};
 pub use config::{DEFAULT_PORT, DEFAULT_PORT_RANGE};
 pub use error::{CallError, RemoteError, StartError};
 pub use event::{Emit, EmitError, Emitted, Subscribe, Subscription, emit};
+pub use find::{FinderReport, Outcome, SeenAt};
 pub use flag::Flag;
 #[cfg(unix)]
 pub use fork::after_fork;

@@ -15,7 +15,9 @@ use crate::config::Config;
 use crate::ending::Ending;
 use crate::error::{CallError, StartError};
 use crate::event::{Publisher, Subscriber};
-use crate::find::host::HostFinder;
+#[cfg(test)]
+use crate::find::Finder;
+use crate::find::{FinderReport, Finders};
 use crate::flag::Handlers;
 use crate::link::connections::Connections;
 use crate::link::{Link, accept};
@@ -86,7 +88,7 @@ pub(crate) struct Core {
     pub(crate) publisher: Publisher,
     pub(crate) subscriber: Subscriber,
     pub(crate) flags: Handlers,
-    pub(crate) finder: Option<HostFinder>,
+    pub(crate) finders: Option<Finders>,
     links: Mutex<Vec<Weak<Link>>>,
     /// Those that came to it and are open.
     pub(crate) connections: Arc<Connections>,
@@ -126,6 +128,12 @@ impl Core {
 
     pub(crate) fn peer(self: &Arc<Self>) -> Peer {
         Peer(Arc::clone(self))
+    }
+
+    /// Whether this is one of the addresses that lead to this peer.
+    pub(crate) fn is_own(&self, address: &Address) -> bool {
+        let text = address.to_string();
+        self.addresses.contains(&text)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -332,19 +340,28 @@ impl Peer {
 
     /// As [`peers`](Self::peers), of others than its own group.
     pub async fn peers_where(&self, which: &Which) -> Vec<Remote> {
-        if let Some(finder) = &self.0.finder
-            && !finder.is_current(&self.0)
+        if let Some(finders) = &self.0.finders
+            && !finders.is_current(&self.0)
         {
             let core = Arc::clone(&self.0);
             // On the peer's own runtime: whoever asks may stand in another, or in none.
             let looking = self.0.runtime.spawn(async move {
-                if let Some(finder) = &core.finder {
-                    finder.catch_up(&core).await;
+                if let Some(finders) = &core.finders {
+                    finders.catch_up(&core).await;
                 }
             });
             let _ = looking.await;
         }
         self.present(which)
+    }
+
+    /// What each way to find peers has seen so far, and what came of it: for whoever asks why a peer is not found.
+    #[must_use]
+    pub fn finders(&self) -> Vec<FinderReport> {
+        self.0
+            .finders
+            .as_ref()
+            .map_or_else(Vec::new, Finders::reports)
     }
 
     /// Looks around anew, then says which peers of its own group are there.
@@ -356,8 +373,8 @@ impl Peer {
     pub async fn refresh_where(&self, which: &Which) -> Vec<Remote> {
         let core = Arc::clone(&self.0);
         let looking = self.0.runtime.spawn(async move {
-            if let Some(finder) = &core.finder {
-                finder.look(&core).await;
+            if let Some(finders) = &core.finders {
+                finders.look(&core).await;
             }
         });
         let _ = looking.await;
@@ -524,6 +541,12 @@ impl Builder {
         self.set(|config| config.discover = discover)
     }
 
+    /// One more way to find peers.
+    #[cfg(test)]
+    pub(crate) fn finder(self, finder: Arc<dyn Finder>) -> Self {
+        self.set(|config| config.finders.push(finder))
+    }
+
     /// Whether others leave it out of their lists of peers, as they do a command line.
     #[must_use]
     pub fn transient(self, transient: bool) -> Self {
@@ -632,7 +655,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         host: listeners.host().to_owned(),
         port: listeners.port,
         addresses: listeners.addresses(),
-        finder: config.discover.then(|| HostFinder::new(&config)),
+        finders: config.discover.then(|| Finders::new(&config)),
         place,
         socket: listeners.socket.clone(),
         #[cfg(unix)]
@@ -668,8 +691,8 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     if let Some((listener, name)) = listeners.unix {
         tasks.push(runtime.spawn(accept::unix(Arc::clone(&core), listener, name)));
     }
-    if core.finder.is_some() {
-        tasks.push(runtime.spawn(HostFinder::run(Arc::clone(&core))));
+    if let Some(finders) = &core.finders {
+        tasks.extend(finders.run(&core));
     }
     drop(tasks);
     Ok(Peer(core))

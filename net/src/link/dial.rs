@@ -43,9 +43,9 @@ pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, Lin
             }
             if let LinkError::Protocol(ProtocolError::Incompatible { .. }) = error
                 && core
-                    .finder
+                    .finders
                     .as_ref()
-                    .is_none_or(|finder| finder.leave_alone(address))
+                    .is_none_or(|finders| finders.leave_alone(address))
             {
                 tracing::warn!(%address, %error, "a peer cannot be linked to");
             }

@@ -1,0 +1,87 @@
+//! One suite for all finders that lead from one peer to another, each in a world of its own kind.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::memory::{Board, MemoryFinder};
+use super::{Finder, Outcome};
+use crate::Peer;
+
+/// How long anything may take that is to happen at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where finders of one kind find: makes one for a peer that is to listen at a port there.
+pub(super) trait World {
+    fn finder(&self) -> Arc<dyn Finder>;
+}
+
+impl World for Arc<Board> {
+    fn finder(&self) -> Arc<dyn Finder> {
+        Arc::new(MemoryFinder::new(self))
+    }
+}
+
+/// A peer whose runtime directory is its own, so that nothing but the finder leads to others.
+async fn peer(finder: Arc<dyn Finder>) -> (TempDir, Peer) {
+    let place = tempfile::tempdir().unwrap();
+    let builder = Peer::builder()
+        .port(0)
+        .port_range(0)
+        .bind([IpAddr::V4(Ipv4Addr::LOCALHOST)])
+        .runtime_dir(place.path())
+        .finder(finder);
+    (place, builder.start().await.unwrap())
+}
+
+async fn sees(peer: &Peer, other: &Peer) {
+    let waiting = async {
+        while !peer
+            .peers()
+            .await
+            .iter()
+            .any(|it| it.id() == Some(other.id()))
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let seen = tokio::time::timeout(PATIENCE, waiting).await;
+    seen.unwrap_or_else(|_| panic!("{other:?} is not found: {:?}", peer.finders()));
+}
+
+fn what_came_of(peer: &Peer, name: &str) -> Vec<Outcome> {
+    let reports = peer.finders().into_iter();
+    let by_it = reports.filter(|report| report.finder == name);
+    by_it
+        .flat_map(|report| report.seen)
+        .map(|seen| seen.outcome)
+        .collect()
+}
+
+/// What holds for every finder.
+pub(super) async fn suite(world: &impl World) {
+    let name = world.finder().name();
+    let (_a, early) = peer(world.finder()).await;
+    let (_b, late) = peer(world.finder()).await;
+    // Who comes late is found, and finds.
+    sees(&early, &late).await;
+    sees(&late, &early).await;
+    assert!(what_came_of(&late, name).contains(&Outcome::Linked(early.id())));
+
+    // One that goes and another that comes.
+    late.shutdown().await;
+    let (_c, next) = peer(world.finder()).await;
+    sees(&early, &next).await;
+    assert_eq!(early.peers().await.len(), 1, "{:?}", early.peers().await);
+
+    // A look ends, and the first question does not wait for ever for one that has not looked.
+    let looking = tokio::time::timeout(PATIENCE, next.refresh()).await;
+    assert_eq!(looking.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_memory() {
+    suite(&Arc::new(Board::default())).await;
+}
