@@ -39,7 +39,7 @@ def test_who_has_the_secret_gets_in(lab: Served) -> None:
 
 def test_who_has_another_does_not(lab: Served) -> None:
     with tempfile.TemporaryDirectory(prefix="net-") as place:
-        assert "another group" in called(lab, **of("lab", OTHER, place))
+        assert "another key" in called(lab, **of("lab", OTHER, place))
         assert "another group" in called(lab, **of("test", SECRET, place))
 
 

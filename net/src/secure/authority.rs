@@ -9,12 +9,19 @@ use rcgen::{
 };
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::ParsedCertificate;
 use zeroize::Zeroizing;
 
 use super::key::{GroupKey, KEY_SIZE, derive, hex};
 use super::sides::{NAME, Sides, SidesError};
 
-/// Salts of what is derived from a group's key (RFC 5869).
+/// How each peer is called in its certificate, before its [mark](group_mark).
+const PEER: &str = "app-net peer ";
+/// Salt of that mark.
+const MARK_SALT: &[u8] = b"app-net group name 1";
+/// Enough to tell two names apart, for people.
+const MARK_SIZE: usize = 4;
+/// Salt of what is derived from a group's key (RFC 5869).
 const SALT: &[u8] = b"app-net group authority 1";
 /// The head of an Ed25519 key in PKCS #8 (RFC 8410), before its 32 bytes.
 const PKCS8_HEAD: [u8; 16] = [
@@ -35,6 +42,7 @@ pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
     params: CertificateParams,
+    group: String,
 }
 
 impl Authority {
@@ -56,6 +64,7 @@ impl Authority {
             issuer: Issuer::new(params.clone(), pair),
             certificate,
             params,
+            group: group.to_owned(),
         })
     }
 
@@ -74,7 +83,7 @@ impl Authority {
                 .map_err(SidesError::from)?;
             chain.push(self.vouched_for_by(previous)?);
         }
-        Ok(Sides::new(roots, chain, key)?)
+        Ok(Sides::new(roots, chain, key, Some(&self.group))?)
     }
 
     /// This authority, vouched for by another: for those who know only that one.
@@ -86,10 +95,11 @@ impl Authority {
     /// A certificate of a key that is made now and kept nowhere.
     fn leaf(&self) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), AuthorityError> {
         let pair = KeyPair::generate_for(&PKCS_ED25519)?;
+        let mark = group_mark(pair.public_key_raw(), &self.group);
         let mut params = CertificateParams::new(vec![NAME.to_owned()])?;
         params
             .distinguished_name
-            .push(DnType::CommonName, "app-net peer");
+            .push(DnType::CommonName, format!("{PEER}{mark}"));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
@@ -102,7 +112,56 @@ impl Authority {
     }
 }
 
+/// What a peer's certificate has of its group's name: by it two peers of one name see that it is the key in which they differ. Another with each
+/// certificate, so that it shows to nobody else which belong together; it proves nothing.
+fn group_mark(public_key: &[u8], group: &str) -> String {
+    hex(&derive(public_key, MARK_SALT, group.as_bytes())[..MARK_SIZE])
+}
+
+/// Whether a certificate that is not of this group's key says that it is of a group of this name.
+pub(super) fn is_of_name(leaf: &CertificateDer<'_>, group: &str) -> bool {
+    let Ok(parsed) = ParsedCertificate::try_from(leaf) else {
+        return false;
+    };
+    let key_info = parsed.subject_public_key_info();
+    // Of an Ed25519 key (RFC 8410) all that follows is the key.
+    let Some((_, key)) = key_info.split_last_chunk::<KEY_SIZE>() else {
+        return false;
+    };
+    let name = format!("{PEER}{}", group_mark(key, group));
+    leaf.windows(name.len()).any(|part| part == name.as_bytes())
+}
+
 fn key_pair(seed: &[u8; KEY_SIZE]) -> Result<KeyPair, rcgen::Error> {
     let der: Vec<u8> = PKCS8_HEAD.iter().chain(seed).copied().collect();
     KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(der), &PKCS_ED25519)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaf(group: &str) -> CertificateDer<'static> {
+        let authority = Authority::new(group, &GroupKey::from_bytes([7; KEY_SIZE])).unwrap();
+        authority.leaf().unwrap().0
+    }
+
+    #[test]
+    fn a_certificate_says_its_groups_name_to_those_who_know_it() {
+        let one = leaf("lab");
+        assert!(is_of_name(&one, "lab") && !is_of_name(&one, "test"));
+        let contains = |name: &str| one.windows(name.len()).any(|part| part == name.as_bytes());
+        assert!(!contains("lab"));
+        // And to nobody else that two belong together.
+        let other = leaf("lab");
+        let mark = |leaf: &CertificateDer<'_>| {
+            let at = leaf
+                .windows(PEER.len())
+                .position(|part| part == PEER.as_bytes());
+            let at = at.unwrap() + PEER.len();
+            leaf[at..at + 2 * MARK_SIZE].to_vec()
+        };
+        assert_ne!(mark(&one), mark(&other));
+        assert!(!is_of_name(&CertificateDer::from(vec![0x30, 0]), "lab"));
+    }
 }

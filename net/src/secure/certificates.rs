@@ -144,7 +144,7 @@ fn read(files: &CertificateFiles) -> Result<Sides, CertificateError> {
         let added = roots.add(authority);
         added.map_err(|error| unusable(AUTHORITIES, &files.authorities, error))?;
     }
-    let sides = match Sides::new(roots, chain.clone(), key) {
+    let sides = match Sides::new(roots, chain.clone(), key, None) {
         Err(SidesError::Tls(rustls::Error::InconsistentKeys(_))) => {
             let why = format!("it is not the key of {CHAIN}={:?}", files.chain);
             return Err(unusable(KEY, &files.key, why));

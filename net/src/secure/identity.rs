@@ -8,7 +8,7 @@ use net_proto::Side;
 
 use super::authority::{Authority, AuthorityError};
 use super::certificates::{CertificateError, CertificateFiles, Certificates};
-use super::sides::Sides;
+use super::sides::{OtherKey, Sides};
 use super::store::Keys;
 
 /// A peer's side of TLS in its group.
@@ -96,7 +96,15 @@ impl Identity {
             Error::InvalidCertificate(
                 Bad::UnknownIssuer | Bad::BadSignature | Bad::UnhandledCriticalExtension,
             ) => self.untrusted(),
-            Error::AlertReceived(Alert::UnknownCA | Alert::DecryptError) => self.distrusted(),
+            Error::InvalidCertificate(Bad::Other(other)) if other.0.is::<OtherKey>() => {
+                let group = &self.group;
+                format!(
+                    "it is of a group {group:?} too, and has another key: compare `app-net group show {group}` on both, and give one of them the other's (`app-net join --replace`)"
+                )
+            }
+            Error::AlertReceived(
+                Alert::UnknownCA | Alert::DecryptError | Alert::CertificateUnknown,
+            ) => self.distrusted(),
             Error::NoCertificatesPresented => {
                 format!("it shows no certificate: it has no {}", self.needed())
             }
@@ -144,7 +152,7 @@ impl Identity {
         let group = &self.group;
         match &self.proof {
             Proof::Key { .. } => format!(
-                "its certificate is not of the key of group {group:?}: it is of another group, or has another key (compare `app-net group show {group}` on both)"
+                "its certificate is not of the key of group {group:?}: it is of another group (`app-net group list` there tells of which)"
             ),
             Proof::Own(certificates) => format!(
                 "its certificate is of no authority that is trusted here (NET_TLS_CA={:?})",
@@ -247,12 +255,19 @@ mod tests {
 
     #[test]
     fn another_key_or_another_name_is_another_group() {
-        for other in [identity("lab", &OTHER), identity("test", &KEY)] {
-            let (dialled, _) = meet(&identity("lab", &KEY), &other);
-            let error = dialled.unwrap_err();
-            assert!(error.contains("another group"), "{error}");
-            let (dialled, _) = meet(&other, &identity("lab", &KEY));
-            assert!(dialled.unwrap_err().contains("another group"));
+        let lab = identity("lab", &KEY);
+        for (other, why) in [
+            (identity("lab", &OTHER), "has another key"),
+            (identity("test", &KEY), "it is of another group"),
+            (identity("test", &OTHER), "it is of another group"),
+        ] {
+            for (dials, is_reached) in [(&lab, &other), (&other, &lab)] {
+                let (dialled, accepted) = meet(dials, is_reached);
+                let error = dialled.unwrap_err();
+                assert!(error.contains(why), "{error}");
+                let error = accepted.unwrap_err();
+                assert!(error.contains("does not take this peer's"), "{error}");
+            }
         }
     }
 

@@ -11,12 +11,14 @@ use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::danger::ClientCertVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, ServerConfig,
-    ServerConnection, SignatureScheme,
+    ClientConfig, ClientConnection, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    RootCertStore, ServerConfig, ServerConnection, SignatureScheme,
 };
+
+use super::authority;
 
 /// What is asked for, whatever the host: it is the group that certificates prove.
 pub(super) const NAME: &str = "peer.app-net.internal";
@@ -38,31 +40,33 @@ pub(super) struct Sides {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
     verifies: Arc<Signed>,
-    verifies_clients: Arc<dyn ClientCertVerifier>,
 }
 
 impl Sides {
-    /// Shows the first of `chain`, whose key is `key`, and takes those whom `roots` have signed.
+    /// Shows the first of `chain`, whose key is `key`, and takes those whom `roots` have signed. Of others it tells apart those whose group has
+    /// this name and another key.
     pub(super) fn new(
         roots: RootCertStore,
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
+        group: Option<&str>,
     ) -> Result<Self, SidesError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = Arc::new(roots);
+        let of_clients =
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider));
         let verifies = Arc::new(Signed {
             algorithms: provider.signature_verification_algorithms,
-            roots: Arc::clone(&roots),
+            roots,
+            of_clients: of_clients.build()?,
+            group: group.map(str::to_owned),
         });
-        let verifies_clients =
-            WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?;
         let client = client(&provider, &verifies, chain.clone(), key.clone_key())?;
-        let server = server(&provider, &verifies_clients, chain, key)?;
+        let server = server(&provider, &verifies, chain, key)?;
         Ok(Self {
             client: Arc::new(client),
             server: Arc::new(server),
             verifies,
-            verifies_clients,
         })
     }
 
@@ -84,9 +88,8 @@ impl Sides {
     ) -> Result<(), Error> {
         let (leaf, rest) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
         self.verifies.verify(leaf, rest, now)?;
-        self.verifies_clients
-            .verify_client_cert(leaf, rest, now)
-            .map(|_| ())
+        let as_client = self.verifies.of_clients.verify_client_cert(leaf, rest, now);
+        as_client.map(|_| ())
     }
 }
 
@@ -108,23 +111,30 @@ fn client(
 
 fn server(
     provider: &Arc<CryptoProvider>,
-    verifies: &Arc<dyn ClientCertVerifier>,
+    verifies: &Arc<Signed>,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<ServerConfig, Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::clone(verifies))
+        .with_client_cert_verifier(Arc::clone(verifies) as _)
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     Ok(config)
 }
 
-/// Takes a server that an authority has signed. Of clients rustls has the same itself ([`WebPkiClientVerifier`]).
+/// A certificate is of a group of the right name, and of another key.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate is of another key of the same group's name")]
+pub(super) struct OtherKey;
+
+/// Takes whom an authority has signed. For clients rustls has the same itself ([`WebPkiClientVerifier`]).
 #[derive(Debug)]
 struct Signed {
     roots: Arc<RootCertStore>,
     algorithms: WebPkiSupportedAlgorithms,
+    of_clients: Arc<dyn ClientCertVerifier>,
+    group: Option<String>,
 }
 
 impl Signed {
@@ -137,6 +147,20 @@ impl Signed {
         let leaf = ParsedCertificate::try_from(leaf)?;
         verify_chain(&leaf, &self.roots, rest, now, self.algorithms.all)
     }
+
+    /// The error over a certificate that nobody here has signed, with what it says of itself.
+    fn judged(&self, error: Error, leaf: &CertificateDer<'_>) -> Error {
+        use rustls::CertificateError::{BadSignature, Other, UnknownIssuer};
+        let is_of_name = |group: &String| authority::is_of_name(leaf, group);
+        match error {
+            Error::InvalidCertificate(UnknownIssuer | BadSignature)
+                if self.group.as_ref().is_some_and(is_of_name) =>
+            {
+                Error::InvalidCertificate(Other(OtherError(Arc::new(OtherKey))))
+            }
+            error => error,
+        }
+    }
 }
 
 impl ServerCertVerifier for Signed {
@@ -148,11 +172,50 @@ impl ServerCertVerifier for Signed {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.verify(leaf, rest, now)?;
+        self.verify(leaf, rest, now)
+            .map_err(|error| self.judged(error, leaf))?;
         Ok(ServerCertVerified::assertion())
     }
 
     // Asked for by the trait, and never called: TLS 1.2 is not spoken.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl ClientCertVerifier for Signed {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.of_clients.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.of_clients.verify_client_cert(leaf, rest, now);
+        verified.map_err(|error| self.judged(error, leaf))
+    }
+
     fn verify_tls12_signature(
         &self,
         message: &[u8],
