@@ -19,6 +19,7 @@ use super::socket::Socket;
 use super::{Link, Slot, State};
 use crate::caller::Caller;
 use crate::peer::Core;
+use crate::secure::identity::Refusal;
 
 /// How long the other side's end is waited for where the two speak no common version. It answers at once; one that does not is not
 /// worth more.
@@ -46,7 +47,7 @@ pub(crate) enum LinkError {
     Foreign(Bytes),
     /// The two cannot speak TLS, and what that means.
     #[error("{0}")]
-    Tls(String),
+    Tls(#[from] Refusal),
     #[error(
         "it takes those alone that have its group's key, and this peer has none (`app-net join` gives it one)"
     )]
@@ -61,10 +62,17 @@ impl LinkError {
     /// Whether one of the two does not take the other for one of its group.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
-            Self::Tls(_) | Self::WantsTls | Self::OtherGroup { .. } => true,
-            // What TLS has to say once the handshake is over, by this side's word: that the other does not take its certificate.
-            Self::Io(error) => error.kind() == io::ErrorKind::InvalidData,
-            _ => false,
+            Self::WantsTls | Self::OtherGroup { .. } => true,
+            _ => self.refusal().is_some(),
+        }
+    }
+
+    /// Why TLS failed, if it did: in the handshake, or after it by this side's word, when the other does not take its certificate.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Tls(refusal) => Some(refusal),
+            Self::Io(error) => error.get_ref()?.downcast_ref(),
+            _ => None,
         }
     }
 

@@ -135,8 +135,8 @@ impl ReadHalf for Reader {
                     read => return Poll::Ready(read),
                 }
                 if let Err(error) = taken {
-                    let text = self.shared.identity.explain(&error);
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
+                    let why = self.shared.identity.explain(&error);
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
                 }
             }
             self.input.reserve(READ_SIZE);

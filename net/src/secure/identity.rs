@@ -17,6 +17,65 @@ pub(crate) struct Identity {
     proof: Proof,
 }
 
+/// Why a handshake failed, in words for people.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Refusal {
+    pub(crate) why: Why,
+    text: String,
+}
+
+/// Why a handshake failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The other side is of another group, as far as can be told.
+    OtherGroup,
+    /// It is of a group of the same name, with another key.
+    OtherKey,
+    /// It does not take this side's certificate.
+    Distrusted,
+    NoCertificate,
+    NoTls,
+    /// The other side's certificate has expired, by the clock of this host.
+    Expired,
+    NotValidYet,
+    /// This side's has, by the clock of the other.
+    OwnExpired,
+    Purpose,
+    Busy,
+    Other,
+}
+
+impl Why {
+    fn of(error: &rustls::Error) -> Self {
+        use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
+        match error {
+            Error::InvalidCertificate(bad) => match bad {
+                Bad::UnknownIssuer | Bad::BadSignature | Bad::UnhandledCriticalExtension => {
+                    Self::OtherGroup
+                }
+                Bad::Other(other) if other.0.is::<OtherKey>() => Self::OtherKey,
+                Bad::Expired | Bad::ExpiredContext { .. } => Self::Expired,
+                Bad::NotValidYet | Bad::NotValidYetContext { .. } => Self::NotValidYet,
+                Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => Self::Purpose,
+                _ => Self::Other,
+            },
+            Error::AlertReceived(alert) => match alert {
+                Alert::UnknownCA | Alert::DecryptError | Alert::CertificateUnknown => {
+                    Self::Distrusted
+                }
+                Alert::CertificateExpired => Self::OwnExpired,
+                Alert::InternalError => Self::Busy,
+                Alert::AccessDenied => Self::NoTls,
+                _ => Self::Other,
+            },
+            Error::NoCertificatesPresented => Self::NoCertificate,
+            Error::InvalidMessage(_) => Self::NoTls,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// What the peer shows that it is of its group.
 enum Proof {
     /// That it has the group's key.
@@ -89,51 +148,37 @@ impl Identity {
         }
     }
 
-    /// What a failed handshake means, for people.
-    pub(crate) fn explain(&self, error: &rustls::Error) -> String {
-        use rustls::{AlertDescription as Alert, CertificateError as Bad, Error};
-        match error {
-            Error::InvalidCertificate(
-                Bad::UnknownIssuer | Bad::BadSignature | Bad::UnhandledCriticalExtension,
-            ) => self.untrusted(),
-            Error::InvalidCertificate(Bad::Other(other)) if other.0.is::<OtherKey>() => {
-                let group = &self.group;
-                format!(
-                    "it is of a group {group:?} too, and has another key: compare `app-net group show {group}` on both, and give one of them the other's (`app-net join --replace`)"
-                )
-            }
-            Error::AlertReceived(
-                Alert::UnknownCA | Alert::DecryptError | Alert::CertificateUnknown,
-            ) => self.distrusted(),
-            Error::NoCertificatesPresented => {
-                format!("it shows no certificate: it has no {}", self.needed())
-            }
-            Error::AlertReceived(Alert::CertificateRequired) => {
-                "it asks for a certificate, and this peer has none".to_owned()
-            }
-            Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
-                "its certificate has expired".to_owned()
-            }
-            Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. }) => {
+    /// What a failed handshake means.
+    pub(crate) fn explain(&self, error: &rustls::Error) -> Refusal {
+        let why = Why::of(error);
+        let group = &self.group;
+        let text = match why {
+            Why::OtherGroup => self.untrusted(),
+            Why::Distrusted => self.distrusted(),
+            Why::OtherKey => format!(
+                "it is of a group {group:?} too, and has another key: compare `app-net group show {group}` on both, and give one of them the other's (`app-net join --replace`)"
+            ),
+            Why::NoCertificate => format!("it shows no certificate: it has no {}", self.needed()),
+            Why::NoTls => format!("it speaks no TLS: it has no {}", self.needed()),
+            Why::Expired => "its certificate has expired".to_owned(),
+            Why::NotValidYet => {
                 "its certificate is not valid yet: compare the clocks of both hosts".to_owned()
             }
-            Error::AlertReceived(Alert::CertificateExpired) => {
+            Why::OwnExpired => {
                 "this peer's own certificate has expired, or by the other's clock is not valid yet: renew it, or compare the clocks of both hosts"
                     .to_owned()
             }
-            Error::InvalidCertificate(Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. }) => {
+            Why::Purpose => {
                 "its certificate is not for this use: it takes serverAuth and clientAuth, or no extended key usage at all"
                     .to_owned()
             }
-            Error::AlertReceived(Alert::InternalError) => {
+            Why::Busy => {
                 "it is busy: as many connections are open as it takes (max_connections), or it has failed"
                     .to_owned()
             }
-            Error::InvalidMessage(_) | Error::AlertReceived(Alert::AccessDenied) => {
-                format!("it speaks no TLS: it has no {}", self.needed())
-            }
-            other => format!("TLS failed: {other}"),
-        }
+            Why::Other => format!("TLS failed: {error}"),
+        };
+        Refusal { why, text }
     }
 
     /// What the other side should have to be of the group.
@@ -240,7 +285,7 @@ mod tests {
         while is_well && outcome.is_ok() && !wire.is_empty() {
             to.read_tls(&mut wire).unwrap();
             if let Err(error) = to.process_new_packets() {
-                *outcome = Err(reader.explain(&error));
+                *outcome = Err(reader.explain(&error).to_string());
             }
         }
     }
