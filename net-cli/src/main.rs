@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand};
 
 mod argument;
 mod call;
+mod doctor;
 mod failure;
+mod find;
 mod function;
 mod group;
 mod info;
@@ -42,6 +44,10 @@ enum Command {
     Info(info::Args),
     /// Call a function on a peer
     Call(call::Args),
+    /// Say why a peer is not seen
+    Doctor(doctor::Args),
+    /// Show what each way to find peers sees
+    Find(find::Args),
     /// Make, show, replace and forget the keys of groups
     #[command(subcommand)]
     Group(group::Command),
@@ -55,6 +61,8 @@ impl Command {
             Self::Peers(args) => peers::run(args, json).await,
             Self::Info(args) => info::run(args, json).await,
             Self::Call(args) => call::run(args, json).await,
+            Self::Doctor(args) => doctor::run(args, json).await,
+            Self::Find(args) => find::run(args, json).await,
             Self::Group(command) => group::run(command, json),
             Self::Join(args) => join::run(&args, json),
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use net_proto::original::{Dialect, INVALID_CONNECTION};
 use serde::Serialize;
@@ -38,6 +39,8 @@ struct Info {
     executable: Option<String>,
     /// Who may reach it.
     access: Access,
+    /// What its clock says, in seconds since 1970.
+    time: f64,
     software: &'static str,
     connections: Vec<String>,
     subscriptions: Vec<String>,
@@ -168,11 +171,17 @@ fn info(peer: &Peer, caller: &Caller) -> Info {
         user: caller.is_inside().then(|| peer.0.user.clone()),
         executable: caller.is_inside().then(executable),
         access: peer.0.access,
+        time: now(),
         software: concat!("app-net/", env!("CARGO_PKG_VERSION")),
         connections,
         subscriptions,
         flags,
     }
+}
+
+fn now() -> f64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0.0, |now| now.as_secs_f64())
 }
 
 fn executable() -> String {

@@ -114,6 +114,27 @@ impl Seen {
         while meetings.join_next().await.is_some() {}
     }
 
+    /// The same where nobody was seen, and somebody could be: only who is met there counts as seen.
+    pub(crate) async fn try_all(self: &Arc<Self>, guesses: impl IntoIterator<Item = Address>) {
+        let mut meetings = JoinSet::new();
+        for address in guesses {
+            let seen = Arc::clone(self);
+            meetings.spawn(async move { seen.try_at(address).await });
+        }
+        while meetings.join_next().await.is_some() {}
+    }
+
+    async fn try_at(&self, address: Address) {
+        let Some(finders) = &self.core.finders else {
+            return;
+        };
+        let guess = Sighting { address, id: None };
+        let outcome = meet::meet(&self.core, finders, &guess).await;
+        if let Outcome::Linked(_) | Outcome::Original = outcome {
+            finders.sightings.note(self.finder, guess, outcome);
+        }
+    }
+
     /// The first look has ended: who asks for peers needs not wait for this finder.
     pub(crate) fn has_looked(&self) {
         self.looked.send_replace(true);

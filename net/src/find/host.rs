@@ -94,14 +94,8 @@ impl HostFinder {
         let core = seen.core();
         let mut looks = JoinSet::new();
         self.look_into_directory(seen, &mut looks);
-        let at_ports = self
-            .ports_to_look_at(core)
-            .into_iter()
-            .map(|address| Sighting {
-                address: Address::Tcp(address),
-                id: None,
-            });
-        seen.meet_all(at_ports).await;
+        let ports = self.ports_to_look_at(core).into_iter();
+        seen.try_all(ports.map(Address::Tcp)).await;
         while looks.join_next().await.is_some() {}
         core.subscriber.dial_wanted(core);
         core.subscriber.ask_originals(core);
