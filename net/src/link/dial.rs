@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -22,27 +23,44 @@ pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// How long to wait for room in a full queue before looking again: a queue of some hundred is emptied in less.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
 
+/// Whether somebody was met who keeps to another group, since the process began: the first is logged as a warning, the rest for the
+/// curious only. Whoever accepts says as much in its own log, but who runs this peer may not see that one.
+static KEEPS_APART: AtomicBool = AtomicBool::new(false);
+
 /// Dials one address. A link that comes of it is in the table of peers then.
 pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, LinkError> {
     let dialled = core.ending.unless_begun(link_to(core, address)).await;
-    match dialled.unwrap_or(Err(LinkError::Stopped)) {
-        Ok(link) => Ok(Met::Peer(link.id())),
+    let error = match dialled.unwrap_or(Err(LinkError::Stopped)) {
+        Ok(link) => return Ok(Met::Peer(link.id())),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
         Err(LinkError::Foreign(answer)) => match sniff(&answer) {
-            Some(Sniffed::Original(dialect)) => Ok(Met::Original(dialect)),
-            None if tls::is_alert(&answer) => Err(LinkError::WantsTls),
-            _ => Err(LinkError::Foreign(answer)),
+            Some(Sniffed::Original(dialect)) => return Ok(Met::Original(dialect)),
+            None if tls::is_alert(&answer) => LinkError::WantsTls,
+            _ => LinkError::Foreign(answer),
         },
-        Err(error) => {
-            if let LinkError::Protocol(ProtocolError::Incompatible { .. }) = error
-                && core
-                    .finder
-                    .as_ref()
-                    .is_none_or(|finder| finder.leave_alone(address))
-            {
-                tracing::warn!(%address, %error, "a peer cannot be linked to");
-            }
-            Err(error)
+        Err(error) => error,
+    };
+    log(core, address, &error);
+    Err(error)
+}
+
+/// Says what somebody is to mend who may not be the one that calls.
+fn log(core: &Core, address: &Address, error: &LinkError) {
+    if let LinkError::Protocol(ProtocolError::Incompatible { .. }) = error {
+        let finder = core.finder.as_ref();
+        if finder.is_none_or(|finder| finder.leave_alone(address)) {
+            tracing::warn!(%address, %error, "a peer cannot be linked to");
+        }
+    } else if error.keeps_apart() {
+        // On this host other users have groups of their own, and are met by looking around.
+        if address.is_here() || KEEPS_APART.swap(true, Ordering::Relaxed) {
+            tracing::debug!(%address, %error, "a peer keeps to another group");
+        } else {
+            tracing::warn!(
+                %address,
+                %error,
+                "a peer keeps to another group (further ones are logged at debug level)"
+            );
         }
     }
 }

@@ -67,6 +67,16 @@ impl LinkError {
             _ => false,
         }
     }
+
+    /// Whether the two did not show each other the same group.
+    pub(super) fn keeps_apart(&self) -> bool {
+        match self {
+            Self::Tls(_) | Self::WantsTls | Self::OtherGroup { .. } => true,
+            // The other side's word that it does not take this peer's certificate comes when this side's handshake is done.
+            Self::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+            _ => false,
+        }
+    }
 }
 
 /// Exchanges prefaces and HELLOs over `socket`, tells the table of peers, and starts the link. `read` is what was read of it
