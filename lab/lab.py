@@ -264,6 +264,13 @@ class Link:
         host.ip(f"link set {self.name} up")
         self._take(segment.next_address())
 
+    @property
+    def link_local(self) -> IPv6Address:
+        """Its IPv6 address for this segment alone, which the kernel gave it."""
+        (interface,) = json.loads(self.host.ip(f"-json address show dev {self.name}"))
+        (found,) = [entry["local"] for entry in interface["addr_info"] if entry["scope"] == "link"]
+        return IPv6Address(found)
+
     def unplug(self) -> None:
         """Pulls the cable: the host sees it go, and keeps its addresses."""
         self.segment.ip(f"link set {self.port} down")

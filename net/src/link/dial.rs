@@ -1,6 +1,7 @@
 //! Dialling: from an address to a link, or to the knowledge that an original peer is there.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,6 +86,12 @@ async fn link_to(core: &Arc<Core>, address: &Address) -> Result<Arc<Link>, LinkE
 
 async fn connect(address: &Address) -> Result<Socket, LinkError> {
     match address {
+        Address::Tcp(SocketAddr::V6(address))
+            if address.ip().is_unicast_link_local() && address.scope_id() == 0 =>
+        {
+            let why = "each interface has such addresses: say which one, as in [fe80::1%eth0]:3010";
+            Err(io::Error::new(io::ErrorKind::InvalidInput, why).into())
+        }
         Address::Tcp(address) => Ok(Socket::tcp(TcpStream::connect(address).await?)?),
         Address::Name(host, port) => Ok(Socket::tcp(
             TcpStream::connect((host.as_str(), *port)).await?,
