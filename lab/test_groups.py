@@ -156,11 +156,10 @@ def test_who_has_no_key_does_not_get_in_and_both_logs_say_why(a: Host, b: Host, 
     until_said(keyed, "it has no key of group")
 
 
-#: Requests of originals of either dialect, and one of HTTP.
+#: Requests of originals of either dialect.
 PLAIN = [
     b'{"connection": "shout_in_confidence", "args": ["hello"], "kwargs": {}}',
     b"eyJjb25uZWN0aW9uIjogImUzSmhkeUk2IGxpbmUifQ==",
-    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 ]
 SEND = """
 import socket, sys
@@ -177,7 +176,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 30) as peer:
 """
 
 
-@pytest.mark.parametrize("request_", PLAIN, ids=["0.6", "0.3", "HTTP"])
+@pytest.mark.parametrize("request_", PLAIN, ids=["0.6", "0.3"])
 def test_with_a_key_who_speaks_plainly_is_not_answered(a: Host, b: Host, start: Start, request_: bytes) -> None:
     peer = start(a, **of("lab", SECRET))
     answer = b.run([PYTHON, "-c", SEND, str(a.address), str(peer.port), request_.hex()]).stdout
