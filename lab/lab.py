@@ -6,6 +6,7 @@
         peer = b.start_peer(PROGRAM, NET_OPEN="1")
         a.app_net("info", f"{b.address}:{peer.port}")
         a.link.unplug()
+        b.link.impair(delay_ms=300, loss_percent=10)
 
 A *host* has interfaces, addresses, loopback, a host name and mounts of its own: its /run is a file system in memory, in
 which the user's home, runtime and temporary directories are; so neither a Unix socket nor a key leads from one host to
@@ -22,10 +23,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
@@ -71,12 +74,14 @@ for process in $(find -L /proc/[0-9]*/ns/net -samefile /proc/self/ns/net 2>/dev/
 done 2>/dev/null
 """
 
+#: A bridge is no host: it has no address of its own, and says nothing.
+SAYS_NOTHING = """
+file=/proc/sys/net/ipv6/conf/default/disable_ipv6
+! [ -e $file ] || echo 1 >$file
+"""
+
 #: The bridge of a segment. While it is in parts, there is one for each further part.
 BRIDGE = "bridge0"
-
-
-class NotHere(Exception):
-    """What this machine's kernel or tools lack."""
 
 
 class Failed(Exception):
@@ -89,9 +94,9 @@ class Node:
     def __init__(self, name: str) -> None:
         self.name = name
         self._processes: list[subprocess.Popen[Any]] = []
-        machine = os.readlink("/proc/self/ns/net")
+        namespaces = ["--net", "--uts", "--mount"]
         self._first = subprocess.Popen(
-            ["unshare", "--net", "--uts", "--mount", "sh", "-c", FIRST_PROCESS, "sh", name, machine],
+            ["unshare", *namespaces, "sh", "-c", FIRST_PROCESS, "sh", name, network_of(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -102,9 +107,10 @@ class Node:
         self.prefix = ["nsenter", f"--target={self._first.pid}", "--net", "--uts", "--mount", "--"]
         assert self._first.stdout is not None
         if self._first.stdout.readline() != "ready\n":
-            self.end()
-            assert self._first.stderr is not None
-            raise Failed(f"no host can be made: {self._first.stderr.read().strip()}")
+            _, errors = self._first.communicate()
+            raise Failed(f"no host can be made: {errors.strip()}")
+        #: Its network, as the kernel names it.
+        self.namespace = network_of(self._first.pid)
 
     def run(self, command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[str]:
         """Runs a command here, to its end, and gives what it wrote; `check=False` where it may fail."""
@@ -129,26 +135,38 @@ class Node:
 
     def ip(self, command: str) -> str:
         """Runs an `ip` command in this machine's network."""
-        return self.network_tool(f"ip {command}")
-
-    def network_tool(self, command: str) -> str:
-        """Runs a tool that needs nothing of this machine but its network."""
-        entered = ["nsenter", f"--target={self._first.pid}", "--net", "--", *command.split()]
+        entered = ["nsenter", f"--target={self._first.pid}", "--net", "--", "ip", *command.split()]
         done = subprocess.run(entered, capture_output=True, text=True, timeout=PATIENCE, check=False)
         if done.returncode != 0:
-            raise Failed(f"{command}: {done.stderr.strip()}")
+            raise Failed(f"ip {command}: {done.stderr.strip()}")
         return done.stdout
+
+    def start_tool(self, name: str, *arguments: str) -> subprocess.Popen[Any]:
+        """Starts a program of this folder that says when it is ready, and runs until its standard input ends."""
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        tool = self.popen([PYTHON, Path(__file__).parent / name, *arguments], **pipes)
+        if tool.stdout.readline() != b"ready\n":
+            _, errors = tool.communicate()
+            raise Failed(f"{name}: {errors.decode()}")
+        return tool
 
     def end(self) -> None:
         """Ends all that runs here; the kernel takes down the rest. May be called again."""
+        # These by ourselves, too: one that was just started may still be on its way in.
+        for process in self._processes:
+            process.kill()
+            process.wait()
         assert self._first.stdin is not None
         self._first.stdin.close()
-        for process in (self._first, *self._processes):
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        try:
+            self._first.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._first.kill()
+            self._first.wait()
+        # Killed is not gone yet.
+        end = time.monotonic() + PATIENCE
+        while processes_in(self.namespace) and time.monotonic() < end:
+            time.sleep(0.002)
 
     @property
     def process(self) -> int:
@@ -166,6 +184,7 @@ class Segment(Node):
         self.network6 = IPv6Network(((0xFD00 << 112) | (int(network.network_address) << 80), 64))
         self.links: list[Link] = []
         self._free = network.hosts()
+        self.run(["sh", "-c", SAYS_NOTHING])
         self._add_bridge(BRIDGE)
 
     def partition(self, *parts: Sequence[Host]) -> None:
@@ -174,12 +193,12 @@ class Segment(Node):
             self._add_bridge(bridge := f"part{number}")
             for link in self.links:
                 if link.host in part:
-                    self.ip(f"link set {link.port} master {bridge}")
+                    link.connect_to(bridge)
 
     def heal(self) -> None:
         """Makes it one again after `partition`."""
         for link in self.links:
-            self.ip(f"link set {link.port} master {BRIDGE}")
+            link.connect_to(BRIDGE)
         for bridge in json.loads(self.ip("-json link show type bridge")):
             if bridge["ifname"] != BRIDGE:
                 self.ip(f"link delete {bridge['ifname']}")
@@ -188,27 +207,21 @@ class Segment(Node):
     def capture(self) -> Iterator[list[bytes]]:
         """All that passes this segment, frame by frame: an empty list, which is filled when the block ends."""
         frames: list[bytes] = []
-        program = [PYTHON, Path(__file__).parent / "capture.py"]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = self.popen(program, **pipes)
-        with process:
-            line = process.stdout.readline()
-            try:
-                assert line == b"ready\n", process.stderr.read().decode()
-                yield frames
-            finally:
-                process.stdin.close()
-                frames.extend(_frames(process.stdout))
-                errors = process.stderr.read().decode()
-        assert process.returncode == 0, errors
+        tool = self.start_tool("capture.py")
+        try:
+            yield frames
+        finally:
+            captured, errors = tool.communicate()
+            frames.extend(_frames(io.BytesIO(captured)))
+        if tool.returncode != 0:
+            raise Failed(f"capture.py: {errors.decode()}")
 
     def next_address(self) -> IPv4Interface:
         return IPv4Interface(f"{next(self._free)}/{self.network.prefixlen}")
 
     def _add_bridge(self, name: str) -> None:
         self.ip(f"link add {name} type bridge stp_state 0 forward_delay 0")
-        # The bridge is no host: it has no address of its own, and says nothing.
-        self.ip(f"link set {name} up addrgenmode none")
+        self.ip(f"link set {name} up")
 
 
 class Host(Node):
@@ -258,9 +271,10 @@ class Link:
         self.name = f"eth{len(host.links)}"
         #: The other end of the cable, at the bridge.
         self.port = f"port{len(segment.links)}"
+        self._cable: subprocess.Popen[Any] | None = None
         segment.links.append(self)
         segment.ip(f"link add {self.port} type veth peer name {self.name} netns {host.process}")
-        segment.ip(f"link set {self.port} master {BRIDGE} up addrgenmode none")
+        segment.ip(f"link set {self.port} master {BRIDGE} up")
         host.ip(f"link set {self.name} up")
         self._take(segment.next_address())
 
@@ -285,16 +299,38 @@ class Link:
         prefix = self.segment.network.prefixlen
         self._take(IPv4Interface(f"{address}/{prefix}") if address else self.segment.next_address())
 
-    def impair(self, *, delay_ms: int = 0, loss_percent: float = 0) -> None:
-        """Delays and drops what the host sends, until it is called again. `NotHere` where the kernel cannot."""
-        try:
-            self.host.network_tool(
-                f"tc qdisc replace dev {self.name} root netem delay {delay_ms}ms loss {loss_percent}%"
-            )
-        except Failed as error:
-            if "qdisc kind is unknown" in str(error):
-                raise NotHere("this kernel has no netem (sch_netem)") from error
-            raise
+    def impair(self, *, delay_ms: float = 0, loss_percent: float = 0, seed: int = 0) -> None:
+        """Delays all that passes, either way, and drops some of it, until this is called again."""
+        bridge = self._bridge()
+        if self._cable is not None:
+            self._cable.communicate()
+            self._cable = None
+            self.segment.ip(f"link delete {self._line}")
+            self.segment.ip(f"link set {self.port} master {bridge}")
+        if delay_ms or loss_percent:
+            inner = f"inner-{self.port}"
+            self.segment.ip(f"link set {self.port} nomaster")
+            self.segment.ip(f"link add {self._line} type veth peer name {inner}")
+            self.segment.ip(f"link set {inner} up")
+            self.segment.ip(f"link set {self._line} master {bridge} up")
+            settings = map(str, (delay_ms, loss_percent, seed))
+            self._cable = self.segment.start_tool("cable.py", self.port, inner, *settings)
+
+    def connect_to(self, bridge: str) -> None:
+        """Leads to this bridge of the segment. For `Segment` alone."""
+        self.segment.ip(f"link set {self._at_bridge} master {bridge}")
+
+    @property
+    def _line(self) -> str:
+        return f"line-{self.port}"
+
+    @property
+    def _at_bridge(self) -> str:
+        return self.port if self._cable is None else self._line
+
+    def _bridge(self) -> str:
+        (port,) = json.loads(self.segment.ip(f"-json link show {self._at_bridge}"))
+        return port["master"]
 
     def _take(self, address: IPv4Interface) -> None:
         network = self.segment.network6
@@ -331,6 +367,21 @@ class Lab:
     def _keep(self, node: Any) -> Any:
         self._nodes.callback(node.end)
         return node
+
+
+def network_of(process: int) -> str:
+    """The network that a process is in, as the kernel names it."""
+    return os.readlink(f"/proc/{process}/ns/net")
+
+
+def processes_in(network: str) -> list[int]:
+    """The processes that are in a network."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if network_of(int(path.name)) == network:
+                found.append(int(path.name))
+    return found
 
 
 def _frames(stream: IO[bytes]) -> Iterator[bytes]:
