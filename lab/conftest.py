@@ -9,10 +9,14 @@ import pytest
 from lab import Host, Lab, Segment, missing
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
+@pytest.fixture(autouse=True)
+def _able() -> None:
     if (what := missing()) is not None:
         pytest.skip(what)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
     with Lab() as lab:
         yield lab
 
