@@ -13,7 +13,7 @@ say = @printf '\n==> %s\n'
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup system venv venv-original package demo test fmt-check lint rustdoc rust-tests doc-tests \
-        deny unsafe guard python-lint stubs python-tests fmt bench guard-accept soak hostile fuzz fuzz-seeds fuzz-minimise coverage docs deny clean
+        deny unsafe guard python-lint stubs python-tests lab-tools fmt bench guard-accept soak hostile fuzz fuzz-seeds fuzz-minimise coverage docs deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -77,9 +77,9 @@ stubs: package ## Check the type stubs against the built module
 	$(say) 'Type stubs against the module'
 	@$(py) -m mypy.stubtest --ignore-disjoint-bases net._net
 
-python-tests: setup ## Run the Python tests: the package, interop with 0.6.2, README, the demo
+python-tests: setup lab-tools ## Run the Python tests: the package, interop with 0.6.2, README, the demo, many hosts
 	$(say) 'Python tests'
-	@cargo build --quiet -p demo-peer -p mixed-worker -p values-peer
+	@cargo build --quiet -p demo-peer -p mixed-worker -p values-peer -p app-net-cli
 	@$(py) -m pytest
 
 # --- the rest -----------------------------------------------------------------------------------------
@@ -123,6 +123,10 @@ clean: ## Remove all that was built
 
 system:
 	@scripts/system.sh
+
+# What lab/ makes hosts with. Who is not root, and cannot use it, does without, and its tests are skipped.
+lab-tools:
+	@[ "$$(id -u)" != 0 ] || command -v ip >/dev/null || ! command -v apt-get >/dev/null || scripts/apt.sh iproute2
 
 venv: system
 	@scripts/venv.sh .venv requirements/dev.txt

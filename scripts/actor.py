@@ -98,9 +98,15 @@ class Actor:
     def address(self) -> tuple[str, int]:
         return self.host, self.port
 
-    def ask(self, tag: str, *args: object, to: Actor, way: str = "function", **kwargs: object) -> dict[str, object]:
-        """Has this peer call `tag` on `to`; gives `{"result": …}` or `{"error": {"types": […], "text": …}}`."""
-        request = {"way": way, "tag": tag, "address": to.address, "args": args, "kwargs": kwargs}
+    def ask(
+        self, tag: str, *args: object, to: Actor | str, way: str = "function", **kwargs: object
+    ) -> dict[str, object]:
+        """Has this peer call `tag` on `to`, an address or who is to be dialled as it says of itself.
+
+        Gives `{"result": …}` or `{"error": {"types": […], "text": …}}`.
+        """
+        address = to if isinstance(to, str) else to.address
+        request = {"way": way, "tag": tag, "address": address, "args": args, "kwargs": kwargs}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -145,16 +151,15 @@ class Actor:
 
 def environment(port: int, runtime_dir: str, **settings: str) -> dict[str, str]:
     """This process's environment, with app-net configured for one private set of peers and nothing else."""
+    settings = {"NET_PORT": str(port), "NET_PORT_RANGE": str(BLOCK), "NET_RUNTIME_DIR": runtime_dir, **settings}
+    return plain_environment(**settings)
+
+
+def plain_environment(**settings: str) -> dict[str, str]:
+    """This process's environment, with nothing of app-net set but `settings`."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("NET_")}
-    env.update(
-        NET_PORT=str(port),
-        NET_PORT_RANGE=str(BLOCK),
-        NET_RUNTIME_DIR=runtime_dir,
-        PYTHONPATH=str(ROOT / "examples" / "demo"),
-        PYTHONDONTWRITEBYTECODE="1",
-        **settings,
-    )
-    return env
+    env.update(PYTHONPATH=str(ROOT / "examples" / "demo"), PYTHONDONTWRITEBYTECODE="1")
+    return env | settings
 
 
 def free_block() -> int:

@@ -20,7 +20,9 @@ def serve(functions):
 
 def answer(request, functions):
     """What came of one request: a result, or the error's types (its own first) and text."""
-    address = tuple(request["address"])
+    address = request["address"]
+    if not isinstance(address, str):
+        address = tuple(address)
     try:
         call = WAYS[request["way"]](functions, address, request["tag"])
         return {"result": call(*request["args"], **request["kwargs"])}

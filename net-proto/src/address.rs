@@ -1,7 +1,7 @@
 //! Where a peer can be dialled, as text and as data. Nothing is looked up or connected here.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -20,7 +20,8 @@ use std::str::FromStr;
 pub enum Address {
     /// A Unix socket, on this host and for this user.
     Unix(PathBuf),
-    /// A TCP port of a host whose name is not looked up yet.
+    /// A TCP port of a host whose name is not looked up yet; or whose IPv6 address says the interface by its name (`fe80::1%eth0`),
+    /// which is a number on each host.
     Name(String, u16),
     /// A TCP address.
     Tcp(SocketAddr),
@@ -56,6 +57,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Name(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Name(host, port) => write!(f, "{host}:{port}"),
             Self::Tcp(address) => address.fmt(f),
         }
@@ -75,11 +77,25 @@ impl FromStr for Address {
         let wrong = || BadAddress(text.to_owned());
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let port = port.parse().map_err(|_| wrong())?;
-        if host.is_empty() || host.contains([':', '/', ' ', '@']) {
-            return Err(wrong());
-        }
+        let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        let host = match bracketed {
+            Some(host) if is_on_interface(host) => host,
+            None if is_name(host) => host,
+            _ => return Err(wrong()),
+        };
         Ok(Self::Name(host.to_owned(), port))
     }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains([':', '/', ' ', '@', '%', '[', ']'])
+}
+
+/// Whether it is an IPv6 address with the name of an interface.
+fn is_on_interface(host: &str) -> bool {
+    host.split_once('%').is_some_and(|(address, interface)| {
+        is_name(interface) && address.parse::<Ipv6Addr>().is_ok()
+    })
 }
 
 #[cfg(test)]
@@ -93,6 +109,8 @@ mod tests {
             "127.0.0.1:3010",
             "[::1]:3010",
             "studio-7.local:3010",
+            "[fe80::1%2]:3010",
+            "[fe80::1%eth0]:3010",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
@@ -104,6 +122,11 @@ mod tests {
             "a:b:1",
             ":3010",
             "user@host:1",
+            "[host]:1",
+            "[fe80::1%]:1",
+            "[fe80::1%eth0",
+            "fe80::1%eth0:1",
+            "host%eth0:1",
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }

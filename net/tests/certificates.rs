@@ -113,7 +113,10 @@ async fn those_of_another_authority_are_refused_and_both_logs_say_so() {
     let why = refusal(&a, &b).await;
     assert!(why.contains("no authority that is trusted here"), "{why}");
     assert!(why.contains("ours-ca.pem"), "{why}");
-    let dialled = ["cannot be linked to", "no authority that is trusted here"];
+    let dialled = [
+        "does not take the other",
+        "no authority that is trusted here",
+    ];
     assert!(is_logged(&dialled));
     let accepted = [
         "connection refused",
@@ -187,7 +190,7 @@ async fn a_certificate_that_has_expired_meanwhile_is_refused_and_both_logs_say_s
         why.contains("this peer's own certificate has expired"),
         "{why}"
     );
-    for at in ["cannot be linked to", "connection refused"] {
+    for at in ["does not take the other", "connection refused"] {
         for what in [
             "its certificate has expired",
             "this peer's own certificate has expired",

@@ -1,8 +1,10 @@
 //! Dialling: from an address to a link, or to the knowledge that an original peer is there.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -15,7 +17,6 @@ use tokio::time::timeout;
 use super::socket::Socket;
 use super::{Link, LinkError, establish, tls};
 use crate::peer::Core;
-use crate::trouble::Said;
 
 /// How long connecting may take. On a host it is instant or refused; across networks a lost SYN costs a second.
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(3);
@@ -23,42 +24,45 @@ pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// How long to wait for room in a full queue before looking again: a queue of some hundred is emptied in less.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
 
-/// Peers that are of another group, or take this one for such.
-static REFUSED: Said = Said::not_yet();
+/// Whether somebody was met who keeps to another group, since the process began: the first is logged as a warning, the rest for the
+/// curious only. Whoever accepts says as much in its own log, but who runs this peer may not see that one.
+static KEEPS_APART: AtomicBool = AtomicBool::new(false);
 
 /// Dials one address. A link that comes of it is in the table of peers then.
 pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, LinkError> {
     let dialled = core.ending.unless_begun(link_to(core, address)).await;
-    match dialled.unwrap_or(Err(LinkError::Stopped)) {
-        Ok(link) => Ok(Met::Peer(link.id())),
+    let error = match dialled.unwrap_or(Err(LinkError::Stopped)) {
+        Ok(link) => return Ok(Met::Peer(link.id())),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
         Err(LinkError::Foreign(answer)) => match sniff(&answer) {
-            Some(Sniffed::Original(dialect)) => Ok(Met::Original(dialect)),
-            None if tls::is_alert(&answer) => Err(LinkError::WantsTls),
-            _ => Err(LinkError::Foreign(answer)),
+            Some(Sniffed::Original(dialect)) => return Ok(Met::Original(dialect)),
+            None if tls::is_alert(&answer) => LinkError::WantsTls,
+            _ => LinkError::Foreign(answer),
         },
-        Err(error) => {
-            if error.is_refusal() {
-                log_refusal(address, &error);
-            }
-            if let LinkError::Protocol(ProtocolError::Incompatible { .. }) = error
-                && core
-                    .finders
-                    .as_ref()
-                    .is_none_or(|finders| finders.leave_alone(address))
-            {
-                tracing::warn!(%address, %error, "a peer cannot be linked to");
-            }
-            Err(error)
-        }
-    }
+        Err(error) => error,
+    };
+    log(core, address, &error);
+    Err(error)
 }
 
-/// Who is meant to be in learns it from the error of the call. Whoever looks after the peer learns it here, also where the peer dialled by itself.
-fn log_refusal(address: &Address, error: &LinkError) {
-    match REFUSED.is_due() {
-        true => tracing::warn!(%address, %error, "a peer cannot be linked to"),
-        false => tracing::debug!(%address, %error, "a peer cannot be linked to"),
+/// Says what somebody is to mend who may not be the one that calls.
+fn log(core: &Core, address: &Address, error: &LinkError) {
+    if let LinkError::Protocol(ProtocolError::Incompatible { .. }) = error {
+        let finders = core.finders.as_ref();
+        if finders.is_none_or(|finders| finders.leave_alone(address)) {
+            tracing::warn!(%address, %error, "a peer cannot be linked to");
+        }
+    } else if error.is_refusal() {
+        // On this host other users have groups of their own, and are met by looking around.
+        if address.is_here() || KEEPS_APART.swap(true, Ordering::Relaxed) {
+            tracing::debug!(%address, %error, "no link: one of the two peers does not take the other for one of its group");
+        } else {
+            tracing::warn!(
+                %address,
+                %error,
+                "no link: one of the two peers does not take the other for one of its group (further ones are logged at debug level)"
+            );
+        }
     }
 }
 
@@ -82,6 +86,12 @@ async fn link_to(core: &Arc<Core>, address: &Address) -> Result<Arc<Link>, LinkE
 
 async fn connect(address: &Address) -> Result<Socket, LinkError> {
     match address {
+        Address::Tcp(SocketAddr::V6(address))
+            if address.ip().is_unicast_link_local() && address.scope_id() == 0 =>
+        {
+            let why = "each interface has such addresses: say which one, as in [fe80::1%eth0]:3010";
+            Err(io::Error::new(io::ErrorKind::InvalidInput, why).into())
+        }
         Address::Tcp(address) => Ok(Socket::tcp(TcpStream::connect(address).await?)?),
         Address::Name(host, port) => Ok(Socket::tcp(
             TcpStream::connect((host.as_str(), *port)).await?,
