@@ -268,11 +268,11 @@ impl<C> Session<C> {
     }
 
     /// The refusals that wait here have to end. Twice as many as there are calls: the other side's count may differ from ours for a
-    /// moment. And as many as there are interests: all of them may be refused.
+    /// moment. And as many as there are interests: all of them may be refused, those too that are served now.
     pub(super) fn check_refusals(&self) -> Result<(), Misbehaviour> {
         let (max_calls, interests) = (self.limits.max_calls, self.limits.max_interests);
         let most = 2 * u64::from(max_calls) + u64::from(interests) + 16;
-        if (self.peer_calls.len() as u64) < most {
+        if ((self.peer_calls.len() + self.publishing.len()) as u64) < most {
             Ok(())
         } else {
             Err(Misbehaviour::TooManyCalls(max_calls))
