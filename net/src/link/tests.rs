@@ -1,33 +1,40 @@
-//! One suite for whatever carries a link: in memory, over a Unix socket, over TCP. And what two peers make of their links.
+//! One suite for whatever carries a link: in memory, over a Unix socket, over TCP, over TLS. And what two peers make of their links.
 
 use std::future::poll_fn;
-use std::io::{ErrorKind, IoSlice};
+use std::io::{ErrorKind, IoSlice, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use net_proto::{Payload, Side};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::socket::Socket;
+use super::tls::secure;
 use super::{Finished, Link, Slot, Started, establish, memory};
 use crate::peer::Peer;
+use crate::secure::authority::Identity;
+use crate::secure::{GroupKey, Keys};
 use crate::value;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+const GROUP: &str = "lab";
 
-async fn tcp() -> (Socket, Socket) {
+async fn tcp_streams() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (a, b) = tokio::join!(
         TcpStream::connect(listener.local_addr().unwrap()),
         listener.accept()
     );
-    (
-        Socket::tcp(a.unwrap()).unwrap(),
-        Socket::tcp(b.unwrap().0).unwrap(),
-    )
+    (a.unwrap(), b.unwrap().0)
+}
+
+async fn tcp() -> (Socket, Socket) {
+    let (a, b) = tcp_streams().await;
+    (Socket::tcp(a).unwrap(), Socket::tcp(b).unwrap())
 }
 
 fn unix() -> (Socket, Socket) {
@@ -38,18 +45,35 @@ fn unix() -> (Socket, Socket) {
     )
 }
 
+async fn tls() -> (Socket, Socket) {
+    in_tls(tcp().await).await
+}
+
+/// The same sockets within a group with a key.
+async fn in_tls((a, b): (Socket, Socket)) -> (Socket, Socket) {
+    let key = GroupKey::generate().unwrap();
+    let identity = Identity::new(&Keys::new(GROUP, key)).unwrap();
+    let (a, b) = tokio::join!(
+        secure(a, Side::Dialer, &identity, BytesMut::new()),
+        secure(b, Side::Acceptor, &identity, BytesMut::new()),
+    );
+    (a.unwrap(), b.unwrap())
+}
+
 /// Runs each case over each carrier.
 macro_rules! suite {
     ($($case:ident)*) => {
         mod in_memory { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::memory::pair()).await; })* }
         mod over_unix { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::unix()).await; })* }
         mod over_tcp { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::tcp().await).await; })* }
+        mod over_tls { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::tls().await).await; })* }
     };
 }
 
 suite! {
     bytes_arrive_in_order_through_a_full_pipe
     shutdown_ends_both_readers
+    a_thread_at_the_descriptor_is_told_of_all_that_is_there
     a_link_carries_calls_both_ways
     a_link_that_closes_loses_the_calls_on_it
     an_answer_that_has_arrived_is_not_lost_by_a_write_that_fails
@@ -108,9 +132,60 @@ async fn shutdown_ends_both_readers((mut a, mut b): (Socket, Socket)) {
     assert!(read_some(&mut a).await.is_empty());
 }
 
-/// A peer that neither listens nor looks.
+#[tokio::test]
+async fn what_came_before_a_broken_record_is_read_and_then_the_break_is_told() {
+    let (a, b) = tcp_streams().await;
+    let mut wire = a.into_std().unwrap();
+    let a = Socket::tcp(TcpStream::from_std(wire.try_clone().unwrap()).unwrap());
+    let (a, mut b) = in_tls((a.unwrap(), Socket::tcp(b).unwrap())).await;
+    // Both are there when the first read begins.
+    a.write.try_write(&[IoSlice::new(b"whole")]).unwrap();
+    wire.write_all(&[0x17, 3, 3, 0, 20]).unwrap();
+    wire.write_all(&[7; 20]).unwrap();
+    assert_eq!(read_some(&mut b).await, b"whole"[..]);
+    let read = poll_fn(|cx| b.read.poll_read(cx, &mut BytesMut::with_capacity(1024)));
+    let error = tokio::time::timeout(PATIENCE, read)
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+}
+
+/// A thread that reads a little at a time waits only where the descriptor tells of what is still to come.
+async fn a_thread_at_the_descriptor_is_told_of_all_that_is_there((a, mut b): (Socket, Socket)) {
+    const ROOM: usize = 100;
+    // What was read already, as the tickets of TLS, and a record that is cut in two by the wire or by what one read takes in.
+    let sent = vec![7; 40 * 1024];
+    let Some(descriptor) = b.read.to_threads() else {
+        return;
+    };
+    let written = a.write.try_write(&[IoSlice::new(&sent)]).unwrap();
+    assert!(written > 16 * 1024);
+    a.write.finish();
+    let reads = move || {
+        let mut all = Vec::new();
+        loop {
+            if !b.read.has_left() {
+                let mut polled = [PollFd::new(&descriptor, PollFlags::IN)];
+                let time = Timespec::try_from(PATIENCE).unwrap();
+                assert!(poll(&mut polled, Some(&time)).unwrap() > 0);
+            }
+            let mut some = BytesMut::with_capacity(ROOM);
+            match b.read.try_read(&mut (&mut some).limit(ROOM)) {
+                Ok(0) => return all,
+                Ok(_) => all.extend_from_slice(&some),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+    };
+    let all = tokio::task::spawn_blocking(reads).await.unwrap();
+    assert!(all == sent[..written]);
+}
+
+/// A peer that neither listens nor looks. It says that it is of the group which the sockets with TLS prove.
 async fn hermit() -> Peer {
     Peer::builder()
+        .group(GROUP)
         .listen(false)
         .discover(false)
         .start()

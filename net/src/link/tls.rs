@@ -59,6 +59,7 @@ pub(super) async fn secure(
             wire: socket.read,
             shared: Arc::clone(&shared),
             input: read,
+            failed: None,
         }),
         write: Box::new(Writer {
             wire: socket.write,
@@ -118,30 +119,71 @@ struct Reader {
     shared: Arc<Shared>,
     /// Read of the wire, and not yet taken in.
     input: BytesMut,
+    /// What went wrong with what was taken in: told when all that came before it has been read.
+    failed: Option<rustls::Error>,
 }
 
+impl Reader {
+    /// Takes in what was read of the wire, and out what that comes to. None where more of the wire is to be read first.
+    fn take_out(&mut self, buf: &mut dyn BufMut) -> Option<io::Result<usize>> {
+        let mut connection = self.shared.connection();
+        if self.failed.is_none() {
+            self.failed = take_in(&mut connection, &mut self.input).err();
+        }
+        match read_plain(&mut connection, buf) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return Some(read),
+        }
+        let text = authority::explain(self.failed.as_ref()?, &self.shared.group);
+        Some(Err(io::Error::new(io::ErrorKind::InvalidData, text)))
+    }
+}
+
+// The end of the wire without the other side's word that it ends: cut off, by whoever is between.
 impl ReadHalf for Reader {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut dyn BufMut) -> Poll<io::Result<usize>> {
         loop {
-            {
-                let mut connection = self.shared.connection();
-                let taken = take_in(&mut connection, &mut self.input);
-                // What came before it went wrong is read all the same.
-                match read_plain(&mut connection, buf) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    read => return Poll::Ready(read),
-                }
-                if let Err(error) = taken {
-                    let text = authority::explain(&error, &self.shared.group);
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
-                }
+            if let Some(read) = self.take_out(buf) {
+                return Poll::Ready(read);
             }
             self.input.reserve(READ_SIZE);
             if ready!(self.wire.poll_read(cx, &mut self.input))? == 0 {
-                // Without the other side's word that it ends: cut off, by whoever is between.
                 return Poll::Ready(Ok(0));
             }
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn try_read(&mut self, buf: &mut dyn BufMut) -> io::Result<usize> {
+        loop {
+            if let Some(read) = self.take_out(buf) {
+                return read;
+            }
+            self.input.reserve(READ_SIZE);
+            if self.wire.try_read(&mut self.input)? == 0 {
+                return Ok(0);
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn has_left(&self) -> bool {
+        // What is taken in and no whole record yet is none of it: the rest of it is still to come.
+        let is_decrypted = || match self.shared.connection().reader().fill_buf() {
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            Ok(_) => true,
+        };
+        !self.input.is_empty() || self.failed.is_some() || is_decrypted()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn to_threads(&mut self) -> Option<Arc<std::os::fd::OwnedFd>> {
+        self.wire.to_threads()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn to_tasks(&mut self) -> io::Result<()> {
+        self.wire.to_tasks()
     }
 }
 
