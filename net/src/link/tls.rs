@@ -215,42 +215,50 @@ fn read_plain(connection: &mut Connection, buf: &mut dyn BufMut) -> io::Result<u
 struct Writer {
     wire: Box<dyn WriteHalf>,
     shared: Arc<Shared>,
-    leaving: Mutex<Leaving>,
-}
-
-/// What is encrypted and has not left.
-#[derive(Default)]
-struct Leaving {
-    encrypted: Vec<u8>,
-    written: usize,
-    /// The plain bytes that it is of: said to be written when it has left, so that whoever writes comes again until then.
-    plain: usize,
+    /// The plain bytes of what is encrypted and has not left: said to be written when it has, so that whoever writes comes again
+    /// until then.
+    leaving: Mutex<usize>,
 }
 
 impl Writer {
-    fn encrypt(&self, slices: &[IoSlice<'_>], leaving: &mut Leaving) -> io::Result<()> {
-        let mut connection = self.shared.connection();
-        leaving.plain = connection.writer().write_vectored(slices)?;
-        leaving.encrypted.clear();
-        leaving.written = 0;
-        while connection.wants_write() {
-            connection.write_tls(&mut leaving.encrypted)?;
-        }
+    fn leaving(&self) -> MutexGuard<'_, usize> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes what is encrypted, from where it lies.
+fn write_out(connection: &mut Connection, wire: &dyn WriteHalf) -> io::Result<()> {
+    while connection.wants_write() {
+        connection.write_tls(&mut Wire(wire))?;
+    }
+    Ok(())
+}
+
+struct Wire<'a>(&'a dyn WriteHalf);
+
+impl io::Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
 impl WriteHalf for Writer {
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        if leaving.written == leaving.encrypted.len() {
-            self.encrypt(slices, &mut leaving)?;
+        let mut leaving = self.leaving();
+        let mut connection = self.shared.connection();
+        if *leaving == 0 {
+            *leaving = connection.writer().write_vectored(slices)?;
         }
-        while leaving.written < leaving.encrypted.len() {
-            let rest = &leaving.encrypted[leaving.written..];
-            leaving.written += self.wire.try_write(&[IoSlice::new(rest)])?;
-        }
-        Ok(leaving.plain)
+        write_out(&mut connection, &*self.wire)?;
+        Ok(std::mem::take(&mut *leaving))
     }
 
     fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
@@ -258,12 +266,11 @@ impl WriteHalf for Writer {
     }
 
     fn finish(&self) {
-        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.connection().send_close_notify();
-        if leaving.written == leaving.encrypted.len() && self.encrypt(&[], &mut leaving).is_ok() {
-            // A few bytes; where the wire takes none, its end says as much.
-            let _ = self.wire.try_write(&[IoSlice::new(&leaving.encrypted)]);
-        }
+        let mut connection = self.shared.connection();
+        connection.send_close_notify();
+        // A few bytes; where the wire takes none, its end says as much.
+        let _ = write_out(&mut connection, &*self.wire);
+        drop(connection);
         self.wire.finish();
     }
 
