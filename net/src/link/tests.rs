@@ -1,4 +1,6 @@
-//! One suite for whatever carries a link: in memory, over a Unix socket, over TCP, over TLS. And what two peers make of their links.
+//! One suite for whatever carries a link: in memory, over a Unix socket, over TCP, over TLS.
+
+mod between_peers;
 
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice, Write as _};
@@ -7,9 +9,8 @@ use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::BytesMut;
 use net_proto::{Payload, Side};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::socket::Socket;
@@ -32,12 +33,12 @@ async fn tcp_streams() -> (TcpStream, TcpStream) {
     (a.unwrap(), b.unwrap().0)
 }
 
-async fn tcp() -> (Socket, Socket) {
+pub(super) async fn tcp() -> (Socket, Socket) {
     let (a, b) = tcp_streams().await;
     (Socket::tcp(a).unwrap(), Socket::tcp(b).unwrap())
 }
 
-fn unix() -> (Socket, Socket) {
+pub(super) fn unix() -> (Socket, Socket) {
     let (a, b) = UnixStream::pair().unwrap();
     (
         Socket::unix(a, "a".into()).unwrap(),
@@ -45,7 +46,7 @@ fn unix() -> (Socket, Socket) {
     )
 }
 
-async fn tls() -> (Socket, Socket) {
+pub(super) async fn tls() -> (Socket, Socket) {
     in_tls(tcp().await).await
 }
 
@@ -73,7 +74,6 @@ macro_rules! suite {
 suite! {
     bytes_arrive_in_order_through_a_full_pipe
     shutdown_ends_both_readers
-    a_thread_at_the_descriptor_is_told_of_all_that_is_there
     a_link_carries_calls_both_ways
     a_link_that_closes_loses_the_calls_on_it
     an_answer_that_has_arrived_is_not_lost_by_a_write_that_fails
@@ -149,34 +149,6 @@ async fn what_came_before_a_broken_record_is_read_and_then_the_break_is_told() {
         .unwrap()
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
-}
-
-/// A thread that reads a little at a time waits only where the descriptor tells of what is still to come.
-async fn a_thread_at_the_descriptor_is_told_of_all_that_is_there((a, mut b): (Socket, Socket)) {
-    const ROOM: usize = 100;
-    let sent = vec![7; 40 * 1024];
-    let Some(descriptor) = b.read.to_threads() else {
-        return;
-    };
-    let written = a.write.try_write(&[IoSlice::new(&sent)]).unwrap();
-    let reads = move || {
-        let mut all = Vec::new();
-        while all.len() < written {
-            if !b.read.has_left() {
-                let mut polled = [PollFd::new(&descriptor, PollFlags::IN)];
-                let time = Timespec::try_from(PATIENCE).unwrap();
-                assert!(poll(&mut polled, Some(&time)).unwrap() > 0);
-            }
-            let mut some = BytesMut::with_capacity(ROOM);
-            match b.read.try_read(&mut (&mut some).limit(ROOM)) {
-                Ok(_) => all.extend_from_slice(&some),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
-            }
-        }
-        all
-    };
-    let all = tokio::task::spawn_blocking(reads).await.unwrap();
-    assert!(all == sent[..written]);
 }
 
 /// A peer that neither listens nor looks. It says that it is of the group which the sockets with TLS prove.
@@ -386,142 +358,4 @@ async fn who_speaks_something_else_is_refused((a, b): (Socket, Socket)) {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("does not speak"), "{error}");
-}
-
-mod between_peers {
-    use super::*;
-
-    async fn started(dir: &tempfile::TempDir) -> Peer {
-        Peer::builder()
-            .port(0)
-            .runtime_dir(dir.path())
-            .discover(false)
-            .start()
-            .await
-            .unwrap()
-    }
-
-    fn open_links(peer: &Peer) -> usize {
-        peer.0
-            .open_links()
-            .iter()
-            .filter(|link| link.is_open())
-            .count()
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn dialling_each_other_at_once_ends_with_one_link_and_no_lost_call() {
-        let dir = tempfile::tempdir().unwrap();
-        for _ in 0..50 {
-            let (a, b) = (started(&dir).await, started(&dir).await);
-            let to_b = a.remote(&b.id().to_string()).unwrap();
-            let to_a = b.remote(&a.id().to_string()).unwrap();
-            let calls = (0..20).map(|i| {
-                let remote = if i % 2 == 0 {
-                    to_b.clone()
-                } else {
-                    to_a.clone()
-                };
-                tokio::spawn(async move {
-                    remote
-                        .call::<i64>("net.defaults.handlers.pass_through", &(i,))
-                        .await
-                })
-            });
-            for (i, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
-                assert_eq!(call.await.unwrap().unwrap(), i as i64);
-            }
-            until(|| open_links(&a) == 1 && open_links(&b) == 1).await;
-            a.shutdown().await;
-            b.shutdown().await;
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn two_addresses_of_one_peer_share_a_link() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (started(&dir).await, started(&dir).await);
-        for address in b.addresses() {
-            let remote = a.remote(address).unwrap();
-            remote
-                .call::<i64>("net.defaults.handlers.pass_through", &(1,))
-                .await
-                .unwrap();
-        }
-        until(|| open_links(&a) == 1 && open_links(&b) == 1).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_link_that_went_is_dialled_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (started(&dir).await, started(&dir).await);
-        let to_b = a.remote(&b.id().to_string()).unwrap();
-        for _ in 0..5 {
-            to_b.call::<i64>("net.defaults.handlers.pass_through", &(1,))
-                .await
-                .unwrap();
-            // Another may come at any time: both look for each other.
-            let before = a.0.open_links();
-            for link in b.0.open_links() {
-                link.close("for the test");
-            }
-            until(|| before.iter().all(|link| link.is_closed())).await;
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn shutting_down_lets_calls_in_flight_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (started(&dir).await, started(&dir).await);
-        b.registry().register(slow_connection());
-        let to_b = a.remote(&b.id().to_string()).unwrap();
-        let call = tokio::spawn(to_b.call::<String>("slow", &()));
-        until(|| {
-            b.0.open_links()
-                .iter()
-                .any(|link| !link.running.lock().unwrap().is_empty())
-        })
-        .await;
-        b.shutdown().await;
-        assert_eq!(call.await.unwrap().unwrap(), "done");
-        assert!(b.0.open_links().is_empty());
-        let error = to_b.call::<String>("slow", &()).await.unwrap_err();
-        assert!(error.was_not_run(), "{error}");
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_call_whose_time_is_over_when_its_link_goes_is_out_of_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (started(&dir).await, started(&dir).await);
-        b.registry().register(slow_connection());
-        let to_b = a.remote(&b.id().to_string()).unwrap();
-        to_b.connect().await.unwrap();
-        let link = to_b.link().unwrap();
-        let time = Duration::from_millis(50);
-        let call = tokio::spawn(to_b.call::<String>("slow", &()).timeout(time));
-        until(|| link.state().session.in_flight() == 1).await;
-        {
-            // Keeps the keeper from its timer, as a busy machine does.
-            let mut state = link.state();
-            std::thread::sleep(2 * time);
-            for slot in state.session.close() {
-                if let Some(waker) = slot.finish(Finished::Lost) {
-                    waker.wake();
-                }
-            }
-        }
-        let error = call.await.unwrap().unwrap_err();
-        assert!(
-            matches!(error, crate::CallError::TimedOut { .. }),
-            "{error}"
-        );
-    }
-
-    fn slow_connection() -> crate::Connection {
-        let handler = crate::private::async_handler(|_| async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            crate::private::answer_value("done")
-        });
-        connection("slow", handler)
-    }
 }

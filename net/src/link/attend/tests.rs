@@ -1,14 +1,15 @@
 //! Who reads a link, as threads and tasks take turns with it; and that nobody waits for a reader that is not there.
 
+use std::io::IoSlice;
 use std::net::Ipv4Addr;
 use std::sync::Barrier;
 use std::thread;
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::link::tests::{PATIENCE, connection, until};
+use crate::link::tests::{PATIENCE, connection, tcp, tls, unix, until};
 use crate::private::{answer_value, async_handler, sync_handler};
 use crate::{CallError, Limits, Peer, Remote, value};
 
@@ -287,6 +288,30 @@ async fn what_came_with_the_answer_is_not_left_lying(pair: Pair) {
     let both = async { tokio::join!(waits, calls) };
     let (waited, called) = tokio::time::timeout(PATIENCE, both).await.unwrap();
     assert_eq!((waited.unwrap(), called.len()), (7, 4 * ROOM));
+}
+
+/// At the seam below the link: who reads a little at a time waits only for what is still to come.
+#[tokio::test]
+async fn the_descriptor_or_the_reader_tells_of_all_that_is_there() {
+    const ROOM: usize = 100;
+    for (a, mut b) in [unix(), tcp().await, tls().await] {
+        let descriptor = b.read.to_threads().unwrap();
+        let sent = vec![7; 40 * 1024];
+        let written = a.write.try_write(&[IoSlice::new(&sent)]).unwrap();
+        let all = on_thread(move || {
+            let mut all = Vec::new();
+            while all.len() < written {
+                assert!(b.read.has_left() || super::wait(&descriptor, Some(PATIENCE)).unwrap());
+                let mut some = BytesMut::with_capacity(ROOM);
+                match b.read.try_read(&mut (&mut some).limit(ROOM)) {
+                    Ok(_) => all.extend_from_slice(&some),
+                    Err(error) => assert!(is_nothing(&error)),
+                }
+            }
+            all
+        });
+        assert!(all.await == sent[..written]);
+    }
 }
 
 async fn threads_and_tasks_of_both_sides_at_once(pair: Pair) {
