@@ -65,7 +65,7 @@ pub(crate) fn ask(address: &str, order: Order) -> Result<Done, Error> {
     }
 }
 
-fn ping(mut stream: impl Read + Write, calls: usize) -> Result<Done, Error> {
+pub(crate) fn ping(mut stream: impl Read + Write, calls: usize) -> Result<Done, Error> {
     let mut message = [7; MESSAGE];
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {

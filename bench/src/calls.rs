@@ -109,20 +109,28 @@ pub(crate) fn run(paper: &mut Paper, dir: &Path, pinned: &Wrap) -> Result<(), Er
         Kind::TokioThreads,
         Kind::NetWait,
         Kind::Std,
+        Kind::NetTls,
+        Kind::NetTlsWait,
+        Kind::StdTls,
     ];
+    let plain = &kinds[..5];
     for transport in Transport::ALL {
         let what = format!(
             "{}: system calls of each call, one at a time, both ends on one core",
             transport.name()
         );
         let order = |calls| Order::Latency { calls };
+        let kinds = match transport {
+            Transport::Unix => plain,
+            Transport::Tcp => &kinds,
+        };
         count(
             paper,
             &tracer,
             &what,
             &Plan {
                 transport,
-                kinds: &kinds,
+                kinds,
                 wrap: pinned,
                 dir,
             },
@@ -131,7 +139,7 @@ pub(crate) fn run(paper: &mut Paper, dir: &Path, pinned: &Wrap) -> Result<(), Er
     }
     let plan = Plan {
         transport: Transport::Unix,
-        kinds: &kinds[..3],
+        kinds: &plain[..3],
         wrap: &Wrap::default(),
         dir,
     };

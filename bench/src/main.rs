@@ -4,6 +4,7 @@
 //! what to do ([`child`], [`worker`]). README.md says how to read what it prints.
 
 mod bare_std;
+mod bare_tls;
 mod bare_tokio;
 mod calls;
 mod child;
@@ -15,6 +16,7 @@ mod ours;
 mod plot;
 mod python;
 mod rivals;
+mod secured;
 mod size;
 mod suite;
 mod table;
@@ -34,7 +36,7 @@ const MESSAGE: usize = 64;
 
 const USAGE: &str = "usage: app-net-bench [--out FILE] [--plots DIR] [--rounds N] [--python PYTHON SCRIPTS] [--rivals PROGRAM]
     [PART...]
-parts: latency flight echo calls python rivals events growth idle size (all of them where none is named)";
+parts: latency flight echo tls calls python rivals events growth idle size (all of them where none is named)";
 
 /// Who does the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,21 +45,30 @@ enum Kind {
     Net,
     /// Calls of this project, waited for by an ordinary thread.
     NetWait,
+    /// As the first, in a group with a key.
+    NetTls,
+    /// As the second, in a group with a key.
+    NetTlsWait,
     /// A bare tokio socket, on a runtime of one thread.
     Tokio,
     /// A bare tokio socket, on a runtime as ours has.
     TokioThreads,
     /// A bare socket of the standard library.
     Std,
+    /// TLS over such a socket.
+    StdTls,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 8] = [
         Self::Net,
         Self::NetWait,
+        Self::NetTls,
+        Self::NetTlsWait,
         Self::Tokio,
         Self::TokioThreads,
         Self::Std,
+        Self::StdTls,
     ];
 
     /// In commands between the processes.
@@ -65,9 +76,12 @@ impl Kind {
         match self {
             Self::Net => "net",
             Self::NetWait => "net-wait",
+            Self::NetTls => "net-tls",
+            Self::NetTlsWait => "net-tls-wait",
             Self::Tokio => "tokio",
             Self::TokioThreads => "tokio-threads",
             Self::Std => "std",
+            Self::StdTls => "std-tls",
         }
     }
 
@@ -76,9 +90,12 @@ impl Kind {
         match self {
             Self::Net => "net, awaited",
             Self::NetWait => "net, .wait()",
+            Self::NetTls => "net over TLS, awaited",
+            Self::NetTlsWait => "net over TLS, .wait()",
             Self::Tokio => "bare tokio, 1 thread",
             Self::TokioThreads => "bare tokio, 2 workers",
             Self::Std => "bare std",
+            Self::StdTls => "bare TLS",
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The same work as calls of this project: the functions, the peer that serves them and the peer that calls.
 
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use lines::{Client, Done, Error, Order, Share, Tally, Transport};
-use net::{Connection, Peer, Policy, Remote};
+use net::{Builder, Connection, Peer, Policy, Remote};
 use tokio::runtime::Runtime;
 
 /// The event that is published to many.
@@ -66,14 +67,27 @@ fn subscribers() -> u64 {
     Peer::current().map_or(0, |peer| peer.subscribers(EVENT) as u64)
 }
 
+/// A peer that looks for nobody.
+pub(crate) fn quiet() -> Builder {
+    Peer::builder().discover(false)
+}
+
+/// As [`quiet`], of a group that speaks TLS over TCP.
+pub(crate) fn with_a_key() -> Builder {
+    quiet()
+        .group("bench")
+        .secret("3f9c1b7e5a2d8046c1e97b3f5d80a264")
+        .bind([Ipv4Addr::LOCALHOST.into()])
+}
+
 /// Starts a peer in `runtime`; says where it can be called.
-pub(crate) fn serve(runtime: &Runtime, transport: Transport, dir: &Path) -> Result<String, Error> {
-    let start = Peer::builder()
-        .port(0)
-        .port_range(0)
-        .runtime_dir(dir)
-        .discover(false)
-        .start();
+pub(crate) fn serve(
+    runtime: &Runtime,
+    transport: Transport,
+    dir: &Path,
+    builder: Builder,
+) -> Result<String, Error> {
+    let start = builder.port(0).port_range(0).runtime_dir(dir).start();
     let peer = runtime.block_on(start)?;
     let wanted = |address: &&String| address.starts_with("unix:") == (transport == Transport::Unix);
     let address = peer
@@ -84,14 +98,12 @@ pub(crate) fn serve(runtime: &Runtime, transport: Transport, dir: &Path) -> Resu
     Ok(address.clone())
 }
 
-/// A peer that calls one other.
-async fn caller(address: &str) -> Result<Remote, Error> {
-    let peer = Peer::builder()
-        .listen(false)
-        .discover(false)
-        .start()
-        .await?;
-    Ok(peer.remote(address)?)
+/// A peer that calls one other, and is linked with it.
+async fn caller(address: &str, builder: Builder) -> Result<Remote, Error> {
+    let peer = builder.listen(false).start().await?;
+    let remote = peer.remote(address)?;
+    remote.connect().await?;
+    Ok(remote)
 }
 
 /// A link of a peer of its own: two peers have one link.
@@ -100,9 +112,7 @@ pub(crate) struct Net(Remote);
 
 impl Client for Net {
     async fn connect(address: &str) -> Result<Self, Error> {
-        let remote = caller(address).await?;
-        remote.connect().await?;
-        Ok(Self(remote))
+        Ok(Self(caller(address, quiet()).await?))
     }
 
     async fn multiply(&self, a: i64, b: i64) -> Result<i64, Error> {
@@ -144,9 +154,27 @@ impl Client for Net {
     }
 }
 
+/// The same over TLS: the small calls and the large values.
+#[derive(Clone)]
+pub(crate) struct NetTls(Net);
+
+impl Client for NetTls {
+    async fn connect(address: &str) -> Result<Self, Error> {
+        Ok(Self(Net(caller(address, with_a_key()).await?)))
+    }
+
+    async fn multiply(&self, a: i64, b: i64) -> Result<i64, Error> {
+        self.0.multiply(a, b).await
+    }
+
+    async fn echo(&self, value: Bytes) -> Result<usize, Error> {
+        self.0.echo(value).await
+    }
+}
+
 /// A caller that has no runtime of its own.
-pub(crate) fn connect_and_wait(address: &str) -> Result<Remote, Error> {
-    net::blocking::block_on(caller(address))
+pub(crate) fn connect_and_wait(address: &str, builder: Builder) -> Result<Remote, Error> {
+    net::blocking::block_on(caller(address, builder))
 }
 
 /// Carries out an order with calls that block this thread.

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::child::{Pair, Round, Wrap};
 use crate::field::Field;
 use crate::table::{Table, number, spread};
-use crate::{Kind, calls, growth, host, idle, python, rivals, size};
+use crate::{Kind, calls, growth, host, idle, python, rivals, secured, size};
 use lines::Transport;
 use lines::{Error, Order};
 
 /// What can be named on the command line to be run alone.
-pub(crate) const PARTS: [&str; 10] = [
-    "latency", "flight", "echo", "calls", "python", "rivals", "events", "growth", "idle", "size",
+pub(crate) const PARTS: [&str; 11] = [
+    "latency", "flight", "echo", "tls", "calls", "python", "rivals", "events", "growth", "idle",
+    "size",
 ];
 
 /// What was asked for on the command line.
@@ -62,7 +63,7 @@ impl Paper {
 pub(crate) const LATENCY: Order = Order::Latency { calls: 10_000 };
 pub(crate) const WARM_UP: Order = Order::Latency { calls: 2_000 };
 /// Small calls of one round where many are in flight.
-const FLIGHT_CALLS: usize = 100_000;
+pub(crate) const FLIGHT_CALLS: usize = 100_000;
 pub(crate) const WINDOWS: [usize; 2] = [64, 1024];
 /// Sizes of large values, in MiB, and how many go in one round.
 pub(crate) const LARGE: [(usize, usize); 2] = [(8, 8), (64, 2)];
@@ -104,6 +105,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         for transport in Transport::ALL {
             echo(&mut paper, transport, dir.path(), options.rounds)?;
         }
+    }
+    if wanted("tls") {
+        secured::run(&mut paper, dir.path(), &pinned, options.rounds)?;
     }
     if wanted("calls") {
         calls::run(&mut paper, dir.path(), &pinned)?;
@@ -162,7 +166,7 @@ pub(crate) fn take_turns(pairs: &mut [Pair], order: Order, rounds: usize) -> Vec
     taken
 }
 
-fn pairs(
+pub(crate) fn pairs(
     kinds: &[Kind],
     transport: Transport,
     dir: &Path,

@@ -1,9 +1,10 @@
-//! The paths through `net` of a call: on the thread that makes it, over a real Unix socket, and in the function that is called.
+//! The paths through `net` of a call: on the thread that makes it, over real sockets, and in the function that is called.
 //!
 //! The threads that read and write between the two are not counted, for how often they wake differs from run to run. Nor can they
 //! be in the way: no answer leaves before the caller waits for it.
 
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -45,11 +46,26 @@ impl Wake for Tell {
 
 /// One small call as its caller has it: from the arguments to the socket, and from the answer's bytes to the result.
 pub(crate) fn caller() -> u32 {
+    call(quiet, |address| address.starts_with("unix:"))
+}
+
+/// The same in a group with a key, over TCP: what is sent is encrypted on the caller's thread.
+pub(crate) fn caller_in_tls() -> u32 {
+    let with_a_key = || {
+        let builder = quiet()
+            .group("guard")
+            .secret("3f9c1b7e5a2d8046c1e97b3f5d80a264");
+        builder.bind([Ipv4Addr::LOCALHOST.into()])
+    };
+    call(with_a_key, |address| !address.starts_with("unix:"))
+}
+
+fn call(builder: impl Fn() -> Builder, is_wanted: impl Fn(&str) -> bool) -> u32 {
     let dir = tempfile::tempdir().expect("there is room for a folder");
-    let callee = start(quiet().port(0).port_range(0).runtime_dir(dir.path()));
+    let callee = start(builder().port(0).port_range(0).runtime_dir(dir.path()));
     let mut addresses = callee.addresses().iter();
-    let unix = addresses.find(|address| address.starts_with("unix:"));
-    let remote = start(quiet().listen(false)).remote(unix.expect("it listens there"));
+    let address = addresses.find(|address| is_wanted(address));
+    let remote = start(builder().listen(false)).remote(address.expect("it listens there"));
     let remote = remote.expect("it is an address");
     block_on(remote.connect()).expect("it listens");
 

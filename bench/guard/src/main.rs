@@ -22,6 +22,7 @@ const PATHS: &[(&str, Path)] = &[
     ("event to 100", events::to_many),
     ("64 events", events::many_to_one),
     ("caller", calling::caller),
+    ("caller in TLS", calling::caller_in_tls),
     ("function", calling::function),
     ("subscriber", events::function),
     ("two numbers", values::two_numbers),

@@ -110,7 +110,7 @@ impl Link {
     pub(crate) fn attend(self: &Arc<Self>) -> Option<Attendance> {
         let mut input = self.input.try_lock().ok()?;
         // What was read and waits for a task to go on with it is not to wait for this call.
-        let is_free = input.next.is_none() && input.buf.is_empty();
+        let is_free = input.next.is_none() && input.buf.is_empty() && !input.read.has_left();
         if !is_free || self.state().session.in_flight() > 0 || self.is_closed() {
             input.alone = 0;
             return None;
@@ -207,6 +207,7 @@ impl Attendance {
                 }
                 other => (other, false),
             };
+            let has_left = input.read.has_left();
             drop(input);
             untold.wake();
             link.log_reached(&mut untold);
@@ -215,7 +216,8 @@ impl Attendance {
                 Ok(None) if is_full => {}
                 Ok(None) if slot.has_ended() => return true,
                 Ok(None) => {
-                    if !matches!(wait(&self.socket, time), Ok(true)) || !self.read() {
+                    let is_there = has_left || matches!(wait(&self.socket, time), Ok(true));
+                    if !is_there || !self.read() {
                         return false;
                     }
                 }
@@ -246,8 +248,9 @@ impl Drop for Attendance {
     fn drop(&mut self) {
         let link = &self.link;
         let mut input = link.input();
-        let goes_on =
-            link.state().session.in_flight() == 0 && input.next.is_none() && !link.is_closed();
+        let is_idle = link.state().session.in_flight() == 0 && input.next.is_none();
+        // The bell does not ring for what is left.
+        let goes_on = is_idle && !input.read.has_left() && !link.is_closed();
         if let Hands::Threads { bell, attended } = &mut input.hands {
             *attended = false;
             if !goes_on || bell.unmute().is_err() {

@@ -35,6 +35,12 @@ pub(crate) trait ReadHalf: Send + Sync {
         None
     }
 
+    /// Whether something was taken off the descriptor and not handed out yet, be it the end: who waits at the descriptor is not told of it.
+    #[cfg(target_os = "linux")]
+    fn has_left(&self) -> bool {
+        false
+    }
+
     /// Tasks are told again. To be called within the runtime.
     #[cfg(target_os = "linux")]
     fn to_tasks(&mut self) -> io::Result<()> {

@@ -1,7 +1,9 @@
-//! One suite for whatever carries a link: in memory, over a Unix socket, over TCP. And what two peers make of their links.
+//! One suite for whatever carries a link: in memory, over a Unix socket, over TCP, over TLS.
+
+mod between_peers;
 
 use std::future::poll_fn;
-use std::io::{ErrorKind, IoSlice};
+use std::io::{ErrorKind, IoSlice, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -12,30 +14,51 @@ use net_proto::{Payload, Side};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::socket::Socket;
+use super::tls::secure;
 use super::{Finished, Link, Slot, Started, establish, memory};
 use crate::peer::Peer;
+use crate::secure::identity::Identity;
+use crate::secure::{GroupKey, Keys};
 use crate::value;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+const GROUP: &str = "lab";
 
-async fn tcp() -> (Socket, Socket) {
+async fn tcp_streams() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (a, b) = tokio::join!(
         TcpStream::connect(listener.local_addr().unwrap()),
         listener.accept()
     );
-    (
-        Socket::tcp(a.unwrap()).unwrap(),
-        Socket::tcp(b.unwrap().0).unwrap(),
-    )
+    (a.unwrap(), b.unwrap().0)
 }
 
-fn unix() -> (Socket, Socket) {
+pub(super) async fn tcp() -> (Socket, Socket) {
+    let (a, b) = tcp_streams().await;
+    (Socket::tcp(a).unwrap(), Socket::tcp(b).unwrap())
+}
+
+pub(super) fn unix() -> (Socket, Socket) {
     let (a, b) = UnixStream::pair().unwrap();
     (
         Socket::unix(a, "a".into()).unwrap(),
         Socket::unix(b, "b".into()).unwrap(),
     )
+}
+
+pub(super) async fn tls() -> (Socket, Socket) {
+    in_tls(tcp().await).await
+}
+
+/// The same sockets within a group with a key.
+async fn in_tls((a, b): (Socket, Socket)) -> (Socket, Socket) {
+    let key = GroupKey::generate().unwrap();
+    let identity = Arc::new(Identity::of_key(&Keys::new(GROUP, key)).unwrap());
+    let (a, b) = tokio::join!(
+        secure(a, Side::Dialer, &identity, BytesMut::new()),
+        secure(b, Side::Acceptor, &identity, BytesMut::new()),
+    );
+    (a.unwrap(), b.unwrap())
 }
 
 /// Runs each case over each carrier.
@@ -44,6 +67,7 @@ macro_rules! suite {
         mod in_memory { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::memory::pair()).await; })* }
         mod over_unix { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::unix()).await; })* }
         mod over_tcp { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::tcp().await).await; })* }
+        mod over_tls { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::tls().await).await; })* }
     };
 }
 
@@ -108,9 +132,29 @@ async fn shutdown_ends_both_readers((mut a, mut b): (Socket, Socket)) {
     assert!(read_some(&mut a).await.is_empty());
 }
 
-/// A peer that neither listens nor looks.
+#[tokio::test]
+async fn what_came_before_a_broken_record_is_read_and_then_the_break_is_told() {
+    let (a, b) = tcp_streams().await;
+    let mut wire = a.into_std().unwrap();
+    let a = Socket::tcp(TcpStream::from_std(wire.try_clone().unwrap()).unwrap());
+    let (a, mut b) = in_tls((a.unwrap(), Socket::tcp(b).unwrap())).await;
+    // Both are there when the first read begins.
+    a.write.try_write(&[IoSlice::new(b"whole")]).unwrap();
+    wire.write_all(&[0x17, 3, 3, 0, 20]).unwrap();
+    wire.write_all(&[7; 20]).unwrap();
+    assert_eq!(read_some(&mut b).await, b"whole"[..]);
+    let read = poll_fn(|cx| b.read.poll_read(cx, &mut BytesMut::with_capacity(1024)));
+    let error = tokio::time::timeout(PATIENCE, read)
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+}
+
+/// A peer that neither listens nor looks. It says that it is of the group which the sockets with TLS prove.
 async fn hermit() -> Peer {
     Peer::builder()
+        .group(GROUP)
         .listen(false)
         .discover(false)
         .start()
@@ -314,142 +358,4 @@ async fn who_speaks_something_else_is_refused((a, b): (Socket, Socket)) {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("does not speak"), "{error}");
-}
-
-mod between_peers {
-    use super::*;
-
-    async fn started(dir: &tempfile::TempDir) -> Peer {
-        Peer::builder()
-            .port(0)
-            .runtime_dir(dir.path())
-            .discover(false)
-            .start()
-            .await
-            .unwrap()
-    }
-
-    fn open_links(peer: &Peer) -> usize {
-        peer.0
-            .open_links()
-            .iter()
-            .filter(|link| link.is_open())
-            .count()
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn dialling_each_other_at_once_ends_with_one_link_and_no_lost_call() {
-        let dir = tempfile::tempdir().unwrap();
-        for _ in 0..50 {
-            let (a, b) = (started(&dir).await, started(&dir).await);
-            let to_b = a.remote(&b.id().to_string()).unwrap();
-            let to_a = b.remote(&a.id().to_string()).unwrap();
-            let calls = (0..20).map(|i| {
-                let remote = if i % 2 == 0 {
-                    to_b.clone()
-                } else {
-                    to_a.clone()
-                };
-                tokio::spawn(async move {
-                    remote
-                        .call::<i64>("net.defaults.handlers.pass_through", &(i,))
-                        .await
-                })
-            });
-            for (i, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
-                assert_eq!(call.await.unwrap().unwrap(), i as i64);
-            }
-            until(|| open_links(&a) == 1 && open_links(&b) == 1).await;
-            a.shutdown().await;
-            b.shutdown().await;
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn two_addresses_of_one_peer_share_a_link() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (started(&dir).await, started(&dir).await);
-        for address in b.addresses() {
-            let remote = a.remote(address).unwrap();
-            remote
-                .call::<i64>("net.defaults.handlers.pass_through", &(1,))
-                .await
-                .unwrap();
-        }
-        until(|| open_links(&a) == 1 && open_links(&b) == 1).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_link_that_went_is_dialled_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (started(&dir).await, started(&dir).await);
-        let to_b = a.remote(&b.id().to_string()).unwrap();
-        for _ in 0..5 {
-            to_b.call::<i64>("net.defaults.handlers.pass_through", &(1,))
-                .await
-                .unwrap();
-            // Another may come at any time: both look for each other.
-            let before = a.0.open_links();
-            for link in b.0.open_links() {
-                link.close("for the test");
-            }
-            until(|| before.iter().all(|link| link.is_closed())).await;
-        }
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn shutting_down_lets_calls_in_flight_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (started(&dir).await, started(&dir).await);
-        b.registry().register(slow_connection());
-        let to_b = a.remote(&b.id().to_string()).unwrap();
-        let call = tokio::spawn(to_b.call::<String>("slow", &()));
-        until(|| {
-            b.0.open_links()
-                .iter()
-                .any(|link| !link.running.lock().unwrap().is_empty())
-        })
-        .await;
-        b.shutdown().await;
-        assert_eq!(call.await.unwrap().unwrap(), "done");
-        assert!(b.0.open_links().is_empty());
-        let error = to_b.call::<String>("slow", &()).await.unwrap_err();
-        assert!(error.was_not_run(), "{error}");
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_call_whose_time_is_over_when_its_link_goes_is_out_of_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let (a, b) = (started(&dir).await, started(&dir).await);
-        b.registry().register(slow_connection());
-        let to_b = a.remote(&b.id().to_string()).unwrap();
-        to_b.connect().await.unwrap();
-        let link = to_b.link().unwrap();
-        let time = Duration::from_millis(50);
-        let call = tokio::spawn(to_b.call::<String>("slow", &()).timeout(time));
-        until(|| link.state().session.in_flight() == 1).await;
-        {
-            // Keeps the keeper from its timer, as a busy machine does.
-            let mut state = link.state();
-            std::thread::sleep(2 * time);
-            for slot in state.session.close() {
-                if let Some(waker) = slot.finish(Finished::Lost) {
-                    waker.wake();
-                }
-            }
-        }
-        let error = call.await.unwrap().unwrap_err();
-        assert!(
-            matches!(error, crate::CallError::TimedOut { .. }),
-            "{error}"
-        );
-    }
-
-    fn slow_connection() -> crate::Connection {
-        let handler = crate::private::async_handler(|_| async {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            crate::private::answer_value("done")
-        });
-        connection("slow", handler)
-    }
 }

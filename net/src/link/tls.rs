@@ -59,6 +59,7 @@ pub(super) async fn secure(
             wire: socket.read,
             shared: Arc::clone(&shared),
             input: read,
+            failed: None,
         }),
         write: Box::new(Writer {
             wire: socket.write,
@@ -121,30 +122,71 @@ struct Reader {
     shared: Arc<Shared>,
     /// Read of the wire, and not yet taken in.
     input: BytesMut,
+    /// What went wrong with what was taken in: told when all that came before it has been read.
+    failed: Option<rustls::Error>,
 }
 
+impl Reader {
+    /// Takes in what was read of the wire, and out what that comes to. None where more of the wire is to be read first.
+    fn take_out(&mut self, buf: &mut dyn BufMut) -> Option<io::Result<usize>> {
+        let mut connection = self.shared.connection();
+        if self.failed.is_none() {
+            self.failed = take_in(&mut connection, &mut self.input).err();
+        }
+        match read_plain(&mut connection, buf) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return Some(read),
+        }
+        let why = self.shared.identity.explain(self.failed.as_ref()?);
+        Some(Err(io::Error::new(io::ErrorKind::InvalidData, why)))
+    }
+}
+
+// The end of the wire without the other side's word that it ends: cut off, by whoever is between.
 impl ReadHalf for Reader {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut dyn BufMut) -> Poll<io::Result<usize>> {
         loop {
-            {
-                let mut connection = self.shared.connection();
-                let taken = take_in(&mut connection, &mut self.input);
-                // What came before it went wrong is read all the same.
-                match read_plain(&mut connection, buf) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    read => return Poll::Ready(read),
-                }
-                if let Err(error) = taken {
-                    let why = self.shared.identity.explain(&error);
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
-                }
+            if let Some(read) = self.take_out(buf) {
+                return Poll::Ready(read);
             }
             self.input.reserve(READ_SIZE);
             if ready!(self.wire.poll_read(cx, &mut self.input))? == 0 {
-                // Without the other side's word that it ends: cut off, by whoever is between.
                 return Poll::Ready(Ok(0));
             }
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn try_read(&mut self, buf: &mut dyn BufMut) -> io::Result<usize> {
+        loop {
+            if let Some(read) = self.take_out(buf) {
+                return read;
+            }
+            self.input.reserve(READ_SIZE);
+            if self.wire.try_read(&mut self.input)? == 0 {
+                return Ok(0);
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn has_left(&self) -> bool {
+        // What is taken in and no whole record yet is none of it: the rest of it is still to come.
+        let is_decrypted = || match self.shared.connection().reader().fill_buf() {
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            Ok(_) => true,
+        };
+        !self.input.is_empty() || self.failed.is_some() || is_decrypted()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn to_threads(&mut self) -> Option<Arc<std::os::fd::OwnedFd>> {
+        self.wire.to_threads()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn to_tasks(&mut self) -> io::Result<()> {
+        self.wire.to_tasks()
     }
 }
 
@@ -176,42 +218,50 @@ fn read_plain(connection: &mut Connection, buf: &mut dyn BufMut) -> io::Result<u
 struct Writer {
     wire: Box<dyn WriteHalf>,
     shared: Arc<Shared>,
-    leaving: Mutex<Leaving>,
-}
-
-/// What is encrypted and has not left.
-#[derive(Default)]
-struct Leaving {
-    encrypted: Vec<u8>,
-    written: usize,
-    /// The plain bytes that it is of: said to be written when it has left, so that whoever writes comes again until then.
-    plain: usize,
+    /// The plain bytes of what is encrypted and has not left: said to be written when it has, so that whoever writes comes again
+    /// until then.
+    leaving: Mutex<usize>,
 }
 
 impl Writer {
-    fn encrypt(&self, slices: &[IoSlice<'_>], leaving: &mut Leaving) -> io::Result<()> {
-        let mut connection = self.shared.connection();
-        leaving.plain = connection.writer().write_vectored(slices)?;
-        leaving.encrypted.clear();
-        leaving.written = 0;
-        while connection.wants_write() {
-            connection.write_tls(&mut leaving.encrypted)?;
-        }
+    fn leaving(&self) -> MutexGuard<'_, usize> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes what is encrypted, from where it lies.
+fn write_out(connection: &mut Connection, wire: &dyn WriteHalf) -> io::Result<()> {
+    while connection.wants_write() {
+        connection.write_tls(&mut Wire(wire))?;
+    }
+    Ok(())
+}
+
+struct Wire<'a>(&'a dyn WriteHalf);
+
+impl io::Write for Wire<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
 impl WriteHalf for Writer {
     fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        if leaving.written == leaving.encrypted.len() {
-            self.encrypt(slices, &mut leaving)?;
+        let mut leaving = self.leaving();
+        let mut connection = self.shared.connection();
+        if *leaving == 0 {
+            *leaving = connection.writer().write_vectored(slices)?;
         }
-        while leaving.written < leaving.encrypted.len() {
-            let rest = &leaving.encrypted[leaving.written..];
-            leaving.written += self.wire.try_write(&[IoSlice::new(rest)])?;
-        }
-        Ok(leaving.plain)
+        write_out(&mut connection, &*self.wire)?;
+        Ok(std::mem::take(&mut *leaving))
     }
 
     fn writable(&self) -> Pin<Box<dyn Future<Output = io::Result<()>> + Send + '_>> {
@@ -219,12 +269,11 @@ impl WriteHalf for Writer {
     }
 
     fn finish(&self) {
-        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.connection().send_close_notify();
-        if leaving.written == leaving.encrypted.len() && self.encrypt(&[], &mut leaving).is_ok() {
-            // A few bytes; where the wire takes none, its end says as much.
-            let _ = self.wire.try_write(&[IoSlice::new(&leaving.encrypted)]);
-        }
+        let mut connection = self.shared.connection();
+        connection.send_close_notify();
+        // A few bytes; where the wire takes none, its end says as much.
+        let _ = write_out(&mut connection, &*self.wire);
+        drop(connection);
         self.wire.finish();
     }
 

@@ -1,14 +1,17 @@
 //! Who reads a link, as threads and tasks take turns with it; and that nobody waits for a reader that is not there.
 
+use std::io::IoSlice;
+use std::net::Ipv4Addr;
 use std::sync::Barrier;
 use std::thread;
 
+use bytes::{BufMut as _, BytesMut};
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::link::tests::{PATIENCE, connection, until};
+use crate::link::tests::{PATIENCE, connection, tcp, tls, unix, until};
 use crate::private::{answer_value, async_handler, sync_handler};
-use crate::{CallError, Peer, Remote, value};
+use crate::{CallError, Limits, Peer, Remote, value};
 
 const TAG: &str = "net.defaults.handlers.pass_through";
 
@@ -21,15 +24,36 @@ struct Pair {
     _dir: tempfile::TempDir,
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Over {
+    Unix,
+    Tcp,
+    Tls,
+}
+
 impl Pair {
-    async fn over(tcp: bool) -> Self {
+    async fn over(carrier: Over) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        // A ping would bring to light what lies unread.
+        let limits = Limits {
+            keep_alive: 3 * PATIENCE,
+            silence: 9 * PATIENCE,
+            ..Limits::default()
+        };
         let start = || {
             let builder = Peer::builder().port(0).runtime_dir(dir.path());
+            let builder = builder.limits(limits.clone());
+            let builder = match carrier {
+                Over::Tls => builder
+                    .group("lab")
+                    .secret("3f9c1b7e5a2d8046c1e97b3f5d80a264")
+                    .bind([Ipv4Addr::LOCALHOST.into()]),
+                Over::Unix | Over::Tcp => builder,
+            };
             builder.discover(false).start()
         };
         let (here, there) = (start().await.unwrap(), start().await.unwrap());
-        let is_wanted = |address: &&String| address.starts_with("unix:") != tcp;
+        let is_wanted = |address: &&String| address.starts_with("unix:") == (carrier == Over::Unix);
         let address = there.addresses().iter().find(is_wanted).unwrap();
         let to_there = here.remote(address).unwrap();
         to_there.connect().await.unwrap();
@@ -95,14 +119,15 @@ fn register_gate(peer: &Peer) -> Arc<Semaphore> {
     gate
 }
 
-macro_rules! over_both {
+macro_rules! over_each {
     ($($case:ident)*) => {
-        mod over_unix { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::Pair::over(false).await).await; })* }
-        mod over_tcp { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::Pair::over(true).await).await; })* }
+        mod over_unix { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::Pair::over(super::Over::Unix).await).await; })* }
+        mod over_tcp { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::Pair::over(super::Over::Tcp).await).await; })* }
+        mod over_tls { $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)] async fn $case() { super::$case(super::Pair::over(super::Over::Tls).await).await; })* }
     };
 }
 
-over_both! {
+over_each! {
     what_waits_to_be_run_is_not_kept_waiting
     a_task_that_calls_takes_the_reading_back
     what_the_other_side_calls_is_served_when_nobody_attends
@@ -112,6 +137,7 @@ over_both! {
     a_link_that_closes_ends_a_call_that_is_attended
     a_thread_that_gives_up_leaves_the_link_readable
     large_answers_come_whole
+    what_came_with_the_answer_is_not_left_lying
     threads_and_tasks_of_both_sides_at_once
 }
 
@@ -237,6 +263,55 @@ async fn large_answers_come_whole(pair: Pair) {
     let back = on_thread(move || remote.call::<String>(TAG, &(sent,)).wait()).await;
     assert!(back.unwrap() == text);
     pair.call_alone(1).await;
+}
+
+async fn what_came_with_the_answer_is_not_left_lying(pair: Pair) {
+    const ROOM: usize = 9 * 1024;
+    let gate = register_gate(&pair.there);
+    let there = pair.there.0.open_links().pop().unwrap();
+    // The thread's next read takes in the answer, and of what comes with it only as much as there is room for.
+    pair.link.input().buf = BytesMut::with_capacity(ROOM);
+    let waits = pair.waits("gate", 0);
+    let calls = async {
+        until(|| pair.is_attended() && there.state().session.serving() == 1).await;
+        there.state().writing = true;
+        gate.add_permits(1);
+        until(|| there.state().session.serving() == 0).await;
+        let to_here = pair.there.remote(&pair.here.id().to_string()).unwrap();
+        let text = "x".repeat(4 * ROOM);
+        let call = tokio::spawn(to_here.call::<String>(TAG, &(text,)));
+        until(|| there.state().session.in_flight() == 1).await;
+        there.state().writing = false;
+        there.flush();
+        call.await.unwrap().unwrap()
+    };
+    let both = async { tokio::join!(waits, calls) };
+    let (waited, called) = tokio::time::timeout(PATIENCE, both).await.unwrap();
+    assert_eq!((waited.unwrap(), called.len()), (7, 4 * ROOM));
+}
+
+/// At the seam below the link: who reads a little at a time waits only for what is still to come.
+#[tokio::test]
+async fn the_descriptor_or_the_reader_tells_of_all_that_is_there() {
+    const ROOM: usize = 100;
+    for (a, mut b) in [unix(), tcp().await, tls().await] {
+        let descriptor = b.read.to_threads().unwrap();
+        let sent = vec![7; 40 * 1024];
+        let written = a.write.try_write(&[IoSlice::new(&sent)]).unwrap();
+        let all = on_thread(move || {
+            let mut all = Vec::new();
+            while all.len() < written {
+                assert!(b.read.has_left() || super::wait(&descriptor, Some(PATIENCE)).unwrap());
+                let mut some = BytesMut::with_capacity(ROOM);
+                match b.read.try_read(&mut (&mut some).limit(ROOM)) {
+                    Ok(_) => all.extend_from_slice(&some),
+                    Err(error) => assert!(is_nothing(&error)),
+                }
+            }
+            all
+        });
+        assert!(all.await == sent[..written]);
+    }
 }
 
 async fn threads_and_tasks_of_both_sides_at_once(pair: Pair) {
