@@ -262,7 +262,7 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
                 present: false,
                 ..original
             };
-            core.peers.met_original(&at, gone);
+            core.peers.met_original(core, &at, gone);
         }
         return;
     }
@@ -313,7 +313,7 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
         described: true,
         present: true,
     };
-    core.peers.met_original(&at, original);
+    core.peers.met_original(core, &at, original);
 }
 
 #[cfg(test)]
