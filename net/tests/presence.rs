@@ -45,6 +45,9 @@ async fn who_ends_in_order_is_known_to_have_left_at_once() {
     let mut events = peer.peer_events();
     let mut process = Process::example(&place);
     assert_eq!(joined(&mut events).await, process.id);
+    // Who ends while it still makes its first link has nowhere to say so.
+    let remote = process.seen_from(&peer);
+    remote.call::<i64>("peer.multiply", &(2, 3)).await.unwrap();
     let start = Instant::now();
     drop(process.child.stdin.take());
     let (id, why) = left(&mut events).await;
