@@ -215,11 +215,12 @@ def compute_for_ever() -> None:
 
 
 @net.connect
-def compute(seconds: float) -> int:
+def compute_for(seconds: float) -> int:
     """Compute for so long, and return how often it went round."""
     rounds, until = 0, time.monotonic() + seconds
     while time.monotonic() < until:
-        rounds += 1 + sum(range(1000)) * 0
+        sum(range(1000))
+        rounds += 1
     return rounds
 
 

@@ -100,7 +100,7 @@ def test_a_peer_that_computes_for_six_seconds_has_not_left(serve: Callable[..., 
     other = serve(NET_GROUP="busy")
     assert listener.next() == (other.id, "joined")
     peer = net.RemotePeer(other.id)
-    futures = [peer.compute.submit(6.0), peer.block.submit(6.0)]
+    futures = [peer.compute_for.submit(6.0), peer.block.submit(6.0)]
     assert listener.is_told_nothing_for(6.0)
     assert [future.result(PATIENCE) for future in futures]
     assert listener.told.empty()
