@@ -77,20 +77,22 @@ impl fmt::Display for PeerEvent {
 ///
 /// # let (here, there) = (start().await?, start().await?);
 /// let mut events = here.peer_events();
-/// # let leaving = tokio::spawn({ let here = here.clone(); async move {
-/// #     while here.peers().await.is_empty() {}
-/// #     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-/// #     there.shutdown().await
-/// # }});
 /// while let Some(event) = events.next().await {
 ///     println!("{event}");
 ///     match event.kind {
-///         PeerChange::Joined => assert_eq!(event.peer.call::<i64>("net.defaults.handlers.pass_through", &(1,)).await?, 1),
-///         PeerChange::Left { why } => break assert_eq!(why.to_string(), "it took leave: shutting down"),
+///         PeerChange::Joined => {
+///             let answer: String = event.peer.call("net.defaults.handlers.pass_through", &("hello",)).await?;
+///             assert_eq!(answer, "hello");
+/// #           there.shutdown().await;
+///         }
+///         PeerChange::Left { why } => {
+///             println!("{} left: {why}", event.peer);
+/// #           break;
+///         }
 ///         _ => {}
 ///     }
 /// }
-/// # leaving.await?; here.shutdown().await;
+/// # here.shutdown().await;
 /// # Ok(())
 /// # }
 /// ```
