@@ -1,6 +1,7 @@
 //! `app-net peers --watch`.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 
