@@ -76,7 +76,7 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<(), Failure> {
     match (&mut call).await {
         Ok(Answer::Value(body)) => show(&body.into_bytes(), json),
         Ok(Answer::Flag(name)) if name == NULL => match json {
-            true => output::print_json_line(&name),
+            true => output::print_json_line(&name).map(drop),
             false => output::print(&Value::Text(name).to_string()),
         },
         Ok(Answer::Flag(name)) => Err(Failure::new(
@@ -134,7 +134,9 @@ fn show(bytes: &[u8], json: bool) -> Result<(), Failure> {
         )
     };
     match json {
-        true => output::print_json_line(&value::to_json_lossy(bytes).map_err(unreadable)?),
+        true => {
+            output::print_json_line(&value::to_json_lossy(bytes).map_err(unreadable)?).map(drop)
+        }
         false => output::print(
             &value::decode::<Value>(bytes)
                 .map_err(unreadable)?

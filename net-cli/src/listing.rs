@@ -52,6 +52,15 @@ impl Row {
         }
     }
 
+    /// The peer in a line of its own, which passes on what names it.
+    pub(crate) fn text(&self) -> String {
+        let address = self.address();
+        match (&self.name, &self.id) {
+            (Some(name), Some(_)) => format!("{name} ({}) at {address}", self.handle(SHORT_ID)),
+            _ => address,
+        }
+    }
+
     /// What names this peer on the command line: the beginning of its id, or its address.
     fn handle(&self, id_length: usize) -> String {
         match &self.id {

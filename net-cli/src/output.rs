@@ -9,18 +9,39 @@ use crate::failure::{Failure, Status};
 
 /// Writes `text` and ends its line. A reader that has gone (`| head`) has what it wanted.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    print_to_reader(text).map(drop)
+}
+
+/// As [`print`], for one who goes on writing. Says whether there is a reader.
+pub(crate) fn print_to_reader(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     let written = out
         .write_all(text.trim_end_matches('\n').as_bytes())
         .and_then(|()| out.write_all(b"\n"))
         .and_then(|()| out.flush());
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::new(
             Status::Failed,
             format!("cannot write to standard output: {error}"),
         )),
-        _ => Ok(()),
     }
+}
+
+/// Whether there is a reader, as far as is known without writing.
+pub(crate) fn has_reader() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+        let out = io::stdout();
+        let mut watched = [PollFd::new(&out, PollFlags::empty())];
+        let polled = poll(&mut watched, Some(&Timespec::default()));
+        polled.is_err() || watched[0].revents().is_empty()
+    }
+    #[cfg(not(unix))]
+    true
 }
 
 /// Says `text`, of whole lines, beside the data: on standard error.
@@ -31,17 +52,17 @@ pub(crate) fn say(text: &str) {
 
 /// Writes JSON in indented lines.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    print_json_text(serde_json::to_string_pretty(value))
+    print_json_text(serde_json::to_string_pretty(value)).map(drop)
 }
 
-/// Writes JSON in one line.
-pub(crate) fn print_json_line(value: &impl Serialize) -> Result<(), Failure> {
+/// Writes JSON in one line. Says whether there is a reader.
+pub(crate) fn print_json_line(value: &impl Serialize) -> Result<bool, Failure> {
     print_json_text(serde_json::to_string(value))
 }
 
-fn print_json_text(text: serde_json::Result<String>) -> Result<(), Failure> {
+fn print_json_text(text: serde_json::Result<String>) -> Result<bool, Failure> {
     match text {
-        Ok(text) => print(&json_for_terminal(&text)),
+        Ok(text) => print_to_reader(&json_for_terminal(&text)),
         Err(error) => Err(Failure::new(
             Status::Failed,
             format!("cannot write as JSON: {error}"),
@@ -81,10 +102,14 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// The text in one line: a name with a line break in it must not begin a line of its own.
+pub(crate) fn one_line(text: &str) -> String {
+    printable(text).replace(['\n', '\t'], " ")
+}
+
 /// Rows in aligned columns, two spaces apart.
 pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    // A name with a line break in it must not begin a row of its own.
-    let cell = |text: &String| printable(text).replace(['\n', '\t'], " ");
+    let cell = |text: &String| one_line(text);
     let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(cell)).collect();
     let mut widths = [0; N];
     for row in &rows {

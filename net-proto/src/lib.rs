@@ -112,6 +112,8 @@ pub mod original;
 mod pieces;
 pub use pieces::Pieces;
 
+pub mod presence;
+
 mod session;
 pub use session::{
     Arrival, Backlog, CallId, CallRefused, Event, Incoming, Lent, Limit, Outcome, Outgoing,

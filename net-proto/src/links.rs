@@ -377,17 +377,26 @@ impl<L: Clone + PartialEq> Links<L> {
     /// The peers that are there now, in no order: those with a link, passing ones and this one itself left out, and the originals
     /// that answered.
     pub fn present(&self) -> impl Iterator<Item = Target> {
-        let instances = self.instances.iter().filter(|(id, instance)| {
-            let is_listed = instance
-                .hello
-                .as_ref()
-                .is_some_and(|hello| !hello.transient);
-            **id != self.own && is_listed && instance.links.in_use().is_some()
-        });
-        let originals = self.originals().filter(|(_, original)| original.present);
-        instances
-            .map(|(id, _)| Target::Instance(*id))
-            .chain(originals.map(|(address, _)| Target::At(address.clone())))
+        let instances = self.instances.keys().map(|id| Target::Instance(*id));
+        let originals = self.originals().map(|(address, _)| address.clone());
+        let all = instances.chain(originals.map(Target::At));
+        all.filter(|target| self.is_present(target))
+    }
+
+    /// Whether a target is one of those that are [there now](Self::present).
+    pub fn is_present(&self, target: &Target) -> bool {
+        match target {
+            Target::Instance(id) => self.instances.get(id).is_some_and(|instance| {
+                let hello = instance.hello.as_ref();
+                let is_listed = hello.is_some_and(|hello| !hello.transient);
+                *id != self.own && is_listed && instance.links.in_use().is_some()
+            }),
+            Target::At(address) => {
+                let place = self.places.get(address);
+                let original = place.and_then(|place| place.original.as_ref());
+                original.is_some_and(|original| original.present)
+            }
+        }
     }
 
     /// The originals that were met, present or not.

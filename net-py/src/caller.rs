@@ -57,6 +57,14 @@ pub(crate) fn run_for<R>(
     done
 }
 
+/// Runs `f` so that nobody calls it, whoever was the last on this thread.
+pub(crate) fn run_for_nobody<R>(py: Python<'_>, f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+    if NOTED.take().is_some() {
+        variable(py)?.call_method1("set", (py.None(),))?;
+    }
+    f()
+}
+
 /// Who makes a call.
 #[pyclass(frozen, module = "net._net")]
 pub(crate) struct Caller {

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::local::{self, Local, which};
+use crate::local::{self, Local, Wish, which};
 use crate::remote::Remote;
 use crate::wait::wait;
 use crate::{convert, error};
@@ -41,17 +41,6 @@ impl Wanted {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Declares it to a peer that runs, and has its function registered.
-    pub(crate) fn declare(&self, peer: &Peer) {
-        let Some(function) = peer.registry().find(&self.tag) else {
-            return;
-        };
-        let mut state = self.state();
-        if !state.is_over {
-            state.declared = Some(self.begin(peer, function));
-        }
-    }
-
     fn begin(&self, peer: &Peer, function: Arc<Registered>) -> net::Subscription {
         let mut wish = peer
             .subscribe(self.event.as_str())
@@ -67,9 +56,21 @@ impl Wanted {
         }
         wish.begin_registered(function)
     }
+}
 
-    /// What a forked child has of it is not its own, and not to be dropped.
-    pub(crate) fn after_fork(&self) {
+impl Wish for Wanted {
+    /// Its function is registered by then.
+    fn declare(self: Arc<Self>, peer: &Peer) {
+        let Some(function) = peer.registry().find(&self.tag) else {
+            return;
+        };
+        let mut state = self.state();
+        if !state.is_over {
+            state.declared = Some(self.begin(peer, function));
+        }
+    }
+
+    fn after_fork(&self) {
         std::mem::forget(self.state().declared.take());
     }
 }
@@ -131,7 +132,7 @@ impl Subscription {
                 declared.unsubscribe();
             }
         });
-        self.of.forget_wish(&self.wanted);
+        self.of.forget_wish(&*self.wanted);
     }
 }
 
@@ -172,7 +173,7 @@ pub(crate) fn subscribe(
         state: Mutex::default(),
     });
     let own = of.get().own();
-    own.wish(py, &wanted);
+    own.wish(py, wanted.clone());
     Ok(Subscription {
         wanted,
         of: Arc::clone(own),

@@ -11,7 +11,7 @@ use net::{Answer, Connection, ErrorCode, Handled, Handler, Incoming, Param, Para
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use tokio::sync::oneshot;
 
 use crate::answers::{self, Notice};
@@ -23,15 +23,40 @@ use crate::{caller, convert, error};
 const USUAL_RESULT: usize = 128;
 
 /// A function of the program.
-struct Function {
-    tag: String,
-    function: Py<PyAny>,
-    is_async: bool,
+pub(crate) struct Function {
+    /// What it is called in messages.
+    pub(crate) tag: String,
+    pub(crate) function: Py<PyAny>,
+    pub(crate) is_async: bool,
 }
+
+/// What a function is called with.
+type Arguments<'py> = (Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>);
 
 impl Handler for Function {
     fn call(&self, call: &Incoming) -> Handled {
-        attach(|py| self.run(py, call)).unwrap_or_else(|| {
+        self.attached(|py| {
+            // What it begins, as its coroutine, begins as the same peer and for the same caller.
+            local::run_as(py, &call.peer, || {
+                caller::run_for(py, &call.caller, || {
+                    Ok(self.begin(py, || {
+                        convert::decode_arguments(py, &call.body)
+                            .map_err(|fault| error::bad_value(py, *fault))
+                    }))
+                })
+            })
+        })
+    }
+}
+
+impl Function {
+    /// Does what comes to calling it, with the interpreter.
+    pub(crate) fn attached(&self, call: impl FnOnce(Python<'_>) -> PyResult<Handled>) -> Handled {
+        let handled = attach(|py| {
+            let handled = call(py);
+            handled.unwrap_or_else(|error| Handled::Ready(answer(py, &self.tag, Err(error))))
+        });
+        handled.unwrap_or_else(|| {
             // The interpreter is ending. The link goes down with it, so nobody may ever read this.
             Handled::Ready(Answer::refused(
                 ErrorCode::Cancelled,
@@ -40,24 +65,17 @@ impl Handler for Function {
             ))
         })
     }
-}
 
-impl Function {
-    fn run(&self, py: Python<'_>, call: &Incoming) -> Handled {
-        // What it begins, as its coroutine, begins as the same peer and for the same caller.
-        let handled = local::run_as(py, &call.peer, || {
-            caller::run_for(py, &call.caller, || Ok(self.run_here(py, call)))
-        });
-        handled.unwrap_or_else(|error| Handled::Ready(answer(py, &self.tag, Err(error))))
-    }
-
-    fn run_here(&self, py: Python<'_>, call: &Incoming) -> Handled {
+    /// Calls it on this thread; if it is `async def`, it goes on on the loop.
+    pub(crate) fn begin<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: impl FnOnce() -> PyResult<Arguments<'py>>,
+    ) -> Handled {
         let called_in = Generation::now();
-        let returned = convert::decode_arguments(py, &call.body)
-            .map_err(|fault| error::bad_value(py, *fault))
-            .and_then(|(args, kwargs)| {
-                attach::call(self.function.bind(py), &args, kwargs.as_ref())
-            });
+        let returned = arguments().and_then(|(args, kwargs)| {
+            attach::call(self.function.bind(py), &args, kwargs.as_ref())
+        });
         if called_in.is_over() {
             // Forked inside the function: the call, and all that this thread would go back to, is the parent's.
             local::end_child(py, returned);

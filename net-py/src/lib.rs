@@ -16,6 +16,7 @@ mod local;
 mod log;
 mod node;
 mod pending;
+mod presence;
 mod remote;
 mod signals;
 mod wait;
@@ -50,6 +51,8 @@ mod _net {
     use crate::log::heed;
     #[pymodule_export]
     use crate::pending::{Pending, begin};
+    #[pymodule_export]
+    use crate::presence::{Watch, on_peer};
     #[pymodule_export]
     use crate::remote::{Remote, decode_peer_id, decode_tag, peer_id};
 

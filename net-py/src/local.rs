@@ -13,7 +13,6 @@ use net::{Connection, Peer, Which};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::event::Wanted;
 use crate::node::{Node, Offers, Settings};
 use crate::remote::{self, Remote};
 use crate::wait::{stay_if_ending, wait};
@@ -62,13 +61,21 @@ fn all() -> MutexGuard<'static, All> {
     ALL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a program wishes to be told of by a peer of its process: declared to each run of that.
+pub(crate) trait Wish: Send + Sync {
+    /// Declares it to a peer that runs.
+    fn declare(self: Arc<Self>, peer: &Peer);
+    /// What a forked child has of it is not its own, and not to be dropped.
+    fn after_fork(&self);
+}
+
 /// A peer of this process, whichever run of it is the present one.
 pub(crate) struct Own {
     settings: Settings,
     /// What it offers beside what all do: a forked child offers it again.
     connections: Mutex<BTreeMap<String, Connection>>,
     /// What it is to be told of: a forked child too.
-    wishes: Mutex<Vec<Arc<Wanted>>>,
+    wishes: Mutex<Vec<Arc<dyn Wish>>>,
     run: Mutex<Run>,
 }
 
@@ -99,15 +106,15 @@ impl Own {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wishes(&self) -> MutexGuard<'_, Vec<Arc<Wanted>>> {
+    fn wishes(&self) -> MutexGuard<'_, Vec<Arc<dyn Wish>>> {
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has it told of what is wanted, as soon as it runs.
-    pub(crate) fn wish(&self, py: Python<'_>, wanted: &Arc<Wanted>) {
-        self.wishes().push(Arc::clone(wanted));
+    pub(crate) fn wish(&self, py: Python<'_>, wish: Arc<dyn Wish>) {
+        self.wishes().push(Arc::clone(&wish));
         if let Some(node) = self.node() {
-            let wishes = vec![Arc::clone(wanted)];
+            let wishes = vec![wish];
             py.detach(|| {
                 node.offer(Offers {
                     wishes,
@@ -117,8 +124,9 @@ impl Own {
         }
     }
 
-    pub(crate) fn forget_wish(&self, wanted: &Arc<Wanted>) {
-        self.wishes().retain(|kept| !Arc::ptr_eq(kept, wanted));
+    pub(crate) fn forget_wish(&self, wish: *const dyn Wish) {
+        self.wishes()
+            .retain(|kept| !std::ptr::addr_eq(Arc::as_ptr(kept), wish));
     }
 
     /// Begins to start, unless that was done before.

@@ -9,7 +9,7 @@ use net::{Builder, Connection, Peer};
 use pyo3::prelude::*;
 use tokio::sync::watch;
 
-use crate::event::Wanted;
+use crate::local::Wish;
 use crate::wait::wait;
 use crate::{attach, error, signals};
 
@@ -44,7 +44,7 @@ pub(crate) struct Offers {
     pub(crate) connections: Vec<Connection>,
     pub(crate) flags: Vec<String>,
     /// What it is to be told of.
-    pub(crate) wishes: Vec<Arc<Wanted>>,
+    pub(crate) wishes: Vec<Arc<dyn Wish>>,
 }
 
 impl Offers {

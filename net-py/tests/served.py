@@ -215,6 +215,16 @@ def compute_for_ever() -> None:
 
 
 @net.connect
+def compute_for(seconds: float) -> int:
+    """Compute for so long, and return how often it went round."""
+    rounds, until = 0, time.monotonic() + seconds
+    while time.monotonic() < until:
+        sum(range(1000))
+        rounds += 1
+    return rounds
+
+
+@net.connect
 def hold_the_interpreter(count: int) -> int:
     """Print a line, then let no other thread run Python: a loop in C that gives nobody a turn."""
     print("holding", flush=True)

@@ -12,6 +12,7 @@ use tokio::task;
 
 use crate::error::StartError;
 use crate::peer::Peer;
+use crate::presence::{self, PeerEvent};
 use crate::remote::Remote;
 use crate::runtime;
 
@@ -120,6 +121,40 @@ pub fn start() -> Result<Peer, StartError> {
 #[must_use]
 pub fn peers(peer: &Peer) -> Vec<Remote> {
     block_on(peer.peers())
+}
+
+/// The peers of its own group that come, change and go, as [`Peer::peer_events`].
+#[must_use]
+pub fn peer_events(peer: &Peer) -> PeerEvents {
+    PeerEvents::from(peer.peer_events())
+}
+
+/// [Events of peers](presence::PeerEvents), each waited for on this thread. It ends when this process's peer has been shut down.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn example(peer: &net::Peer) {
+/// for event in net::blocking::peer_events(peer) {
+///     println!("{event}");
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct PeerEvents(presence::PeerEvents);
+
+impl From<presence::PeerEvents> for PeerEvents {
+    fn from(events: presence::PeerEvents) -> Self {
+        Self(events)
+    }
+}
+
+impl Iterator for PeerEvents {
+    type Item = PeerEvent;
+
+    fn next(&mut self) -> Option<PeerEvent> {
+        block_on(self.0.next())
+    }
 }
 
 /// Shuts a peer down, as [`Peer::shutdown`].

@@ -56,6 +56,7 @@ mod original;
 mod peer;
 mod peers;
 mod place;
+mod presence;
 mod registry;
 mod remote;
 mod runtime;
@@ -82,6 +83,7 @@ pub use net_macros::{connect, event, flag, subscribe};
 pub use net_proto::original::{PeerId03, PeerIdError, Tag03};
 pub use net_proto::{ErrorBody, ErrorCode, InstanceId, Limits, Pieces, Policy};
 pub use peer::{Builder, Peer, SHUTDOWN_GRACE, start};
+pub use presence::{PeerChange, PeerEvent, PeerEvents, WhyLeft, peer_events};
 pub use registry::{
     Answer, Connection, Handled, Handler, Incoming, Param, ParamKind, Registered, Registry,
     Signature, nearest_tags,

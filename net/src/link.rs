@@ -41,7 +41,10 @@ use std::time::Instant;
 
 use net_proto::limits::MAX_BODY;
 use net_proto::links::Carrier;
-use net_proto::{CallId, Hello, InstanceId, Outgoing, Payload, Session, Transmit, WhyRefused};
+use net_proto::presence::WhyLeft;
+use net_proto::{
+    CallId, Hello, InstanceId, Outgoing, Payload, ProtocolError, Session, Transmit, WhyRefused,
+};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
@@ -277,8 +280,28 @@ impl Link {
         self.flush();
     }
 
+    /// Closes as the session ends with an error.
+    fn fail(self: &Arc<Self>, error: &ProtocolError) {
+        let why = match *error {
+            ProtocolError::Silent { after } => WhyLeft::Silent { after },
+            _ => WhyLeft::LinkLost {
+                why: error.to_string(),
+            },
+        };
+        self.end(&error.to_string(), why);
+    }
+
     /// Closes at once: every call that waits is lost, every function that runs for the other side is cancelled.
     pub(crate) fn close(self: &Arc<Self>, why: &str) {
+        self.end(
+            why,
+            WhyLeft::LinkLost {
+                why: why.to_owned(),
+            },
+        );
+    }
+
+    fn end(self: &Arc<Self>, why: &str, means: WhyLeft) {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -293,7 +316,7 @@ impl Link {
         self.write.shutdown();
         spare::clear();
         // First of all: whoever hears that its call is lost is not to find the peer among those that are there.
-        self.core.peers.lost(&self.core, self);
+        self.core.peers.lost(&self.core, self, means);
         self.core.publisher.lost(self);
         self.core.subscriber.lost(self);
         for slot in slots {

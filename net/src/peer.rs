@@ -400,6 +400,7 @@ impl Peer {
     pub async fn shutdown_within(&self, grace: Duration) {
         let core = &self.0;
         core.ending.begin();
+        core.peers.tell_no_more();
         core.stop_tasks().await;
         if let Some(socket) = &core.socket {
             // Gone already if the directory was cleaned under us.

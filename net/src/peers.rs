@@ -6,13 +6,16 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
-use net_proto::interests::Who;
+use net_proto::interests::{Filter, Who};
 use net_proto::links::{ANOTHER_LINK, Action, Known, Links, New, Original, Route, Target};
 use net_proto::original::Dialect;
+use net_proto::presence::{self, Change, Presence, Shown, WhyLeft};
 use net_proto::{Address, InstanceId};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
+use crate::clock;
 use crate::link::Link;
 use crate::link::dial::dial;
 use crate::peer::Core;
@@ -58,6 +61,12 @@ struct State {
     entries: HashMap<Target, Arc<Entry>>,
     /// Who waits for a way to a peer.
     waiting: HashMap<Target, Vec<oneshot::Sender<Told>>>,
+    /// What those are told who want to know who comes and goes.
+    presence: Presence,
+    /// What wakes them.
+    ears: HashMap<u64, Arc<Notify>>,
+    /// A task sees to it that those are given up in time that are looked for.
+    gives_up: bool,
     /// How many may be known before some are forgotten.
     most: usize,
 }
@@ -69,6 +78,8 @@ struct Todo {
     told: Vec<(oneshot::Sender<Told>, Told)>,
     /// Those that another link leads to now, or none.
     led: Vec<Target>,
+    /// Whether somebody is to see to it that peers which were lost are given up in time.
+    gives_up: bool,
 }
 
 impl Table {
@@ -77,6 +88,9 @@ impl Table {
             links: Links::new(own),
             entries: HashMap::new(),
             waiting: HashMap::new(),
+            presence: Presence::default(),
+            ears: HashMap::new(),
+            gives_up: false,
             most: KEPT,
         }))
     }
@@ -114,24 +128,7 @@ impl Table {
 
     /// What a target is judged by, where not all peers are meant.
     pub(crate) fn who(&self, target: &Target) -> Who {
-        let state = self.lock();
-        let known = state.links.known(target);
-        let mut addresses = known.addresses;
-        if let Some(id) = known.id {
-            addresses.extend(state.links.places(id).cloned());
-        }
-        let (group, hub) = match (known.hello, known.original) {
-            (Some(hello), _) => (hello.group, hello.hub),
-            (None, Some(original)) => (original.group, original.hub),
-            (None, None) => (None, false),
-        };
-        Who {
-            id: known.id,
-            on_host: addresses.iter().any(Address::is_here),
-            addresses,
-            group,
-            hub,
-        }
+        self.lock().who(target)
     }
 
     pub(crate) fn is_linked(&self, target: &Target) -> bool {
@@ -180,13 +177,57 @@ impl Table {
         self.change(core, |links| links.answered(link.id(), link));
     }
 
-    /// A link is gone, or going: no new call is to use it.
-    pub(crate) fn lost(&self, core: &Arc<Core>, link: &Arc<Link>) {
-        self.change(core, |links| links.lost(link.id(), link));
+    /// A link is gone, or going: no new call is to use it. If it was the last to its peer, this is why that has left.
+    pub(crate) fn lost(&self, core: &Arc<Core>, link: &Arc<Link>, why: WhyLeft) {
+        self.with(core, |state| {
+            state.links.lost(link.id(), link);
+            // Also where a call has found the link gone before, and did not know why.
+            state.look_at(&Target::Instance(link.id()), why);
+        });
     }
 
-    pub(crate) fn met_original(&self, address: &Address, original: Original) {
-        self.lock().links.met_original(address, original);
+    pub(crate) fn met_original(&self, core: &Arc<Core>, address: &Address, original: Original) {
+        self.with(core, |state| {
+            state.links.met_original(address, original);
+            state.look_at(&Target::At(address.clone()), WhyLeft::NoAnswer);
+        });
+    }
+
+    /// One more who wants to know who comes and goes: its number, and what wakes it.
+    pub(crate) fn listen(&self, filter: Filter) -> (u64, Arc<Notify>) {
+        let mut state = self.lock();
+        let is_first = state.presence.is_idle();
+        let number = state.presence.listen(filter);
+        let ear = Arc::new(Notify::new());
+        state.ears.insert(number, Arc::clone(&ear));
+        if is_first {
+            let present: Vec<_> = state.links.present().collect();
+            for target in present {
+                state.look_at(&target, WhyLeft::NoAnswer);
+            }
+        }
+        (number, ear)
+    }
+
+    pub(crate) fn listen_no_more(&self, number: u64) {
+        let mut state = self.lock();
+        state.presence.forget(number);
+        state.ears.remove(&number);
+    }
+
+    /// What is told next to who has this number.
+    pub(crate) fn next_change(&self, number: u64) -> Option<(Target, Change)> {
+        self.lock().presence.next(number)
+    }
+
+    /// This peer ends: what becomes of others is not told any more.
+    pub(crate) fn tell_no_more(&self) {
+        let ears = {
+            let mut state = self.lock();
+            state.presence.end();
+            std::mem::take(&mut state.ears)
+        };
+        ears.values().for_each(|ear| ear.notify_one());
     }
 
     /// The peers that are there now, in a steady order.
@@ -215,9 +256,13 @@ impl Table {
     }
 
     fn change(&self, core: &Arc<Core>, change: impl FnOnce(&mut Links<Arc<Link>>)) {
+        self.with(core, |state| change(&mut state.links));
+    }
+
+    fn with(&self, core: &Arc<Core>, change: impl FnOnce(&mut State)) {
         let todo = {
             let mut state = self.lock();
-            change(&mut state.links);
+            change(&mut state);
             state.settle()
         };
         self.carry_out(core, todo);
@@ -227,6 +272,9 @@ impl Table {
         for (waiting, told) in todo.told {
             // Who gave up meanwhile does not wait any more.
             let _ = waiting.send(told);
+        }
+        if todo.gives_up {
+            core.runtime.spawn(give_up(Arc::clone(core)));
         }
         for target in todo.led {
             core.subscriber.update(core, &target);
@@ -250,7 +298,43 @@ impl Table {
     }
 }
 
+/// Gives up the peers that are looked for, each in its time.
+async fn give_up(core: Arc<Core>) {
+    let next = || {
+        let mut state = core.peers.lock();
+        let next = state.presence.timeout();
+        state.gives_up = next.is_some();
+        next
+    };
+    while let Some(at) = next() {
+        clock::sleep_until(at).await;
+        let now = Instant::now();
+        core.peers
+            .with(&core, |state| state.presence.handle_timeout(now));
+    }
+}
+
 impl State {
+    fn who(&self, target: &Target) -> Who {
+        let known = self.links.known(target);
+        let mut addresses = known.addresses;
+        if let Some(id) = known.id {
+            addresses.extend(self.links.places(id).cloned());
+        }
+        let (group, hub) = match (known.hello, known.original) {
+            (Some(hello), _) => (hello.group, hello.hub),
+            (None, Some(original)) => (original.group, original.hub),
+            (None, None) => (None, false),
+        };
+        Who {
+            id: known.id,
+            on_host: addresses.iter().any(Address::is_here),
+            addresses,
+            group,
+            hub,
+        }
+    }
+
     fn entry(&mut self, target: &Target) -> Arc<Entry> {
         if let Some(entry) = self.entries.get(target) {
             return Arc::clone(entry);
@@ -261,28 +345,80 @@ impl State {
         entry
     }
 
+    /// What is so of a peer may be something else now; if it is not there any more, why.
+    fn look_at(&mut self, target: &Target, why: WhyLeft) {
+        if self.presence.is_idle() {
+            return;
+        }
+        if self.links.is_present(target) {
+            let shown = Shown::from(&self.links.known(target));
+            let who = self.who(target);
+            self.presence.is_there(target, shown, who);
+        } else {
+            self.presence.is_gone(target, why, Instant::now());
+        }
+    }
+
     /// Does what can be done under the lock, and gives what cannot.
     fn settle(&mut self) -> Todo {
         self.forget();
         let mut todo = Todo::default();
-        while let Some(action) = self.links.poll() {
-            match action {
-                Action::Use { target, link } => {
-                    if let Some(entry) = self.entries.get(&target) {
-                        let mut place = entry.link.write().unwrap_or_else(PoisonError::into_inner);
-                        *place = link;
-                    }
-                    todo.led.push(target);
-                }
-                Action::Routed { target, route } => {
-                    let waiting = self.waiting.remove(&target).unwrap_or_default();
-                    let told = waiting.into_iter().map(|tell| (tell, route.clone()));
-                    todo.told.extend(told);
-                }
-                other => todo.actions.push(other),
+        loop {
+            if let Some(action) = self.links.poll() {
+                self.carry_out(action, &mut todo);
+            } else if let Some(action) = self.presence.poll() {
+                self.tell(action, &mut todo);
+            } else {
+                return todo;
             }
         }
-        todo
+    }
+
+    fn carry_out(&mut self, action: Action<Arc<Link>>, todo: &mut Todo) {
+        match action {
+            Action::Use { target, link } => {
+                let why = match target {
+                    // Whoever knows why says so by itself.
+                    Target::Instance(_) => WhyLeft::LinkLost {
+                        why: "it has just ended".to_owned(),
+                    },
+                    Target::At(_) => WhyLeft::NoAnswer,
+                };
+                self.look_at(&target, why);
+                if let Some(entry) = self.entries.get(&target) {
+                    let mut place = entry.link.write().unwrap_or_else(PoisonError::into_inner);
+                    *place = link;
+                }
+                todo.led.push(target);
+            }
+            Action::Routed { target, route } => {
+                match &route {
+                    Ok(Route::Original(_)) => self.look_at(&target, WhyLeft::NoAnswer),
+                    Ok(Route::Link(_)) => {}
+                    Err(why) => self.presence.not_found(&target, why),
+                }
+                let waiting = self.waiting.remove(&target).unwrap_or_default();
+                let told = waiting.into_iter().map(|tell| (tell, route.clone()));
+                todo.told.extend(told);
+            }
+            other => todo.actions.push(other),
+        }
+    }
+
+    fn tell(&mut self, action: presence::Action, todo: &mut Todo) {
+        match action {
+            presence::Action::LookFor(target) => {
+                todo.gives_up |= !std::mem::replace(&mut self.gives_up, true);
+                if let Some(Route::Link(_)) = self.links.want(&target) {
+                    self.look_at(&target, WhyLeft::NoAnswer);
+                }
+            }
+            presence::Action::Wake(number) => {
+                if let Some(ear) = self.ears.get(&number) {
+                    ear.notify_one();
+                }
+            }
+        }
     }
 
     /// Makes room, where there are many: forgets who is gone and of whom nobody holds the entry, which could only be got under

@@ -35,6 +35,7 @@ from ._events import Subscribed, Subscription, event, subscribe
 from ._flags import flag
 from ._peer import Peer
 from ._peers import Peers, RemoteFunction, RemotePeer, get_peers, peer_group, peers
+from ._presence import PeerChange, Watch, Watching, on_peer
 from .defaults import (
     connections,
     info,
@@ -64,6 +65,7 @@ __all__ = [
     "Lost",
     "NoSuchConnection",
     "Peer",
+    "PeerChange",
     "Peers",
     "Refused",
     "RemoteError",
@@ -73,6 +75,8 @@ __all__ = [
     "Subscription",
     "TimedOut",
     "Unreachable",
+    "Watch",
+    "Watching",
     "caller",
     "connect",
     "connections",
@@ -83,6 +87,7 @@ __all__ = [
     "invalid_connection",
     "null",
     "null_response",
+    "on_peer",
     "pass_through",
     "peer_group",
     "peers",

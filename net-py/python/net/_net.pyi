@@ -13,6 +13,7 @@ __all__ = [
     "Pending",
     "Remote",
     "Subscription",
+    "Watch",
     "__version__",
     "before_fork",
     "begin",
@@ -26,6 +27,7 @@ __all__ = [
     "emit",
     "encode",
     "heed",
+    "on_peer",
     "peer_id",
     "register",
     "register_flag",
@@ -112,6 +114,10 @@ class Subscription:
     def unsubscribe(self) -> None: ...
 
 @final
+class Watch:
+    def unsubscribe(self) -> None: ...
+
+@final
 class Emission:
     def wait(self) -> None: ...
 
@@ -175,6 +181,15 @@ def subscribe(
     keep: int,
     when_full: str,
 ) -> Subscription: ...
+def on_peer(
+    of: Local,
+    function: Callable[[Remote, str, str | None], Any],
+    name: str,
+    is_async: bool,
+    groups: list[str] | None,
+    hubs_only: bool,
+    on_host: bool,
+) -> Watch: ...
 def emit(of: Local, event: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Emission | None: ...
 def subscribers(of: Local) -> list[tuple[str, str | None, int | None, str | None]]: ...
 def register_subscriber(of: Local, event: str, subscriber: Remote, tag: str) -> None: ...

@@ -205,18 +205,18 @@ async fn look_at_port(core: &Arc<Core>, finders: &Finders, address: SocketAddr) 
         described: true,
         present: true,
     };
-    core.peers.met_original(&at, original);
+    core.peers.met_original(core, &at, original);
     Outcome::Original
 }
 
 /// Nobody listens there: an original that was there has gone.
-fn original_is_gone(core: &Core, at: &Address) {
+fn original_is_gone(core: &Arc<Core>, at: &Address) {
     let originals = core.peers.originals();
     if let Some((_, original)) = originals.into_iter().find(|(known, _)| known == at) {
         let gone = Original {
             present: false,
             ..original
         };
-        core.peers.met_original(at, gone);
+        core.peers.met_original(core, at, gone);
     }
 }

@@ -78,7 +78,7 @@ impl Link {
         spare::expire();
         let result = self.state().session.handle_timeout(Instant::now());
         if let Err(error) = result {
-            self.close(&error.to_string());
+            self.fail(&error);
             return;
         }
         self.handle_events();

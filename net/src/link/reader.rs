@@ -12,6 +12,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
+use net_proto::links::ANOTHER_LINK;
+use net_proto::presence::WhyLeft;
 use net_proto::{CallId, Event, Incoming, Lent, Limit, ProtocolError, Session, Tag};
 
 #[cfg(target_os = "linux")]
@@ -353,7 +355,7 @@ impl Link {
     pub(super) fn end_badly(self: &Arc<Self>, error: &ProtocolError) {
         self.flush();
         self.log_breach(error);
-        self.close(&error.to_string());
+        self.fail(error);
     }
 
     /// Logs at which limit of this side the other is refused.
@@ -423,7 +425,11 @@ impl Link {
             Event::InterestEnded { id, error } => self.core.subscriber.ended(self, id, error),
             Event::Goodbye { reason } => {
                 tracing::debug!(peer = %self.hello.name, reason, "the other side takes leave");
-                self.core.peers.lost(&self.core, self);
+                let why = match reason == ANOTHER_LINK {
+                    true => WhyLeft::LinkLost { why: reason },
+                    false => WhyLeft::TookLeave { reason },
+                };
+                self.core.peers.lost(&self.core, self, why);
                 self.keeper.notify_one();
             }
             Event::Answered => self.core.peers.answered(&self.core, self),

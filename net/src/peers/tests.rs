@@ -7,7 +7,8 @@ use std::task::{Context, Wake};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use net_proto::links::{Carrier, Target};
+use net_proto::links::{Carrier, Original, Target};
+use net_proto::original::Dialect;
 use net_proto::{Address, Hello, InstanceId, Limits, Session, Side, Transmit};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
@@ -16,7 +17,9 @@ use crate::link::socket::Socket;
 use crate::link::{Link, establish};
 use crate::peer::{Builder, Peer};
 use crate::peers::Entry;
+use crate::presence::{PeerChange, PeerEvent, PeerEvents, WhyLeft};
 use crate::remote::Remote;
+use crate::which::Which;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -54,13 +57,14 @@ async fn link(here: &Peer, there: &Peer) -> (Arc<Link>, Arc<Link>) {
 
 /// A link from `here`, whose far end nobody reads: as after a network that went without a word.
 async fn unread_link(here: &Peer, there: InstanceId) -> (Arc<Link>, UnixStream) {
+    unread_link_of(here, Hello::new(there)).await
+}
+
+/// As [`unread_link`], of somebody who calls itself so.
+async fn unread_link_of(here: &Peer, hello: Hello) -> (Arc<Link>, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
-    let mut silent = Session::<()>::new(
-        Side::Acceptor,
-        Hello::new(there),
-        Limits::default(),
-        Instant::now(),
-    );
+    let now = Instant::now();
+    let mut silent = Session::<()>::new(Side::Acceptor, hello, Limits::default(), now);
     let mut hello = Transmit::default();
     silent.transmit(&mut hello);
     let mut slices = [std::io::IoSlice::new(&[])];
@@ -220,6 +224,118 @@ async fn a_peer_stays_listed_while_its_links_settle_and_no_longer() {
     }
     b.0.open_links()[0].close("for the test");
     until(|| !listed(&a, &b) && !listed(&b, &a)).await;
+}
+
+async fn next(events: &mut PeerEvents) -> PeerEvent {
+    let next = tokio::time::timeout(PATIENCE, events.next()).await;
+    next.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_is_lost_and_made_anew_is_nothing_that_happens_to_a_peer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (started(&dir).await, started(&dir).await);
+    let mut events = a.peer_events();
+    call(&a.remote(&b.id().to_string()).unwrap()).await.unwrap();
+    assert_eq!(next(&mut events).await.kind, PeerChange::Joined);
+    for _ in 0..20 {
+        let lost = Arc::clone(&a.0.open_links()[0]);
+        lost.close("for the test");
+        // Nobody calls: it is dialled since somebody wants to know.
+        until(|| a.0.peers.is_linked(&Target::Instance(b.id()))).await;
+        assert!(events.try_next().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_says_something_else_of_itself_has_changed_and_one_that_says_the_same_has_not()
+{
+    let dir = tempfile::tempdir().unwrap();
+    let peer = started(&dir).await;
+    let mut events = peer.peer_events();
+    let named = |name: &str| Hello {
+        name: name.to_owned(),
+        ..Hello::new(InstanceId([7; 16]))
+    };
+    let mut links = Vec::new();
+    links.push(unread_link_of(&peer, named("a")).await);
+    assert_eq!(next(&mut events).await.kind, PeerChange::Joined);
+    links.push(unread_link_of(&peer, named("a")).await);
+    assert!(events.try_next().is_none());
+    // One of several that goes is no loss.
+    links[0].0.close("for the test");
+    assert!(events.try_next().is_none());
+    links.push(unread_link_of(&peer, named("b")).await);
+    let changed = next(&mut events).await;
+    assert_eq!(changed.kind, PeerChange::Changed);
+    assert_eq!(changed.peer.name().as_deref(), Some("b"));
+    // What it is called is known of one that has left, too.
+    for (link, _) in &links {
+        link.close("for the test");
+    }
+    let left = next(&mut events).await;
+    let why = "its link was lost: for the test; looked for again, it was not found: no address is known for it";
+    let PeerChange::Left { why: said } = &left.kind else {
+        panic!("{left}");
+    };
+    assert_eq!(
+        (said.to_string().as_str(), left.peer.name().as_deref()),
+        (why, Some("b"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_original_is_told_of_as_it_answers_changes_and_does_not_answer_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = started(&dir).await;
+    let any = Which::new().any_group();
+    let (mut own, mut any) = (peer.peer_events(), peer.peer_events_where(&any));
+    let at: Address = "127.0.0.1:1".parse().unwrap();
+    let met = |group: Option<&str>, present| {
+        let original = Original {
+            dialect: Dialect::V06,
+            group: group.map(str::to_owned),
+            hub: false,
+            described: true,
+            present,
+        };
+        peer.0.peers.met_original(&peer.0, &at, original);
+    };
+    met(None, true);
+    assert_eq!(next(&mut own).await.kind, PeerChange::Joined);
+    assert_eq!(next(&mut any).await.kind, PeerChange::Joined);
+    met(Some("lab"), true);
+    let why = WhyLeft::NotMeant;
+    assert_eq!(next(&mut own).await.kind, PeerChange::Left { why });
+    assert_eq!(next(&mut any).await.kind, PeerChange::Changed);
+    met(Some("lab"), false);
+    let why = WhyLeft::NoAnswer;
+    assert_eq!(next(&mut any).await.kind, PeerChange::Left { why });
+    assert!(own.try_next().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_looked_for_and_does_not_answer_has_left_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = started(&dir).await;
+    let mut events = peer.peer_events();
+    // It takes connections in and says nothing, as a process that stands still.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hello = Hello {
+        addresses: vec![silent.local_addr().unwrap().to_string()],
+        ..Hello::new(InstanceId([7; 16]))
+    };
+    let (link, _far) = unread_link_of(&peer, hello).await;
+    assert_eq!(next(&mut events).await.kind, PeerChange::Joined);
+    let lost = Instant::now();
+    link.close("for the test");
+    let left = next(&mut events).await;
+    assert!(left.to_string().ends_with("no answer within 2 s"), "{left}");
+    assert!(
+        lost.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        lost.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
