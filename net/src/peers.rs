@@ -1,11 +1,13 @@
 //! The live table of peers: who is known, where, and which link leads there. What is decided about them is decided in
 //! [`net_proto::links`]; here it meets tasks, threads and sockets. It finds nobody; those who do tell it.
 
+mod dialling;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use net_proto::interests::Who;
 use net_proto::links::{ANOTHER_LINK, Action, Known, Links, New, Original, Route, Target};
@@ -14,8 +16,8 @@ use net_proto::{Address, InstanceId};
 use tokio::sync::oneshot;
 
 use crate::link::Link;
-use crate::link::dial::dial;
 use crate::peer::Core;
+use dialling::Attempts;
 
 /// So many peers and addresses are known whether or not anybody holds them; of more, those that are gone and held by nobody are
 /// forgotten. Each is some hundred bytes, and some 20 KiB at most, where its HELLO is as long as it may be.
@@ -58,6 +60,7 @@ struct State {
     entries: HashMap<Target, Arc<Entry>>,
     /// Who waits for a way to a peer.
     waiting: HashMap<Target, Vec<oneshot::Sender<Told>>>,
+    attempts: Attempts,
     /// How many may be known before some are forgotten.
     most: usize,
 }
@@ -66,6 +69,7 @@ struct State {
 #[derive(Default)]
 struct Todo {
     actions: Vec<Action<Arc<Link>>>,
+    dialling: dialling::Todo,
     told: Vec<(oneshot::Sender<Told>, Told)>,
     /// Those that another link leads to now, or none.
     led: Vec<Target>,
@@ -77,6 +81,7 @@ impl Table {
             links: Links::new(own),
             entries: HashMap::new(),
             waiting: HashMap::new(),
+            attempts: Attempts::default(),
             most: KEPT,
         }))
     }
@@ -144,7 +149,7 @@ impl Table {
         let todo = {
             let mut state = self.lock();
             loop {
-                match state.links.want(&entry.of) {
+                match state.links.want(Instant::now(), &entry.of) {
                     // It has just ended, and whoever tells the table of it is on the way.
                     Some(Route::Link(link)) if !link.is_open() => {
                         state.links.lost(link.id(), &link)
@@ -215,9 +220,13 @@ impl Table {
     }
 
     fn change(&self, core: &Arc<Core>, change: impl FnOnce(&mut Links<Arc<Link>>)) {
+        self.change_state(core, |state| change(&mut state.links));
+    }
+
+    fn change_state(&self, core: &Arc<Core>, change: impl FnOnce(&mut State)) {
         let todo = {
             let mut state = self.lock();
-            change(&mut state.links);
+            change(&mut state);
             state.settle()
         };
         self.carry_out(core, todo);
@@ -233,20 +242,14 @@ impl Table {
         }
         for action in todo.actions {
             match action {
-                Action::Dial { target, address } => {
-                    let core = Arc::clone(core);
-                    let runtime = core.runtime.clone();
-                    runtime.spawn(async move {
-                        let met = dial(&core, &address).await.map_err(|e| e.to_string());
-                        core.peers
-                            .change(&core, |links| links.dialled(&target, met));
-                    });
-                }
                 Action::Probe(link) => link.probe(),
                 Action::Drain(link) => link.drain(ANOTHER_LINK),
+                // Done under the lock, or with the attempts.
+                Action::Dial(_) | Action::Resolve(_) | Action::GiveUp(_) => {}
                 Action::Use { .. } | Action::Routed { .. } => {}
             }
         }
+        self.carry_out_dialling(core, todo.dialling);
     }
 }
 
@@ -279,9 +282,13 @@ impl State {
                     let told = waiting.into_iter().map(|tell| (tell, route.clone()));
                     todo.told.extend(told);
                 }
+                Action::Dial(attempt) => self.attempts.begin(attempt, &mut todo.dialling),
+                Action::GiveUp(attempt) => self.attempts.give_up(&attempt, &mut todo.dialling),
+                Action::Resolve(attempt) => todo.dialling.resolve.push(attempt),
                 other => todo.actions.push(other),
             }
         }
+        self.attempts.arm(self.links.timeout(), &mut todo.dialling);
         todo
     }
 

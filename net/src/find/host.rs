@@ -1,6 +1,7 @@
 //! Finds the peers on this host: through the runtime directory, and for originals through the port range.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -182,7 +183,7 @@ impl HostFinder {
         // Originals met by address outside the range are kept an eye on too.
         addresses.extend(originals.iter().filter_map(|(address, _)| match address {
             Address::Tcp(address) => Some(*address),
-            Address::Unix(_) | Address::Name(..) => None,
+            Address::Unix(_) | Address::Name(..) | Address::Scoped(..) => None,
         }));
         addresses.sort();
         addresses.dedup();
@@ -286,7 +287,7 @@ async fn look_at_port(core: &Arc<Core>, address: SocketAddr) {
     finder.silent().remove(&at);
     if info.get("instance").is_some() {
         // One of ours that the directory does not show: another user's, or from another container.
-        if let Err(error) = dial(core, &at).await {
+        if let Err(error) = dial(core, &at, pending()).await {
             tracing::debug!(%address, %error, "a peer on this host does not answer");
         }
         return;

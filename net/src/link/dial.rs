@@ -1,5 +1,6 @@
 //! Dialling: from an address to a link, or to the knowledge that an original peer is there.
 
+use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,9 +10,10 @@ use bytes::BytesMut;
 use net_proto::links::{Carrier, Met};
 use net_proto::original::{Sniffed, sniff};
 use net_proto::{Address, ProtocolError, Side};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::lookup::connect_to_any;
 use super::socket::Socket;
 use super::{Link, LinkError, establish, tls};
 use crate::peer::Core;
@@ -26,9 +28,15 @@ const QUEUE_FULL: Duration = Duration::from_millis(20);
 /// Peers that are of another group, or take this one for such.
 static REFUSED: Said = Said::not_yet();
 
-/// Dials one address. A link that comes of it is in the table of peers then.
-pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, LinkError> {
-    let dialled = core.ending.unless_begun(link_to(core, address)).await;
+/// Dials one address, which needs no looking up, unless that is `given_up` before anything is said there. A link that comes of it is in the
+/// table of peers then.
+pub(crate) async fn dial(
+    core: &Arc<Core>,
+    address: &Address,
+    given_up: impl Future<Output = ()>,
+) -> Result<Met, LinkError> {
+    let dialling = link_to(core, address, given_up);
+    let dialled = core.ending.unless_begun(dialling).await;
     match dialled.unwrap_or(Err(LinkError::Stopped)) {
         Ok(link) => Ok(Met::Peer(link.id())),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
@@ -62,30 +70,42 @@ fn log_refusal(address: &Address, error: &LinkError) {
     }
 }
 
-async fn link_to(core: &Arc<Core>, address: &Address) -> Result<Arc<Link>, LinkError> {
+async fn link_to(
+    core: &Arc<Core>,
+    address: &Address,
+    given_up: impl Future<Output = ()>,
+) -> Result<Arc<Link>, LinkError> {
+    let socket = tokio::select! {
+        biased;
+        () = given_up => return Err(LinkError::GivenUp),
+        socket = secured(core, address) => socket?,
+    };
+    establish(core, socket, Side::Dialer, BytesMut::new()).await
+}
+
+/// A socket on which nothing of a session was said.
+async fn secured(core: &Arc<Core>, address: &Address) -> Result<Socket, LinkError> {
     let socket = timeout(CONNECT_TIME, connect(address))
         .await
         .map_err(|_| LinkError::Slow(CONNECT_TIME))??;
-    let socket = match (&core.identity, socket.carrier) {
+    match (&core.identity, socket.carrier) {
         // A Unix socket is of the same user, which the kernel says.
-        (None, _) | (_, Carrier::Unix) => socket,
+        (None, _) | (_, Carrier::Unix) => Ok(socket),
         (Some(identity), Carrier::Tcp) => {
             let time = core.limits.handshake_time;
             let secured = tls::secure(socket, Side::Dialer, identity, BytesMut::new());
             timeout(time, secured)
                 .await
-                .map_err(|_| LinkError::Silent(time))??
+                .map_err(|_| LinkError::Silent(time))?
         }
-    };
-    establish(core, socket, Side::Dialer, BytesMut::new()).await
+    }
 }
 
 async fn connect(address: &Address) -> Result<Socket, LinkError> {
     match address {
-        Address::Tcp(address) => Ok(Socket::tcp(TcpStream::connect(address).await?)?),
-        Address::Name(host, port) => Ok(Socket::tcp(
-            TcpStream::connect((host.as_str(), *port)).await?,
-        )?),
+        Address::Tcp(_) | Address::Name(..) | Address::Scoped(..) => {
+            Ok(Socket::tcp(connect_to_any(address).await?)?)
+        }
         Address::Unix(path) => {
             let stream = connect_unix(path).await?;
             same_user(&stream)?;
