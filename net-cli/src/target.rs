@@ -204,6 +204,7 @@ mod tests {
             "localhost:3010",
             "10.0.0.7:3010",
             "[::1]:3010",
+            "[fe80::1%eth0]:3010",
             "unix:/run/x.sock",
         ] {
             assert_eq!(text.parse(), Ok(Target::Address(text.to_owned())));

@@ -5,10 +5,12 @@
 
 mod choice;
 mod dialling;
+mod order;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Instant;
 
 use crate::address::Address;
 use crate::hello::Hello;
@@ -17,8 +19,10 @@ use crate::original::Dialect;
 
 use choice::Choice;
 use dialling::Dialling;
+use order::Tried;
 
 pub use choice::Carrier;
+pub use dialling::{ATTEMPT_DELAY, Attempt};
 
 /// Why one of several links between the same peers is drained, as the other side is told.
 pub const ANOTHER_LINK: &str = "there is another link between us";
@@ -34,6 +38,10 @@ const LINKS: usize = 8;
 /// So many of the addresses at which an instance was found are kept.
 const FOUND: usize = 8;
 
+/// So many addresses are dialled or looked up for a target that is wanted: as many as were found, and as many again that it says or that a name
+/// has. What it says is the other side's word, and it is not to have whole networks dialled.
+const ADDRESSES: usize = 2 * FOUND;
+
 /// The links of one peer.
 ///
 /// `L` is what the driver knows a link by.
@@ -45,7 +53,13 @@ const FOUND: usize = 8;
 ///   received from it: what the other side may conclude from an answer is then true.
 /// - A link that has ended, on which either side has said goodbye, or that cannot be written to, is told of by
 ///   [`lost`](Links::lost).
-/// - Each [`Action::Dial`] is answered by one [`dialled`](Links::dialled), after a `linked` if it made a link.
+/// - Each [`Action::Dial`] is answered by one [`dialled`](Links::dialled), after a `linked` if it made a link; each [`Action::Resolve`] by one
+///   [`resolved`](Links::resolved).
+/// - Several attempts may be under way for one target. [`Action::GiveUp`] says that one is not needed any more: it is ended if this
+///   side's HELLO has not been sent on it. Once it has, the other side may have a link of it, and use it; so it goes on, and the link that
+///   comes is drained as one too many.
+/// - When the time of [`timeout`](Links::timeout) has come, [`handle_timeout`](Links::handle_timeout) is called. What it is after each call
+///   counts, and it is often none. Time is said to the links, and never goes back.
 ///
 /// # One link for each pair
 ///
@@ -56,6 +70,8 @@ const FOUND: usize = 8;
 ///
 /// # Examples
 /// ```
+/// use std::time::Instant;
+///
 /// use net_proto::{Address, Hello, InstanceId};
 /// use net_proto::links::{Action, Carrier, Links, Met, New, Route, Target};
 ///
@@ -64,13 +80,16 @@ const FOUND: usize = 8;
 /// let target = Target::At(there.clone());
 /// let mut links = Links::new(own);
 ///
-/// assert_eq!(links.want(&target), None);
-/// assert_eq!(links.poll(), Some(Action::Dial { target: target.clone(), address: there }));
+/// assert_eq!(links.want(Instant::now(), &target), None);
+/// let Some(Action::Dial(attempt)) = links.poll() else {
+///     panic!("there is one address");
+/// };
+/// assert_eq!(attempt.address, there);
 ///
 /// let hello = Hello::new(other);
 /// links.linked(New { link: "the first", hello: &hello, dialled: true, carrier: Carrier::Tcp });
-/// links.dialled(&target, Ok(Met::Peer(other)));
-/// assert_eq!(links.want(&target), Some(Route::Link("the first")));
+/// links.dialled(Instant::now(), &attempt, Ok(Met::Peer(other)));
+/// assert_eq!(links.want(Instant::now(), &target), Some(Route::Link("the first")));
 /// # Ok::<(), net_proto::BadAddress>(())
 /// ```
 #[derive(Debug)]
@@ -78,11 +97,15 @@ pub struct Links<L> {
     own: InstanceId,
     instances: HashMap<InstanceId, Instance<L>>,
     places: HashMap<Address, Place>,
+    /// In an order of their own, so that what is done does not hang on that of a hash.
+    diallings: BTreeMap<Target, Dialling>,
+    /// How many attempts there were.
+    attempts: u64,
     actions: VecDeque<Action<L>>,
 }
 
 /// What a handle on a peer stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
     /// One instance, wherever it is.
     Instance(InstanceId),
@@ -93,13 +116,12 @@ pub enum Target {
 /// What the driver is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action<L> {
-    /// Dial the address, then say with [`Links::dialled`] what came of it.
-    Dial {
-        /// For whom.
-        target: Target,
-        /// Where.
-        address: Address,
-    },
+    /// Dial the address, which is never one to be looked up, then say with [`Links::dialled`] what came of it.
+    Dial(Attempt),
+    /// Look up what addresses the name has, then say it with [`Links::resolved`].
+    Resolve(Attempt),
+    /// Leave the attempt, if this side's HELLO has not been sent on it. What comes of it may be told all the same.
+    GiveUp(Attempt),
     /// Ask the link for a sign of life, by [`Session::probe`](crate::Session::probe), and tell
     /// [`Links::answered`] when it comes.
     Probe(L),
@@ -188,7 +210,7 @@ struct Instance<L> {
     found: Vec<Address>,
     /// What it said of itself last.
     hello: Option<Hello>,
-    dialling: Option<Dialling>,
+    tried: Tried,
 }
 
 /// An address that somebody asked for.
@@ -197,7 +219,7 @@ struct Place {
     /// Who was met there last. It is there as long as it runs.
     leads_to: Option<InstanceId>,
     original: Option<Original>,
-    dialling: Option<Dialling>,
+    tried: Tried,
 }
 
 impl<L> Default for Instance<L> {
@@ -206,7 +228,7 @@ impl<L> Default for Instance<L> {
             links: Choice::default(),
             found: Vec::new(),
             hello: None,
-            dialling: None,
+            tried: Tried::default(),
         }
     }
 }
@@ -218,6 +240,8 @@ impl<L: Clone + PartialEq> Links<L> {
             own,
             instances: HashMap::new(),
             places: HashMap::new(),
+            diallings: BTreeMap::new(),
+            attempts: 0,
             actions: VecDeque::new(),
         }
     }
@@ -237,19 +261,25 @@ impl<L: Clone + PartialEq> Links<L> {
     }
 
     /// The way to a target; none: it is dialled, and [`Action::Routed`] will come.
-    pub fn want(&mut self, target: &Target) -> Option<Route<L>> {
+    pub fn want(&mut self, now: Instant, target: &Target) -> Option<Route<L>> {
         if let Some(link) = self.link(target) {
             return Some(Route::Link(link));
         }
-        if let Some(dialling) = self.dialling(target) {
+        if let Some(dialling) = self.diallings.get_mut(target) {
             dialling.is_wanted = true;
             return None;
         }
         let addresses = match target {
-            Target::Instance(id) => self.instances.entry(*id).or_default().addresses(),
+            Target::Instance(id) => {
+                let instance = self.instances.entry(*id).or_default();
+                let mut addresses = instance.addresses();
+                let latest = instance.tried.latest();
+                addresses.extend(latest.filter(|at| !addresses.contains(at)).cloned());
+                addresses
+            }
             Target::At(address) => vec![address.clone()],
         };
-        self.begin(target, addresses);
+        self.begin(now, target, addresses);
         None
     }
 
@@ -281,7 +311,7 @@ impl<L: Clone + PartialEq> Links<L> {
         }
         self.update(id);
         if let Some(link) = self.link(&Target::Instance(id)) {
-            self.arrived(&Target::Instance(id), Route::Link(link));
+            self.arrived(id, link, new.dialled);
         }
     }
 
@@ -427,9 +457,10 @@ impl<L: Clone + PartialEq> Links<L> {
 
     /// Forgets who is gone, and where, but not those who are `held`.
     pub fn forget(&mut self, held: impl Fn(&Target) -> bool) {
-        self.instances.retain(|id, instance| {
-            instance.links.len() > 0 || instance.dialling.is_some() || held(&Target::Instance(*id))
-        });
+        let diallings = &self.diallings;
+        let is_needed = |target: &Target| diallings.contains_key(target) || held(target);
+        self.instances
+            .retain(|id, instance| instance.links.len() > 0 || is_needed(&Target::Instance(*id)));
         let instances = &self.instances;
         self.places.retain(|address, place| {
             let is_there = place
@@ -437,7 +468,7 @@ impl<L: Clone + PartialEq> Links<L> {
                 .as_ref()
                 .is_some_and(|original| original.present);
             place.leads_to = place.leads_to.filter(|id| instances.contains_key(id));
-            is_there || place.dialling.is_some() || held(&Target::At(address.clone()))
+            is_there || is_needed(&Target::At(address.clone()))
         });
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod events;
 mod handshake;
 mod held;
 mod keeper;
+pub(crate) mod lookup;
 #[cfg(test)]
 mod memory;
 #[cfg(target_os = "linux")]

@@ -11,13 +11,13 @@ use net_proto::Address;
 use net_proto::original::{
     self, Dialect, INVALID_CONNECTION, MESSAGE_LIMIT, OriginalError, Parsed, Request, RequestReader,
 };
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::builtin;
 use crate::caller::Caller;
 use crate::error::CallError;
 use crate::link::dial::CONNECT_TIME;
+use crate::link::lookup::connect_to_any;
 use crate::link::socket::Socket;
 use crate::peer::Core;
 use crate::registry::{Answer, Handled, Incoming};
@@ -267,14 +267,7 @@ enum Exchange {
 }
 
 async fn exchange(address: &Address, request: &[u8]) -> Result<Bytes, Exchange> {
-    let connect = async {
-        match address {
-            Address::Tcp(address) => TcpStream::connect(address).await,
-            Address::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
-            Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    };
-    let stream = timeout(CONNECT_TIME, connect)
+    let stream = timeout(CONNECT_TIME, connect_to_any(address))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let mut socket = stream.and_then(Socket::tcp).map_err(Exchange::NotSent)?;

@@ -304,7 +304,7 @@ impl Peer {
         &self.0.runtime
     }
 
-    /// A handle to another peer: by its id, by `host:port`, or by `unix:/path`. Nothing is dialled yet.
+    /// A handle to another peer: by its id, by `host:port` (`[fe80::1%eth0]:port` for a link-local address), or by `unix:/path`. Nothing is dialled yet.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! The live table of peers: who is known, where, and which link leads there. What is decided about them is decided in
 //! [`net_proto::links`]; here it meets tasks, threads and sockets. It finds nobody; those who do tell it.
 
+mod dialling;
 #[cfg(test)]
 mod tests;
 
@@ -17,8 +18,8 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::clock;
 use crate::link::Link;
-use crate::link::dial::dial;
 use crate::peer::Core;
+use dialling::Attempts;
 
 /// So many peers and addresses are known whether or not anybody holds them; of more, those that are gone and held by nobody are
 /// forgotten. Each is some hundred bytes, and some 20 KiB at most, where its HELLO is as long as it may be.
@@ -67,6 +68,7 @@ struct State {
     ears: HashMap<u64, Arc<Notify>>,
     /// A task sees to it that those are given up in time that are looked for.
     gives_up: bool,
+    attempts: Attempts,
     /// How many may be known before some are forgotten.
     most: usize,
 }
@@ -75,6 +77,7 @@ struct State {
 #[derive(Default)]
 struct Todo {
     actions: Vec<Action<Arc<Link>>>,
+    dialling: dialling::Todo,
     told: Vec<(oneshot::Sender<Told>, Told)>,
     /// Those that another link leads to now, or none.
     led: Vec<Target>,
@@ -91,6 +94,7 @@ impl Table {
             presence: Presence::default(),
             ears: HashMap::new(),
             gives_up: false,
+            attempts: Attempts::default(),
             most: KEPT,
         }))
     }
@@ -141,7 +145,7 @@ impl Table {
         let todo = {
             let mut state = self.lock();
             loop {
-                match state.links.want(&entry.of) {
+                match state.links.want(Instant::now(), &entry.of) {
                     // It has just ended, and whoever tells the table of it is on the way.
                     Some(Route::Link(link)) if !link.is_open() => {
                         state.links.lost(link.id(), &link)
@@ -281,20 +285,14 @@ impl Table {
         }
         for action in todo.actions {
             match action {
-                Action::Dial { target, address } => {
-                    let core = Arc::clone(core);
-                    let runtime = core.runtime.clone();
-                    runtime.spawn(async move {
-                        let met = dial(&core, &address).await.map_err(|e| e.to_string());
-                        core.peers
-                            .change(&core, |links| links.dialled(&target, met));
-                    });
-                }
                 Action::Probe(link) => link.probe(),
                 Action::Drain(link) => link.drain(ANOTHER_LINK),
+                // Done under the lock, or with the attempts.
+                Action::Dial(_) | Action::Resolve(_) | Action::GiveUp(_) => {}
                 Action::Use { .. } | Action::Routed { .. } => {}
             }
         }
+        self.carry_out_dialling(core, todo.dialling);
     }
 }
 
@@ -369,9 +367,11 @@ impl State {
             } else if let Some(action) = self.presence.poll() {
                 self.tell(action, &mut todo);
             } else {
-                return todo;
+                break;
             }
         }
+        self.attempts.arm(self.links.timeout(), &mut todo.dialling);
+        todo
     }
 
     fn carry_out(&mut self, action: Action<Arc<Link>>, todo: &mut Todo) {
@@ -401,6 +401,9 @@ impl State {
                 let told = waiting.into_iter().map(|tell| (tell, route.clone()));
                 todo.told.extend(told);
             }
+            Action::Dial(attempt) => self.attempts.begin(attempt, &mut todo.dialling),
+            Action::GiveUp(attempt) => self.attempts.give_up(&attempt, &mut todo.dialling),
+            Action::Resolve(attempt) => todo.dialling.resolve.push(attempt),
             other => todo.actions.push(other),
         }
     }
@@ -409,7 +412,7 @@ impl State {
         match action {
             presence::Action::LookFor(target) => {
                 todo.gives_up |= !std::mem::replace(&mut self.gives_up, true);
-                if let Some(Route::Link(_)) = self.links.want(&target) {
+                if let Some(Route::Link(_)) = self.links.want(Instant::now(), &target) {
                     self.look_at(&target, WhyLeft::NoAnswer);
                 }
             }

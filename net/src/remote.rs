@@ -119,11 +119,7 @@ impl Remote {
             .addresses
             .iter()
             .rev()
-            .find_map(|address| match address {
-                Address::Tcp(address) => Some((address.ip().to_string(), address.port())),
-                Address::Name(host, port) => Some((host.clone(), *port)),
-                Address::Unix(_) => None,
-            })
+            .find_map(Address::host_port)
     }
 
     /// Which protocol it speaks, once known.

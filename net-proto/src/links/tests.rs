@@ -1,4 +1,8 @@
-//! What is decided about links, one scenario a test.
+//! What is decided about links, one scenario a test. How several addresses are dialled is in [`dialling`].
+
+mod dialling;
+
+use std::sync::OnceLock;
 
 use super::*;
 
@@ -19,6 +23,30 @@ fn add(links: &mut Links<L>, link: L, id: InstanceId, dialled: bool) {
         dialled,
         carrier: Carrier::Tcp,
     });
+}
+
+/// A time that is always the same, where none passes.
+fn now() -> Instant {
+    static START: OnceLock<Instant> = OnceLock::new();
+    *START.get_or_init(Instant::now)
+}
+
+/// The attempts that have begun since this was asked last.
+fn begun(links: &mut Links<L>) -> Vec<Attempt> {
+    let actions = actions(links).into_iter();
+    actions
+        .filter_map(|action| match action {
+            Action::Dial(attempt) | Action::Resolve(attempt) => Some(attempt),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Wants a target that has one address, and is to be dialled there.
+fn dial(links: &mut Links<L>, target: &Target) -> Attempt {
+    assert_eq!(links.want(now(), target), None);
+    let [attempt] = <[Attempt; 1]>::try_from(begun(links)).unwrap();
+    attempt
 }
 
 fn actions(links: &mut Links<L>) -> Vec<Action<L>> {
@@ -120,33 +148,9 @@ fn links_without_number_are_not_held() {
 }
 
 #[test]
-fn many_who_want_a_peer_make_one_dial_and_all_addresses_are_tried_in_turn() {
-    let mut links = Links::<L>::new(SMALL);
-    let target = Target::Instance(LARGE);
-    links.found(LARGE, at("10.0.0.1:1"));
-    links.found(LARGE, at("unix:/run/b"));
-    assert_eq!(links.want(&target), None);
-    assert_eq!(links.want(&target), None);
-    let dial = |address| Action::Dial {
-        target: Target::Instance(LARGE),
-        address,
-    };
-    assert_eq!(actions(&mut links), [dial(at("unix:/run/b"))]);
-    links.dialled(&target, Err("refused".into()));
-    assert_eq!(actions(&mut links), [dial(at("10.0.0.1:1"))]);
-    assert_eq!(links.want(&target), None);
-    links.dialled(&target, Err("silent".into()));
-    let why = "unix:/run/b: refused; 10.0.0.1:1: silent".to_owned();
-    assert_eq!(routed(&mut links), [Err(why)]);
-    // Asked again, it is dialled again.
-    assert_eq!(links.want(&target), None);
-    assert_eq!(actions(&mut links), [dial(at("unix:/run/b"))]);
-}
-
-#[test]
 fn a_peer_of_which_no_address_is_known_is_said_to_be_so() {
     let mut links = Links::<L>::new(SMALL);
-    assert_eq!(links.want(&Target::Instance(LARGE)), None);
+    assert_eq!(links.want(now(), &Target::Instance(LARGE)), None);
     let why = "no address is known for it".to_owned();
     assert_eq!(routed(&mut links), [Err(why)]);
 }
@@ -156,12 +160,16 @@ fn whoever_waits_for_a_dial_is_served_by_the_other_sides_own() {
     let mut links = Links::new(SMALL);
     let target = Target::Instance(LARGE);
     links.found(LARGE, at("10.0.0.1:1"));
-    assert_eq!(links.want(&target), None);
-    actions(&mut links);
+    let attempt = dial(&mut links, &target);
     add(&mut links, "theirs", LARGE, false);
-    assert_eq!(routed(&mut links), [Ok(Route::Link("theirs"))]);
+    let came = actions(&mut links);
+    assert!(came.contains(&Action::GiveUp(attempt.clone())));
+    assert!(came.contains(&Action::Routed {
+        target,
+        route: Ok(Route::Link("theirs"))
+    }));
     // Told once: nobody waits for the dial any more.
-    links.dialled(&target, Err("refused".into()));
+    links.dialled(now(), &attempt, Err("refused".into()));
     assert!(routed(&mut links).is_empty());
 }
 
@@ -171,11 +179,10 @@ fn an_address_leads_to_whoever_is_met_there_and_an_id_to_that_instance_alone() {
     let mut links = Links::new(SMALL);
     let (place, instance) = (Target::At(at("10.0.0.1:1")), Target::Instance(LARGE));
     links.found(LARGE, at("10.0.0.1:1"));
-    assert_eq!((links.want(&place), links.want(&instance)), (None, None));
-    actions(&mut links);
+    let (to_place, to_instance) = (dial(&mut links, &place), dial(&mut links, &instance));
     add(&mut links, "to the third", third, true);
-    links.dialled(&place, Ok(Met::Peer(third)));
-    links.dialled(&instance, Ok(Met::Peer(third)));
+    links.dialled(now(), &to_place, Ok(Met::Peer(third)));
+    links.dialled(now(), &to_instance, Ok(Met::Peer(third)));
     let why = format!("10.0.0.1:1: instance {third} is there now, not {LARGE}");
     assert_eq!(
         routed(&mut links),
@@ -204,15 +211,15 @@ fn what_a_peer_says_of_its_addresses_leads_no_call_for_an_address_to_it() {
         dialled: false,
         carrier: Carrier::Tcp,
     });
-    assert_eq!(links.want(&place), None);
+    assert_eq!(links.want(now(), &place), None);
 }
 
 #[test]
 fn an_original_is_told_by_its_dialect_until_a_peer_is_met_in_its_place() {
     let mut links = Links::new(SMALL);
     let place = Target::At(at("10.0.0.1:1"));
-    links.want(&place);
-    links.dialled(&place, Ok(Met::Original(Dialect::V06)));
+    let attempt = dial(&mut links, &place);
+    links.dialled(now(), &attempt, Ok(Met::Original(Dialect::V06)));
     assert_eq!(routed(&mut links), [Ok(Route::Original(Dialect::V06))]);
     assert_eq!(links.dialect(&place), Some(Dialect::V06));
     assert_eq!(
@@ -220,9 +227,9 @@ fn an_original_is_told_by_its_dialect_until_a_peer_is_met_in_its_place() {
         std::slice::from_ref(&place)
     );
 
-    links.want(&place);
+    let attempt = dial(&mut links, &place);
     add(&mut links, "native", LARGE, true);
-    links.dialled(&place, Ok(Met::Peer(LARGE)));
+    links.dialled(now(), &attempt, Ok(Met::Peer(LARGE)));
     assert_eq!(routed(&mut links), [Ok(Route::Link("native"))]);
     assert_eq!(links.dialect(&place), None);
 }
@@ -231,10 +238,10 @@ fn an_original_is_told_by_its_dialect_until_a_peer_is_met_in_its_place() {
 fn a_link_that_has_ended_when_its_dial_is_told_of_is_no_way_to_the_peer() {
     let mut links = Links::new(SMALL);
     let place = Target::At(at("10.0.0.1:1"));
-    links.want(&place);
+    let attempt = dial(&mut links, &place);
     add(&mut links, "short", LARGE, true);
     links.lost(LARGE, &"short");
-    links.dialled(&place, Ok(Met::Peer(LARGE)));
+    links.dialled(now(), &attempt, Ok(Met::Peer(LARGE)));
     let why = "10.0.0.1:1: the link ended as soon as it was made".to_owned();
     assert_eq!(routed(&mut links), [Err(why)]);
 }
@@ -281,11 +288,9 @@ fn peers_that_are_gone_and_that_nobody_holds_are_forgotten() {
     let held = Target::Instance(id(0));
     for n in 0..100 {
         links.found(id(n), at("10.0.0.1:1"));
-        links.want(&Target::At(Address::Name(format!("host-{n}"), 1)));
-        links.dialled(
-            &Target::At(Address::Name(format!("host-{n}"), 1)),
-            Err("no".into()),
-        );
+        let place = Target::At(Address::Name(format!("host-{n}"), 1));
+        let attempt = dial(&mut links, &place);
+        links.resolved(now(), &attempt, Err("no".into()));
         actions(&mut links);
     }
     add(&mut links, "there", LARGE, false);
@@ -299,8 +304,8 @@ fn an_original_where_an_instance_was_is_not_that_instance() {
     let mut links = Links::<L>::new(SMALL);
     let target = Target::Instance(LARGE);
     links.found(LARGE, at("10.0.0.1:1"));
-    assert_eq!(links.want(&target), None);
-    links.dialled(&target, Ok(Met::Original(Dialect::V06)));
+    let attempt = dial(&mut links, &target);
+    links.dialled(now(), &attempt, Ok(Met::Original(Dialect::V06)));
     let why = format!("10.0.0.1:1: an original app-net peer is there now, not {LARGE}");
     assert_eq!(routed(&mut links), [Err(why)]);
     assert_eq!(links.dialect(&target), None);
@@ -319,14 +324,16 @@ fn what_is_known_of_a_peer_is_what_it_said_last_and_where_it_was_found_first() {
             .into(),
         ..hello(LARGE)
     };
-    links.want(&place);
+    let attempt = dial(&mut links, &place);
+    links.resolved(now(), &attempt, Ok(vec!["10.0.0.1:1".parse().unwrap()]));
+    let [attempt] = <[Attempt; 1]>::try_from(begun(&mut links)).unwrap();
     links.linked(New {
         link: "only",
         hello: &hello,
         dialled: true,
         carrier: Carrier::Tcp,
     });
-    links.dialled(&place, Ok(Met::Peer(LARGE)));
+    links.dialled(now(), &attempt, Ok(Met::Peer(LARGE)));
     let known = links.known(&target);
     assert_eq!(
         (known.id, known.hello.as_ref()),
@@ -338,16 +345,23 @@ fn what_is_known_of_a_peer_is_what_it_said_last_and_where_it_was_found_first() {
     );
     assert_eq!(links.known(&place).addresses[0], at("host:7"));
     assert!(links.knows(&place));
-    assert_eq!(links.want(&place), Some(Route::Link("only")));
+    assert_eq!(links.want(now(), &place), Some(Route::Link("only")));
     assert_eq!(links.in_use().collect::<Vec<_>>(), [&"only"]);
 }
 
 #[test]
 fn news_of_what_was_forgotten_change_nothing() {
     let mut links = Links::<L>::new(SMALL);
+    let place = Target::At(at("10.0.0.1:1"));
+    let attempt = dial(&mut links, &place);
+    links.dialled(now(), &attempt, Err("no".into()));
+    actions(&mut links);
+    links.forget(|_| false);
     links.answered(LARGE, &"link");
     links.lost(LARGE, &"link");
-    links.dialled(&Target::Instance(LARGE), Err("late".into()));
-    links.dialled(&Target::At(at("host:7")), Ok(Met::Peer(LARGE)));
+    links.dialled(now(), &attempt, Err("late".into()));
+    links.dialled(now(), &attempt, Ok(Met::Peer(LARGE)));
+    links.resolved(now(), &attempt, Err("late".into()));
+    links.handle_timeout(now());
     assert_eq!((actions(&mut links).len(), links.known_count()), (0, 0));
 }

@@ -177,7 +177,7 @@ impl World {
         if made.stage != Stage::Unsent {
             return;
         }
-        let (n, target) = (made.from, made.target.clone());
+        let (n, target, instant) = (made.from, made.target.clone(), self.instant());
         let node = &mut self.nodes[n];
         match node.links.link(&target) {
             Some(conn) => self.send(call, conn),
@@ -185,7 +185,7 @@ impl World {
             None => {
                 let waiting = node.waiting.entry(target.clone()).or_default();
                 waiting.push(call);
-                let route = node.links.want(&target);
+                let route = node.links.want(instant, &target);
                 assert_eq!(route, None, "there is no link");
             }
         }

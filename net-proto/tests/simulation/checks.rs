@@ -235,6 +235,7 @@ impl World {
             assert!(node.is_up(), "{} is there again", node.index);
             assert!(node.dials.is_empty(), "{} still dials", node.index);
             assert!(node.waiting.is_empty(), "{} still waits", node.index);
+            assert_eq!(node.links.timeout(), None, "{} still dials", node.index);
             for other in &self.nodes {
                 let in_use = node.links.link(&Target::Instance(other.id));
                 let all: Vec<_> = node

@@ -9,7 +9,7 @@ use net_proto::links::Target;
 use net_proto::{Arrival, CallId, Event, InstanceId, Policy, WhyRefused};
 
 use crate::network::{MS, NEVER, Time};
-use crate::node::{Call, Conn, Node, address};
+use crate::node::{Call, Conn, Door, Node};
 use crate::publishers::Burst;
 use crate::scenario::{From, Step};
 use crate::world::{Sabotage, World};
@@ -124,7 +124,13 @@ impl World {
                 instance = Some(self.nodes[other].id);
                 filter.peers = instance.map(|id| vec![Target::Instance(id)]);
             }
-            From::Place(other) => filter.peers = Some(vec![Target::At(address(other, true))]),
+            From::Place(other) => {
+                let door = match self.scenario.apart {
+                    true => Door::Tcp,
+                    false => Door::Unix,
+                };
+                filter.peers = Some(vec![Target::At(door.of(other))]);
+            }
         }
         let policy = match block {
             true => Policy::Block,

@@ -12,7 +12,7 @@ fn holds(scenario: &Scenario) {
 fn a_dead_link_that_is_probed_is_given_up_no_later_for_it() {
     #[rustfmt::skip]
     holds(&Scenario {
-        seed: 4270, peers: 2, small_limits: false, delay: (300, 300), pipe: 16384, jams: false,
+        seed: 4270, peers: 2, small_limits: false, delay: (300, 300), pipe: 16384, jams: false, apart: false, holes: 0,
         steps: vec![
             (14752, Call { from: 1, to: 0, by: Unix, size: 26, reply: 52272, takes: 0, deadline: 300, cancel: 0 }),
             (15105, Drop { from: 0, to: 1, told: false }),
@@ -27,7 +27,7 @@ fn a_dead_link_that_is_probed_is_given_up_no_later_for_it() {
 fn an_interest_that_comes_late_does_not_take_the_place_of_a_later_one() {
     #[rustfmt::skip]
     holds(&Scenario {
-        seed: 28603428, peers: 4, small_limits: false, delay: (5000, 40000), pipe: 22500, jams: false,
+        seed: 28603428, peers: 4, small_limits: false, delay: (5000, 40000), pipe: 22500, jams: false, apart: false, holes: 0,
         steps: vec![
             (2000, Stall { peer: 2, ms: 2000 }),
             (15875, Drop { from: 2, to: 3, told: true }),
@@ -42,7 +42,7 @@ fn an_interest_that_comes_late_does_not_take_the_place_of_a_later_one() {
 fn large_events_of_two_wishes_both_arrive() {
     #[rustfmt::skip]
     holds(&Scenario {
-        seed: 880, peers: 5, small_limits: true, delay: (300, 300), pipe: 262144, jams: false,
+        seed: 880, peers: 5, small_limits: true, delay: (300, 300), pipe: 262144, jams: false, apart: false, holes: 0,
         steps: vec![
             (111, Subscribe { peer: 3, event: 1, block: false, keep: 3, from: From::Group(0), every: 0, sleep: 0 }),
             (627, Subscribe { peer: 3, event: 1, block: true, keep: 1000, from: From::All, every: 1, sleep: 500 }),

@@ -7,6 +7,7 @@
 
 mod calls;
 mod checks;
+mod dialling;
 mod events;
 mod found;
 mod ledger;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io::IoSlice;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use net_proto::links::{Action, Links, Target};
+use net_proto::links::{Action, Attempt, Links, Target};
 use net_proto::{Address, CallId, Hello, InstanceId, Session, Side, Transmit};
 
 use crate::events::Events;
@@ -18,6 +19,8 @@ pub(crate) type Call = u64;
 
 pub(crate) struct Node {
     pub(crate) index: usize,
+    /// Where it says that it is.
+    pub(crate) doors: Vec<Door>,
     pub(crate) id: InstanceId,
     pub(crate) state: State,
     pub(crate) links: Links<Conn>,
@@ -61,18 +64,17 @@ pub(crate) struct End {
     pub(crate) out: Transmit,
     /// Who is at the other side, once it has said so.
     pub(crate) peer: Option<InstanceId>,
-    /// For whom it was dialled.
-    pub(crate) dialled: Option<(Target, Address)>,
+    /// As what it was dialled.
+    pub(crate) dialled: Option<Attempt>,
     pub(crate) drained: bool,
     pub(crate) finished: bool,
     /// Calls that wait for room.
     pub(crate) blocked: Vec<Call>,
 }
 
-/// A connection that is being made.
+/// A connection that is being made, or a name that is looked up.
 pub(crate) struct Dial {
-    pub(crate) target: Target,
-    pub(crate) address: Address,
+    pub(crate) attempt: Attempt,
     pub(crate) since: Time,
     /// When the next packet of it gets to the other side, if it does.
     pub(crate) next: Time,
@@ -95,8 +97,8 @@ impl Node {
         now < self.stalled_until
     }
 
-    pub(crate) fn address(&self, unix: bool) -> Address {
-        address(self.index, unix)
+    pub(crate) fn address(&self, door: Door) -> Address {
+        door.of(self.index)
     }
 
     /// Each other one is in the same group.
@@ -113,32 +115,59 @@ impl Node {
             group: Some(self.group().to_string()),
             hub: self.is_hub(),
             name: format!("peer {} ({})", self.index, self.incarnation),
-            addresses: vec![
-                self.address(true).to_string(),
-                self.address(false).to_string(),
-            ],
+            addresses: self
+                .doors
+                .iter()
+                .map(|door| door.of(self.index).to_string())
+                .collect(),
             ..Hello::new(self.id)
         }
     }
 }
 
-pub(crate) fn address(index: usize, unix: bool) -> Address {
-    let text = match unix {
-        true => format!("unix:/run/{index}"),
-        false => format!("10.0.0.{index}:3010"),
-    };
-    text.parse().expect("an address")
+/// Where a process can be dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Unix,
+    Tcp,
+    /// A name, of which the addresses are to be looked up: some that lead nowhere, then the one that does.
+    Name,
+    /// An address at which nothing is answered, not even with a refusal: as behind a firewall that drops what it does not like.
+    Hole(u8),
 }
 
-/// Who listens at an address.
-pub(crate) fn at(address: &Address) -> usize {
-    let text = address.to_string();
-    let digits = text
-        .strip_prefix("unix:/run/")
-        .or_else(|| text.strip_prefix("10.0.0.")?.strip_suffix(":3010"));
-    digits
-        .and_then(|digits| digits.parse().ok())
-        .expect("an address of this world")
+impl Door {
+    /// The address of that kind that a process has.
+    pub(crate) fn of(self, index: usize) -> Address {
+        let text = match self {
+            Self::Unix => format!("unix:/run/{index}"),
+            Self::Tcp => format!("10.0.0.{index}:3010"),
+            Self::Name => format!("peer-{index}:3010"),
+            Self::Hole(nth) if nth % 2 == 0 => format!("[fd00::{nth:x}:{index}]:3010"),
+            Self::Hole(nth) => format!("10.1.{nth}.{index}:3010"),
+        };
+        text.parse().expect("an address")
+    }
+}
+
+/// Whose address that is, and which of its; holes are not told apart.
+pub(crate) fn at(address: &Address) -> (usize, Door) {
+    let last = |text: &str, before: char| {
+        let digits = text.rsplit(before).next();
+        let index = digits.and_then(|digits| digits.parse().ok());
+        index.expect("an address of this world")
+    };
+    match address {
+        Address::Unix(path) => (last(&path.to_string_lossy(), '/'), Door::Unix),
+        Address::Tcp(SocketAddr::V4(address)) => {
+            let [_, net, _, index] = address.ip().octets();
+            let door = if net == 0 { Door::Tcp } else { Door::Hole(1) };
+            (index.into(), door)
+        }
+        Address::Tcp(SocketAddr::V6(address)) => (address.ip().segments()[7].into(), Door::Hole(0)),
+        Address::Name(name, _) => (last(name, '-'), Door::Name),
+        Address::Scoped(..) => panic!("there are no interfaces here"),
+    }
 }
 
 impl End {

@@ -1,7 +1,11 @@
 //! What happens in one run of the world: data, made from a seed, that prints as the Rust it can be written in.
 
+use std::net::SocketAddr;
+
 use fastrand::Rng;
-use net_proto::Limits;
+use net_proto::{Address, Limits};
+
+use crate::node::Door;
 
 use Step::{Call, Crash, Cut, Drop, Publish, Slow, Stall, Stop, Subscribe, Unsubscribe};
 
@@ -19,6 +23,10 @@ pub(crate) struct Scenario {
     pub(crate) pipe: usize,
     /// Whether links have no room for an interest now and then, as where they are full of calls, which is seldom at the right time.
     pub(crate) jams: bool,
+    /// Whether each peer is on a host of its own, which is reached over TCP alone.
+    pub(crate) apart: bool,
+    /// So many addresses of each, the first ones, lead nowhere.
+    pub(crate) holes: u8,
     pub(crate) steps: Vec<(u32, Step)>,
 }
 
@@ -133,16 +141,42 @@ impl Scenario {
             &[(20, 10), (300, 300), (5_000, 40_000), (80_000, 0)],
         );
         let pipe = *pick(&mut rng, &[1_500, 16_384, 262_144]);
+        let small_limits = rng.bool();
+        // Drawn last, so that all else is as it was.
+        let jams = rng.bool();
+        let apart = rng.bool();
+        let holes = *pick(&mut rng, &[0, 0, 1, 2, 5]);
         Self {
             seed,
             peers,
-            small_limits: rng.bool(),
+            small_limits,
             delay: (least, more),
             // Half a megabyte a second at the least: what is slower than that is slow on purpose.
             pipe: pipe.max((least + more) as usize / 2),
-            jams: rng.bool(),
+            jams,
+            apart,
+            holes: if apart { holes } else { 0 },
             steps,
         }
+    }
+
+    /// Where each peer says that it is.
+    pub(crate) fn doors(&self) -> Vec<Door> {
+        let own = match self.apart {
+            true => vec![Door::Tcp],
+            false => vec![Door::Unix, Door::Tcp],
+        };
+        (0..self.holes).map(Door::Hole).chain(own).collect()
+    }
+
+    /// What the name of a peer's host leads to.
+    pub(crate) fn named(&self, index: usize) -> Vec<SocketAddr> {
+        let doors = self.doors().into_iter();
+        let tcp = doors.filter_map(|door| match door.of(index) {
+            Address::Tcp(address) => Some(address),
+            _ => None,
+        });
+        tcp.collect()
     }
 
     /// The limits that sessions have.

@@ -5,7 +5,7 @@ use net_proto::links::Carrier;
 
 use crate::calls::Ending;
 use crate::network::{MS, NEVER, Pipe, Time, Wire};
-use crate::node::{Conn, Dial, End, at};
+use crate::node::{Conn, Dial, Door, End, at};
 use crate::world::{Sabotage, World};
 
 /// How long connecting may take, and when its packets are sent again.
@@ -17,28 +17,38 @@ const SLOW_READ: usize = 300;
 const READ: usize = 64 * 1024;
 
 impl World {
-    /// Dials that get an answer, or none.
+    /// Dials that get an answer, or none, and names that are looked up.
     pub(crate) fn dials(&mut self, n: usize) -> bool {
-        let now = self.now;
+        let (now, instant) = (self.now, self.instant());
         let due: Vec<_> = self.nodes[n]
             .dials
             .extract_if(.., |dial| dial.next <= now)
             .collect();
         let is_busy = !due.is_empty();
         for mut dial in due {
-            let to = at(&dial.address);
+            let (to, door) = at(&dial.attempt.address);
             let is_cut = self.cut[n][to].0 > now || self.cut[to][n].0 > now;
-            if is_cut || self.off[to] {
+            let is_hole = matches!(door, Door::Hole(_));
+            if door == Door::Name {
+                let found = self.scenario.named(to);
+                self.nodes[n]
+                    .links
+                    .resolved(instant, &dial.attempt, Ok(found));
+            } else if is_hole || is_cut || self.off[to] {
                 dial.next = now + CONNECT_AGAIN;
                 if dial.next - dial.since > CONNECT_TIME {
                     let why = "it could not be connected to".to_owned();
-                    self.nodes[n].links.dialled(&dial.target, Err(why));
+                    self.nodes[n]
+                        .links
+                        .dialled(instant, &dial.attempt, Err(why));
                 } else {
                     self.nodes[n].dials.push(dial);
                 }
             } else if !self.nodes[to].is_up() {
                 let why = "refused".to_owned();
-                self.nodes[n].links.dialled(&dial.target, Err(why));
+                self.nodes[n]
+                    .links
+                    .dialled(instant, &dial.attempt, Err(why));
             } else {
                 self.connect(n, to, dial);
             }
@@ -48,7 +58,7 @@ impl World {
     }
 
     fn connect(&mut self, n: usize, to: usize, dial: Dial) {
-        let carrier = match dial.address {
+        let carrier = match dial.attempt.address {
             net_proto::Address::Unix(_) => Carrier::Unix,
             _ => Carrier::Tcp,
         };
@@ -62,7 +72,7 @@ impl World {
         let instant = self.instant();
         let node = &mut self.nodes[n];
         let mut end = End::new(Side::Dialer, node, self.limits.clone(), instant);
-        end.dialled = Some((dial.target, dial.address));
+        end.dialled = Some(dial.attempt);
         node.ends.insert((wire, 0), end);
     }
 
@@ -194,9 +204,10 @@ impl World {
         {
             self.nodes[n].links.lost(peer, &conn);
         }
-        if let (None, Some((target, _))) = (end.peer, end.dialled) {
+        if let (None, Some(attempt)) = (end.peer, end.dialled) {
             let why = "it closed before it said who it is".to_owned();
-            self.nodes[n].links.dialled(&target, Err(why));
+            let instant = self.instant();
+            self.nodes[n].links.dialled(instant, &attempt, Err(why));
         }
         for call in tokens {
             let is_late = self.calls[call as usize]

@@ -5,7 +5,7 @@ use net_proto::links::Target;
 use crate::calls::{Ending, Made, Stage};
 use crate::events::Events;
 use crate::network::{MS, Time};
-use crate::node::State;
+use crate::node::{Door, State};
 use crate::scenario::{By, Step};
 use crate::world::World;
 
@@ -31,17 +31,18 @@ impl World {
             } => {
                 let target = match by {
                     By::Id => Target::Instance(self.nodes[to].id),
-                    By::Unix => Target::At(self.nodes[to].address(true)),
-                    By::Tcp => Target::At(self.nodes[to].address(false)),
+                    // There are no Unix sockets between hosts.
+                    By::Unix if self.scenario.apart => {
+                        Target::At(self.nodes[to].address(Door::Name))
+                    }
+                    By::Unix => Target::At(self.nodes[to].address(Door::Unix)),
+                    By::Tcp => Target::At(self.nodes[to].address(Door::Tcp)),
                 };
                 if !self.acts(from) {
                     return;
                 }
                 if by == By::Id {
-                    // As who reads the directory.
-                    let address = self.nodes[to].address(true);
-                    let id = self.nodes[to].id;
-                    self.nodes[from].links.found(id, address);
+                    self.finds(from, to);
                 }
                 self.call(Made {
                     from,

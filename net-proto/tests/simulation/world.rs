@@ -11,7 +11,7 @@ use net_proto::{Event, InstanceId, Limits, ProtocolError};
 use crate::calls::{Ending, Made, Stage};
 use crate::ledger::{self, Between, Ledger};
 use crate::network::{MS, NEVER, Time, Wire};
-use crate::node::{Call, Conn, Dial, Node, State};
+use crate::node::{Call, Conn, Dial, Door, Node, State};
 use crate::scenario::Scenario;
 use crate::steps::GRACE;
 
@@ -54,6 +54,8 @@ pub(crate) enum Sabotage {
     IgnoresEnds,
     /// Goes on publishing to those who are gone.
     KeepsMembers,
+    /// Dials one address after the other.
+    NeverStaggers,
 }
 
 pub(crate) struct World {
@@ -125,6 +127,7 @@ impl World {
         let id = InstanceId(id);
         Node {
             index,
+            doors: self.scenario.doors(),
             id,
             state: State::Up,
             links: Links::new(id),
@@ -281,6 +284,14 @@ impl World {
         let instant = self.instant();
         let conns: Vec<_> = self.nodes[n].ends.keys().copied().collect();
         let mut is_busy = false;
+        let links = &mut self.nodes[n].links;
+        if links.timeout().is_some_and(|due| due <= instant)
+            && self.sabotage != Sabotage::NeverStaggers
+        {
+            links.handle_timeout(instant);
+            self.pump(n);
+            is_busy = true;
+        }
         for conn in conns {
             let Some(end) = self.nodes[n].ends.get_mut(&conn) else {
                 continue;
@@ -298,7 +309,7 @@ impl World {
 
     /// What the program's own clocks say: callers that give up, calls that were not sent in time; and looking around.
     fn clocks(&mut self, n: usize) -> bool {
-        let now = self.now;
+        let (now, instant) = (self.now, self.instant());
         let mut is_busy = false;
         let live: Vec<_> = self.nodes[n].live.iter().copied().collect();
         for call in live {
@@ -328,15 +339,26 @@ impl World {
             self.nodes[n].looks = now + LOOK_EVERY;
             for other in 0..self.nodes.len() {
                 if other != n && self.nodes[other].is_up() {
-                    let (id, address) = (self.nodes[other].id, self.nodes[other].address(true));
-                    let node = &mut self.nodes[n];
-                    node.links.found(id, address);
-                    node.links.want(&Target::Instance(id));
+                    let id = self.nodes[other].id;
+                    self.finds(n, other);
+                    self.nodes[n].links.want(instant, &Target::Instance(id));
                     self.pump(n);
                 }
             }
         }
         is_busy
+    }
+
+    /// One learns where another is: as who reads the directory, or, on hosts of their own, as who was told all its addresses.
+    pub(crate) fn finds(&mut self, n: usize, other: usize) {
+        let id = self.nodes[other].id;
+        for door in self.scenario.doors().into_iter().rev() {
+            let address = self.nodes[other].address(door);
+            if !self.scenario.apart && door != Door::Unix {
+                continue;
+            }
+            self.nodes[n].links.found(id, address);
+        }
     }
 
     pub(crate) fn poll(&mut self, n: usize, conn: Conn) {
@@ -350,6 +372,7 @@ impl World {
 
     pub(crate) fn event(&mut self, n: usize, conn: Conn, event: Event<Call>) {
         let (wire, side) = conn;
+        let instant = self.instant();
         let peer = self.nodes[n].ends[&conn].peer;
         match event {
             Event::Connected { hello, .. } => {
@@ -368,8 +391,9 @@ impl World {
                     dialled: side == 0,
                     carrier,
                 });
-                if let Some((target, _)) = dialled {
-                    node.links.dialled(&target, Ok(Met::Peer(hello.id)));
+                if let Some(attempt) = dialled {
+                    node.links
+                        .dialled(instant, &attempt, Ok(Met::Peer(hello.id)));
                 }
                 self.say(|| format!("{n}: link {conn:?} to {}", hello.name));
             }
@@ -411,15 +435,18 @@ impl World {
         let instant = self.instant();
         while let Some(action) = self.next_action(n) {
             match action {
-                Action::Dial { target, address } => {
+                Action::Dial(attempt) | Action::Resolve(attempt) => {
                     let next = self.now + 2 * Time::from(self.scenario.delay.0);
                     let since = self.now;
                     self.nodes[n].dials.push(Dial {
-                        target,
-                        address,
+                        attempt,
                         since,
                         next,
                     });
+                }
+                // On what is connected this side has said HELLO.
+                Action::GiveUp(attempt) => {
+                    self.nodes[n].dials.retain(|dial| dial.attempt != attempt);
                 }
                 Action::Probe(conn) if self.sabotage == Sabotage::ConfirmsAtOnce => {
                     let peer = self.nodes[n].ends[&conn].peer.expect("a link has a peer");
@@ -485,6 +512,11 @@ impl World {
         let mut may = |time: Time| next = next.min(time);
         may(node.events.next());
         node.dials.iter().for_each(|dial| may(dial.next));
+        if let Some(due) = node.links.timeout()
+            && self.sabotage != Sabotage::NeverStaggers
+        {
+            may(self.time(due));
+        }
         node.running.iter().for_each(|running| may(running.until));
         for (conn, end) in &node.ends {
             may(self.readable(*conn).max(node.reads));

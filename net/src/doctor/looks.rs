@@ -1,5 +1,6 @@
 //! What can be looked at on the way from this peer to another, each by itself. Which of it is the cause is not decided here.
 
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use if_addrs::IfOperStatus;
 use net_proto::links::Met;
 use net_proto::{Address, InstanceId, ProtocolError};
 use serde_json::Value as Json;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Cause;
@@ -17,6 +18,7 @@ use crate::builtin;
 use crate::find::FinderReport;
 use crate::link::LinkError;
 use crate::link::dial::{CONNECT_TIME, dial};
+use crate::link::lookup::look_up;
 use crate::peer::Core;
 use crate::secure::access::Access;
 use crate::secure::identity::Why;
@@ -24,8 +26,6 @@ use crate::{Peer, Remote};
 
 /// What two clocks may differ by, as where nobody keeps them. More spoils times that hosts tell each other.
 const CLOCKS_APART: Duration = Duration::from_secs(300);
-/// How long a name may take to be looked up.
-const NAME_TIME: Duration = Duration::from_secs(5);
 
 /// What was seen, and what is wrong with it.
 pub(super) type Look = Result<String, (Cause, String)>;
@@ -56,17 +56,12 @@ pub(super) fn interfaces() -> Look {
 
 /// The addresses that a target stands for.
 pub(super) async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, (Cause, String)> {
-    let (host, port) = match address {
-        Address::Tcp(address) => return Ok(vec![*address]),
-        Address::Name(host, port) => (host.as_str(), *port),
-        Address::Unix(_) => return Ok(Vec::new()),
-    };
-    let unknown = |why: &str| (Cause::NameUnknown, format!("{host}: {why}"));
-    match timeout(NAME_TIME, lookup_host((host, port))).await {
-        Err(_) => Err(unknown("looking it up takes too long")),
-        Ok(Err(error)) => Err(unknown(&error.to_string())),
-        Ok(Ok(addresses)) => Ok(addresses.collect()),
+    if let Address::Unix(_) = address {
+        return Ok(Vec::new());
     }
+    look_up(address)
+        .await
+        .map_err(|error| (Cause::NameUnknown, format!("{address}: {error}")))
 }
 
 /// From which of its addresses this host would send there.
@@ -134,7 +129,7 @@ pub(super) async fn port(at: SocketAddr) -> Look {
 
 /// Whether a link can be made, by both sides' words.
 pub(super) async fn link(core: &Arc<Core>, address: &Address) -> Result<Met, (Cause, String)> {
-    dial(core, address)
+    dial(core, address, pending())
         .await
         .map_err(|error| (cause_of(core, &error), error.to_string()))
 }

@@ -164,7 +164,7 @@ impl HostFinder {
         let originals = core.peers.originals();
         addresses.extend(originals.iter().filter_map(|(address, _)| match address {
             Address::Tcp(address) => Some(*address),
-            Address::Unix(_) | Address::Name(..) => None,
+            Address::Unix(_) | Address::Name(..) | Address::Scoped(..) => None,
         }));
         addresses.sort();
         addresses.dedup();

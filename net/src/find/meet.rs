@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -177,7 +178,7 @@ async fn look_at_port(core: &Arc<Core>, finders: &Finders, address: SocketAddr) 
     finders.left_alone.silent().remove(&at);
     if info.get("instance").is_some() {
         // One of ours that the directory does not show: another user's, from another container, or on another host.
-        return match dial(core, &at).await {
+        return match dial(core, &at, pending()).await {
             Ok(Met::Peer(id)) => Outcome::Linked(id),
             Ok(Met::Original(_)) => Outcome::Original,
             Err(error) => Outcome::Failed(error.to_string()),

@@ -1,7 +1,7 @@
 //! Dialling: from an address to a link, or to the knowledge that an original peer is there.
 
+use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +11,10 @@ use bytes::BytesMut;
 use net_proto::links::{Carrier, Met};
 use net_proto::original::{Sniffed, sniff};
 use net_proto::{Address, ProtocolError, Side};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::lookup::connect_to_any;
 use super::socket::Socket;
 use super::{Link, LinkError, establish, tls};
 use crate::peer::Core;
@@ -28,9 +29,15 @@ const QUEUE_FULL: Duration = Duration::from_millis(20);
 /// curious only. Whoever accepts says as much in its own log, but who runs this peer may not see that one.
 static KEEPS_APART: AtomicBool = AtomicBool::new(false);
 
-/// Dials one address. A link that comes of it is in the table of peers then.
-pub(crate) async fn dial(core: &Arc<Core>, address: &Address) -> Result<Met, LinkError> {
-    let dialled = core.ending.unless_begun(link_to(core, address)).await;
+/// Dials one address, which needs no looking up, unless that is `given_up` before anything is said there. A link that comes of it is in the
+/// table of peers then.
+pub(crate) async fn dial(
+    core: &Arc<Core>,
+    address: &Address,
+    given_up: impl Future<Output = ()>,
+) -> Result<Met, LinkError> {
+    let dialling = link_to(core, address, given_up);
+    let dialled = core.ending.unless_begun(dialling).await;
     let error = match dialled.unwrap_or(Err(LinkError::Stopped)) {
         Ok(link) => return Ok(Met::Peer(link.id())),
         // An original takes our preface for a request that it cannot read, and its answer gives it away.
@@ -66,36 +73,42 @@ fn log(core: &Core, address: &Address, error: &LinkError) {
     }
 }
 
-async fn link_to(core: &Arc<Core>, address: &Address) -> Result<Arc<Link>, LinkError> {
+async fn link_to(
+    core: &Arc<Core>,
+    address: &Address,
+    given_up: impl Future<Output = ()>,
+) -> Result<Arc<Link>, LinkError> {
+    let socket = tokio::select! {
+        biased;
+        () = given_up => return Err(LinkError::GivenUp),
+        socket = secured(core, address) => socket?,
+    };
+    establish(core, socket, Side::Dialer, BytesMut::new()).await
+}
+
+/// A socket on which nothing of a session was said.
+async fn secured(core: &Arc<Core>, address: &Address) -> Result<Socket, LinkError> {
     let socket = timeout(CONNECT_TIME, connect(address))
         .await
         .map_err(|_| LinkError::Slow(CONNECT_TIME))??;
-    let socket = match (&core.identity, socket.carrier) {
+    match (&core.identity, socket.carrier) {
         // A Unix socket is of the same user, which the kernel says.
-        (None, _) | (_, Carrier::Unix) => socket,
+        (None, _) | (_, Carrier::Unix) => Ok(socket),
         (Some(identity), Carrier::Tcp) => {
             let time = core.limits.handshake_time;
             let secured = tls::secure(socket, Side::Dialer, identity, BytesMut::new());
             timeout(time, secured)
                 .await
-                .map_err(|_| LinkError::Silent(time))??
+                .map_err(|_| LinkError::Silent(time))?
         }
-    };
-    establish(core, socket, Side::Dialer, BytesMut::new()).await
+    }
 }
 
 async fn connect(address: &Address) -> Result<Socket, LinkError> {
     match address {
-        Address::Tcp(SocketAddr::V6(address))
-            if address.ip().is_unicast_link_local() && address.scope_id() == 0 =>
-        {
-            let why = "each interface has such addresses: say which one, as in [fe80::1%eth0]:3010";
-            Err(io::Error::new(io::ErrorKind::InvalidInput, why).into())
+        Address::Tcp(_) | Address::Name(..) | Address::Scoped(..) => {
+            Ok(Socket::tcp(connect_to_any(address).await?)?)
         }
-        Address::Tcp(address) => Ok(Socket::tcp(TcpStream::connect(address).await?)?),
-        Address::Name(host, port) => Ok(Socket::tcp(
-            TcpStream::connect((host.as_str(), *port)).await?,
-        )?),
         Address::Unix(path) => {
             let stream = connect_unix(path).await?;
             same_user(&stream)?;

@@ -42,6 +42,8 @@ pub(crate) enum LinkError {
     Stopped,
     #[error("it could not be connected to within {0:?}")]
     Slow(Duration),
+    #[error("another way to it was quicker")]
+    GivenUp,
     /// The other side speaks something else; these are its first bytes.
     #[error("it does not speak this protocol")]
     Foreign(Bytes),
@@ -212,7 +214,7 @@ async fn last_words(socket: &mut Socket, session: &mut Session<Arc<Slot>>, out: 
 
 fn leads_here(address: &str) -> bool {
     let address = address.parse::<Address>();
-    address.is_ok_and(|address| address.is_here())
+    address.is_ok_and(|address| address.is_here() || address.is_link_local())
 }
 
 /// Ends when the other side has ended too. Closing at once, with what it still sends unread, could take from it what it has not read

@@ -1,5 +1,7 @@
 //! What handles and links make of each other as peers come and go.
 
+mod dialling;
+
 use std::future::Future as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
