@@ -268,6 +268,7 @@ impl End {
             Event::Arrived(arrival) => self.event_came(arrival),
             Event::InterestEnded { id, error } => self.own_interest_ended(id, error),
             Event::Room => self.waits_for_room = false,
+            Event::Members(_) => {}
             Event::Goodbye { .. } => assert!(self.session.is_draining()),
             Event::Drained => {
                 self.is_drained = true;
