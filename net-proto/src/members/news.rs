@@ -7,8 +7,8 @@ use crate::limits::{MAX_KNOWN, SUSPICION, SUSPICION_OF_MANY};
 use crate::members::record::{Record, Status, Telling, Version};
 use crate::members::{Action, Members, Message, WhyLeft};
 
-/// More in doubt at once than this are no crash: a network was parted, or is whole again.
-const MANY: usize = 8;
+/// So many in doubt at once are no crash: a network was parted, or is whole again.
+const MANY: usize = 4;
 
 /// How long after comparing of its own accord a peer leaves it to the other side to go on, where both did.
 const COMPARING: Duration = Duration::from_secs(1);
@@ -234,13 +234,20 @@ impl<L: Clone + PartialEq> Members<L> {
 
     /// It may be gone. The program is told if it has not said within a moment that it is here.
     fn doubt(&mut self, id: InstanceId, now: Instant) {
-        let moment = match self.doubted.len() < MANY {
-            true => SUSPICION,
-            false => SUSPICION_OF_MANY,
-        };
+        self.doubt_until(id, now + SUSPICION);
+        if self.doubted.len() == MANY {
+            let all: Vec<_> = self.doubted.keys().copied().collect();
+            all.into_iter()
+                .for_each(|id| self.doubt_until(id, now + SUSPICION_OF_MANY));
+        } else if self.doubted.len() > MANY {
+            self.doubt_until(id, now + SUSPICION_OF_MANY);
+        }
+    }
+
+    fn doubt_until(&mut self, id: InstanceId, due: Instant) {
         self.trust(id);
-        self.doubted.insert(id, now + moment);
-        self.doubts.insert((now + moment, id));
+        self.doubted.insert(id, due);
+        self.doubts.insert((due, id));
     }
 
     /// There is no link to it any more. If it was listed for that alone, it has as long as any.
@@ -263,8 +270,7 @@ impl<L: Clone + PartialEq> Members<L> {
             self.doubted.remove(&id);
             if self.links.contains_key(&id) {
                 // Whatever others say: there is a link to it.
-                self.doubted.insert(id, now + SUSPICION_OF_MANY);
-                self.doubts.insert((now + SUSPICION_OF_MANY, id));
+                self.doubt_until(id, now + SUSPICION_OF_MANY);
             } else if let Some(record) = self.table.find(id).cloned() {
                 let why = WhyLeft::Failed;
                 self.tell(Action::Left { record, why });

@@ -20,6 +20,8 @@ pub(crate) const RETRYING: Duration = Duration::from_secs(2);
 const RETRIES: u64 = 8;
 /// After so long, one does.
 const RETRIES_END: Duration = Duration::from_secs(60);
+/// How often one that was found is dialled in vain, before whoever found it has to find it again.
+const TRIES: u32 = 8;
 
 /// What is known of whom this peer can reach.
 #[derive(Debug, Default)]
@@ -71,7 +73,6 @@ impl Reach {
 
     /// Notes that it could not be reached, and says whether it may be alive for all that is known.
     fn failed(&mut self, id: InstanceId, now: Instant) -> bool {
-        self.found.remove(&id);
         self.fruitless += 1;
         let trouble = self.troubles.entry(id).or_insert(Trouble {
             failures: 0,
@@ -81,6 +82,9 @@ impl Reach {
         let after = RETRY_AFTER * 2_u32.saturating_pow(trouble.failures.min(16));
         trouble.until = now + after.min(RETRY_AT_LAST);
         trouble.failures += 1;
+        if trouble.failures >= TRIES {
+            self.found.remove(&id);
+        }
         trouble.is_alive
     }
 }

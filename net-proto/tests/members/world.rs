@@ -1,8 +1,8 @@
 //! Many `Members` in a world that is not there: virtual time, links that delay, break, fall silent and end, hosts that die, stop and are cut
 //! off from one another. Who says what, and what must hold, is in `scenes` and `table`.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ pub(crate) struct Peer {
     links: HashMap<usize, Link>,
     pub(crate) is_up: bool,
     is_paused: bool,
+    /// Whether the host is there when the process is not.
+    refuses: bool,
     /// What comes when it goes on.
     kept: Vec<What>,
     /// Which part of the network it is in.
@@ -44,7 +46,33 @@ pub(crate) struct Peer {
     pub(crate) bytes: u64,
 }
 
-#[derive(Debug)]
+/// Something that will happen; of two at once the one that was made first.
+struct Event {
+    at: Micros,
+    turn: u64,
+    what: What,
+}
+
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        self.turn == other.turn
+    }
+}
+
+impl Eq for Event {}
+
+impl PartialOrd for Event {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Event {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.turn).cmp(&(other.at, other.turn))
+    }
+}
+
 enum What {
     Timer(usize),
     Message(usize, usize, Link, Box<Message>),
@@ -59,6 +87,7 @@ enum What {
 pub(crate) struct Seen {
     pub(crate) joined: Vec<(Micros, usize)>,
     pub(crate) left: Vec<(Micros, usize)>,
+    pub(crate) changed: Vec<(Micros, usize)>,
 }
 
 pub(crate) struct World {
@@ -67,14 +96,15 @@ pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) peers: Vec<Peer>,
     index: HashMap<InstanceId, usize>,
-    events: BinaryHeap<Reverse<(Micros, u64)>>,
-    whats: HashMap<u64, What>,
+    events: BinaryHeap<Reverse<Event>>,
     turns: u64,
     next_link: Link,
     /// When the last of what is under way on a link's direction comes.
     order: HashMap<(Link, usize), Micros>,
     pub(crate) delay: Range<Micros>,
     pub(crate) watched: BTreeMap<usize, Seen>,
+    /// Pairs between which alone nothing passes.
+    pub(crate) cut: HashSet<(usize, usize)>,
     /// Told of as left, while there was nothing wrong with them.
     pub(crate) false_left: usize,
     /// How many are listed by all together.
@@ -95,12 +125,13 @@ impl World {
             peers: Vec::new(),
             index: HashMap::new(),
             events: BinaryHeap::new(),
-            whats: HashMap::new(),
+
             turns: 0,
             next_link: 0,
             order: HashMap::new(),
             delay,
             watched: BTreeMap::new(),
+            cut: HashSet::new(),
             false_left: 0,
             listed: 0,
         }
@@ -131,6 +162,7 @@ impl World {
             links: HashMap::new(),
             is_up: true,
             is_paused: false,
+            refuses: false,
             kept: Vec::new(),
             side: 0,
             timer: Micros::MAX,
@@ -158,11 +190,18 @@ impl World {
     /// So many at once, each of which finds three of them.
     pub(crate) fn start_all(&mut self, count: usize) {
         let first = self.peers.len();
-        (0..count).for_each(|_| drop(self.start()));
-        for peer in first..first + count {
-            let others: Vec<_> = (0..3)
-                .map(|_| self.rng.usize(first..first + count))
-                .collect();
+        let all = first..first + count;
+        for peer in all.clone() {
+            assert_eq!(self.start(), peer);
+        }
+        for peer in all.clone() {
+            // One of those before, so that there is a way between any two.
+            let before = self.rng.usize(first..peer.max(first + 1));
+            let others = [
+                before,
+                self.rng.usize(all.clone()),
+                self.rng.usize(all.clone()),
+            ];
             self.find(peer, &others);
         }
     }
@@ -207,6 +246,7 @@ impl World {
 
     fn end(&mut self, peer: usize, how: Option<How>) {
         self.peers[peer].is_up = false;
+        self.peers[peer].refuses = how.is_some();
         self.listed -= std::mem::take(&mut self.peers[peer].listed);
         for (other, link) in self.links_of(peer) {
             let (after, how) = match how {
@@ -241,6 +281,17 @@ impl World {
         }
     }
 
+    /// Two do not hear each other any more, but all others do.
+    pub(crate) fn cut(&mut self, one: usize, other: usize) {
+        self.cut.insert((one, other));
+        if let Some(link) = self.peers[one].links.get(&other).copied() {
+            for (peer, other) in [(one, other), (other, one)] {
+                let after = self.now + self.silence();
+                self.at(after, What::Lost(peer, other, link, How::Silent));
+            }
+        }
+    }
+
     /// Those on different sides do not hear each other from now on.
     pub(crate) fn part(&mut self, side: impl Fn(usize) -> u8) {
         for peer in 0..self.peers.len() {
@@ -268,20 +319,17 @@ impl World {
 
     /// Runs until something holds, or a time is over; says whether it held.
     pub(crate) fn run_until(&mut self, end: Micros, holds: impl Fn(&Self) -> bool) -> bool {
-        while let Some(Reverse((at, turn))) = self.events.peek().copied() {
-            if holds(self) {
-                return true;
+        while !holds(self) {
+            let next = self.events.peek();
+            if next.is_none_or(|Reverse(event)| event.at > end) {
+                return false;
             }
-            if at > end {
-                break;
-            }
-            self.events.pop();
-            self.now = at;
-            if let Some(what) = self.whats.remove(&turn) {
-                self.happen(what);
+            if let Some(Reverse(event)) = self.events.pop() {
+                self.now = event.at;
+                self.happen(event.what);
             }
         }
-        holds(self)
+        true
     }
 
     fn links_of(&self, peer: usize) -> Vec<(usize, Link)> {
@@ -297,13 +345,18 @@ impl World {
 
     fn at(&mut self, at: Micros, what: What) {
         self.turns += 1;
-        self.whats.insert(self.turns, what);
-        self.events.push(Reverse((at, self.turns)));
+        let turn = self.turns;
+        self.events.push(Reverse(Event { at, turn, what }));
     }
 
-    fn hear_each_other(&self, one: usize, other: usize) -> bool {
+    pub(crate) fn hear_each_other(&self, one: usize, other: usize) -> bool {
+        let is_cut = self.cut.contains(&(one, other)) || self.cut.contains(&(other, one));
         let (one, other) = (&self.peers[one], &self.peers[other]);
-        one.is_up && other.is_up && one.side == other.side
+        one.is_up && other.is_up && one.side == other.side && !is_cut
+    }
+
+    fn is_well(&self, peer: usize) -> bool {
+        self.peers[peer].is_up && !self.peers[peer].is_paused
     }
 
     /// When what is sent now to one side of a link comes there.
@@ -339,7 +392,9 @@ impl World {
             }
             What::Message(peer, from, link, message) => {
                 let is_open = self.peers[peer].links.get(&from) == Some(&link);
-                if is_open && self.peers[from].side == self.peers[peer].side {
+                // What was on its way when its sender ended comes all the same.
+                let comes = !self.peers[from].is_up || self.hear_each_other(peer, from);
+                if is_open && comes {
                     let id = self.id(from);
                     self.peers[peer].members.received(id, &link, *message, now);
                     self.carry_out(peer);
@@ -352,11 +407,11 @@ impl World {
             }
             What::Lost(peer, other, link, how) => {
                 // Whole again before it was noticed.
-                let stands = self.hear_each_other(peer, other) && !self.peers[other].is_paused;
+                let stands = self.hear_each_other(peer, other) && self.is_well(other);
                 let is_open = self.peers[other].links.get(&peer) == Some(&link);
                 if how != How::Silent || !(stands && is_open) {
                     self.lose(peer, other, link, how);
-                    if how == How::Silent && self.peers[other].is_up && is_open {
+                    if how == How::Silent && is_open && self.hear_each_other(peer, other) {
                         let after = self.now + self.rng.u64(self.delay.clone());
                         self.at(after, What::Lost(other, peer, link, How::Broken));
                     }
@@ -375,14 +430,9 @@ impl World {
     }
 
     fn dialled(&mut self, peer: usize, other: usize) {
-        if !self.hear_each_other(peer, other) || self.peers[other].is_paused {
-            let after = if self.peers[other].side == self.peers[peer].side
-                && !self.peers[other].is_paused
-            {
-                self.now
-            } else {
-                self.now + DIAL
-            };
+        if !self.hear_each_other(peer, other) || !self.is_well(other) {
+            let is_refused = !self.peers[other].is_up && self.peers[other].refuses;
+            let after = self.now + if is_refused { 0 } else { DIAL };
             let id = self.id(other);
             return self.at(after, What::NotReached(peer, id));
         }
@@ -447,10 +497,9 @@ impl World {
                     self.listed -= 1;
                     self.peers[peer].listed -= 1;
                     let other = self.index[&record.id()];
-                    if why == WhyLeft::Failed
-                        && self.hear_each_other(peer, other)
-                        && !self.peers[other].is_paused
-                    {
+                    let is_well =
+                        self.is_well(other) && self.peers[other].side == self.peers[peer].side;
+                    if why != WhyLeft::Left && is_well {
                         self.false_left += 1;
                     }
                     let now = self.now;
@@ -458,7 +507,12 @@ impl World {
                         seen.left.push((now, peer));
                     }
                 }
-                Action::Changed(_) => {}
+                Action::Changed(record) => {
+                    let now = self.now;
+                    if let Some(seen) = self.watched.get_mut(&self.index[&record.id()]) {
+                        seen.changed.push((now, peer));
+                    }
+                }
             }
         }
         self.arm(peer);
@@ -495,6 +549,26 @@ impl World {
             sums[&self.peers[**peer].side] != sum
         };
         up.iter().filter(is_wrong).count()
+    }
+
+    /// Who has links to whom, and lists how many.
+    pub(crate) fn describe(&self) -> String {
+        let describe = |peer: usize| {
+            let links: Vec<_> = self
+                .links_of(peer)
+                .iter()
+                .map(|(other, _)| *other)
+                .collect();
+            let status = |other: &usize| {
+                let record = self.peers[peer].members.member(self.id(*other))?;
+                Some((*other, record.status()))
+            };
+            let known: Vec<_> = (0..self.peers.len())
+                .filter_map(|other| status(&other))
+                .collect();
+            format!("{peer} has links to {links:?} and knows {known:?}\n")
+        };
+        self.up().into_iter().map(describe).collect()
     }
 
     pub(crate) fn links(&self) -> impl Iterator<Item = usize> {
