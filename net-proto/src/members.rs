@@ -366,7 +366,7 @@ impl<L: Clone + PartialEq> Members<L> {
         if !self.transient && !self.has_left {
             self.own.version = Version::new(incarnation, Status::Here);
             self.table.put(self.own.clone());
-            self.spread(self.own.id, true, None);
+            self.spread(self.own.id, true, true, None);
             self.flush(now);
         }
     }
@@ -379,7 +379,7 @@ impl<L: Clone + PartialEq> Members<L> {
         }
         self.own.version = Version::new(self.own.incarnation(), Status::Left);
         self.table.put(self.own.clone());
-        self.spread(self.own.id, false, None);
+        self.spread(self.own.id, false, false, None);
         for id in std::mem::take(&mut self.busy) {
             self.write(id, now);
         }

@@ -124,7 +124,7 @@ impl<L: Clone + PartialEq> Members<L> {
             let incarnation = version.incarnation() + 1;
             self.own.version = Version::new(incarnation, Status::Here);
             self.table.put(self.own.clone());
-            self.spread(self.own.id, false, None);
+            self.spread(self.own.id, true, false, None);
         } else if version < self.own.version
             && let Some(outlet) = self.links.get_mut(&from)
         {
@@ -150,7 +150,9 @@ impl<L: Clone + PartialEq> Members<L> {
         if before.is_none() && !self.make_room(id) {
             return;
         }
-        let was_listed = self.is_listed(id);
+        let was_here = before.is_some_and(|(status, _)| status == Status::Here);
+        let was_listed = was_here || self.doubted.contains_key(&id);
+        let is_here = record.version.is_here();
         self.table.put(record.clone());
         match record.status() {
             Status::Here => {
@@ -178,16 +180,21 @@ impl<L: Clone + PartialEq> Members<L> {
             }
         }
         let is_new_body = before.is_none_or(|(_, before)| before != since);
-        self.spread(id, is_new_body, from);
+        self.spread(id, is_here, is_new_body, from);
         self.choose_soon(now);
     }
 
     /// Tells all neighbours, but not the one who said it.
-    pub(super) fn spread(&mut self, id: InstanceId, with_body: bool, from: Option<InstanceId>) {
-        let is_gone = self.table.find(id).is_some_and(|r| !r.version.is_here());
+    pub(super) fn spread(
+        &mut self,
+        id: InstanceId,
+        is_here: bool,
+        with_body: bool,
+        from: Option<InstanceId>,
+    ) {
         for peer in &self.neighbours {
             // Of itself it need only know when it is thought to be gone.
-            let knows = Some(*peer) == from || (*peer == id && !is_gone);
+            let knows = Some(*peer) == from || (*peer == id && is_here);
             if let Some(outlet) = self.links.get_mut(peer).filter(|_| !knows) {
                 outlet.add_news(id, with_body);
                 self.busy.insert(*peer);

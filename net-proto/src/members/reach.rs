@@ -13,6 +13,8 @@ use crate::members::{Action, Members, WhyLeft};
 
 /// How long a change is waited for others that come with it, before neighbours are chosen anew.
 const CHOOSING: Duration = Duration::from_millis(250);
+/// How long a neighbour is dialled before another is, beside it.
+const SLOW: Duration = Duration::from_millis(500);
 /// How often one that is gone, or was found, is dialled.
 pub(crate) const RETRYING: Duration = Duration::from_secs(2);
 /// How many of all those who are there dial one that has just failed each time, about: so that a network that is whole again is
@@ -65,6 +67,13 @@ impl Reach {
         self.fruitless = 0;
     }
 
+    /// Whether a link to it may be there soon.
+    fn is_worth_waiting_for(&self, id: InstanceId, now: Instant) -> bool {
+        let is_slow = |due: &Instant| *due + SLOW <= now + DIAL_PATIENCE;
+        let is_over = |trouble: &Trouble| trouble.until <= now;
+        !self.dials.get(&id).is_some_and(is_slow) && self.troubles.get(&id).is_none_or(is_over)
+    }
+
     pub(crate) fn find(&mut self, id: InstanceId, addresses: Vec<String>) {
         if self.found.len() < MAX_FOUND || self.found.contains_key(&id) {
             self.found.insert(id, addresses);
@@ -100,12 +109,9 @@ impl<L: Clone + PartialEq> Members<L> {
         if self.transient || self.has_left {
             return;
         }
-        let (links, troubles) = (&self.links, &self.reach.troubles);
-        let is_reachable = |id| {
-            let is_over = |trouble: &Trouble| trouble.until <= now;
-            links.contains_key(&id) || troubles.get(&id).is_none_or(is_over)
-        };
-        let chosen = choose(&self.table, self.own.id, is_reachable);
+        let (links, reach) = (&self.links, &self.reach);
+        let will_do = |id| links.contains_key(&id) || reach.is_worth_waiting_for(id, now);
+        let chosen = choose(&self.table, self.own.id, will_do);
         let mut are_linked = true;
         for id in &chosen {
             if self.links.contains_key(id) {
@@ -114,6 +120,9 @@ impl<L: Clone + PartialEq> Members<L> {
                 are_linked = false;
                 self.dial(*id, now);
             }
+        }
+        if !are_linked {
+            self.choosing = Some(now + SLOW);
         }
         // Nobody is let go before those who take their places are there; the last one never.
         if are_linked && !chosen.is_empty() {

@@ -4,8 +4,6 @@
 //! They lie in 256 sorted vectors, by the first byte of their ids. So one is found by looking at a few cache lines, the next on the ring lies
 //! beside it, a part of a digest is a few of the vectors, and a member costs 32 bytes and its body.
 
-use std::cmp::Ordering;
-
 use crate::id::InstanceId;
 use crate::limits::{MAX_KNOWN, MAX_KNOWN_ALIKE};
 use crate::members::record::{Record, Status};
@@ -152,7 +150,9 @@ fn bucket_of(id: InstanceId) -> usize {
 }
 
 fn position(bucket: &[Record], id: InstanceId) -> Result<usize, usize> {
-    bucket.binary_search_by(|record| -> Ordering { record.id.cmp(&id) })
+    // As numbers, which are compared faster.
+    let place = |id: InstanceId| u128::from_be_bytes(id.0);
+    bucket.binary_search_by_key(&place(id), |record| place(record.id))
 }
 
 /// One that is here, as PROTOCOL.md says it.
