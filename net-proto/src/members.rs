@@ -261,10 +261,9 @@ impl<L: Clone + PartialEq> Members<L> {
             return;
         }
         self.reach.find(id, addresses);
-        // The first: it knows all others. Those who found one another at the same time have to be more than pairs, and so dial some more.
-        if self.links.len() < neighbours::NEIGHBOURS && self.table.here() <= neighbours::NEIGHBOURS
-        {
-            self.dial(id, now);
+        // The first that is reached knows all others. Of those who found one another at the same time each has to dial some more.
+        if self.table.here() <= neighbours::NEIGHBOURS {
+            self.dial_found(now);
         }
     }
 

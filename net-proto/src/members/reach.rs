@@ -194,6 +194,9 @@ impl<L: Clone + PartialEq> Members<L> {
             self.fail(id, now);
         }
         self.choose_soon(now);
+        if self.links.is_empty() {
+            self.dial_found(now);
+        }
         if self.links.is_empty() && self.reach.fruitless >= NEIGHBOURS && self.table.here() > 1 {
             self.be_alone();
         }
@@ -239,13 +242,7 @@ impl<L: Clone + PartialEq> Members<L> {
                 .for_each(|trouble| trouble.until = now);
         }
         troubles.retain(|_, trouble| now < trouble.until + RETRY_AT_LAST);
-        let found = self.reach.found.len();
-        if found > 0
-            && let index = self.dice.below(found as u64) as usize
-            && let Some(id) = self.reach.found.keys().nth(index).copied()
-        {
-            self.dial(id, now);
-        }
+        self.dial_found(now);
         if let Some(gone) = self.any_failed() {
             let is_new = now.saturating_duration_since(gone.at) < RETRIES_END;
             let retries = if is_new { RETRIES } else { 1 };
@@ -256,6 +253,21 @@ impl<L: Clone + PartialEq> Members<L> {
             }
         }
         self.choose(now);
+    }
+
+    /// Dials one that was found, if few are dialled.
+    pub(super) fn dial_found(&mut self, now: Instant) {
+        let reach = &self.reach;
+        let ids = reach.found.keys().copied();
+        let ids: Vec<_> = ids
+            .filter(|id| reach.is_worth_waiting_for(*id, now))
+            .collect();
+        let index = self.dice.below(ids.len() as u64) as usize;
+        if self.reach.dials.len() < NEIGHBOURS
+            && let Some(id) = ids.get(index)
+        {
+            self.dial(*id, now);
+        }
     }
 
     fn any_failed(&mut self) -> Option<Gone> {
