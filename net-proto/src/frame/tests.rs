@@ -497,12 +497,56 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn telling()(
+        id: [u8; 16],
+        since in 0..100_u64,
+        more in 0..Version::MAX_INCARNATION - 100,
+        status in 0..3_u8,
+        name in option::of(text(256)),
+        addresses in vec(text(256), 0..5),
+        hub: bool,
+    ) -> Telling {
+        let status = Status::from_number(status).unwrap();
+        let about = |name| About { name, hub, addresses, software: String::new() };
+        Telling {
+            id: InstanceId(id),
+            version: Version::new(since + more, status),
+            since,
+            body: name.map(|name| Said::write(&about(name), since)),
+        }
+    }
+}
+
+prop_compose! {
+    fn any_members()(
+        tellings in vec(telling(), 0..5),
+        digest in option::of(0..9_u32),
+        hash: u64,
+        parts in option::of((0..9_u32, vec(any::<u8>(), 0..5))),
+        wanted in vec(any::<[u8; 16]>(), 0..5),
+        needed: Option<bool>,
+    ) -> Message {
+        Message {
+            tellings,
+            digest: digest.map(|bits| vec![hash; 1 << bits]),
+            whole: parts.map(|(bits, which)| Parts {
+                of: 1 << bits,
+                which: which.iter().map(|part| (u16::from(*part) % (1 << bits)) as u8).collect(),
+            }),
+            wanted: wanted.into_iter().map(InstanceId).collect(),
+            needed,
+        }
+    }
+}
+
 fn frame() -> impl Strategy<Value = (u64, Frame)> {
     let of_link = prop_oneof![
         hello().prop_map(|hello| Frame::Hello(Box::new(hello))),
         any::<u64>().prop_map(Frame::Ping),
         any::<u64>().prop_map(Frame::Pong),
         text(MAX_REASON).prop_map(Frame::Goodbye),
+        any_members().prop_map(Frame::Members),
         any::<u64>().prop_map(Frame::Credit),
     ];
     let of_stream = prop_oneof![
