@@ -13,7 +13,7 @@ say = @printf '\n==> %s\n'
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup system venv venv-original package demo test fmt-check lint rustdoc rust-tests doc-tests \
-        deny unsafe guard python-lint stubs python-tests lab-tools fmt bench guard-accept soak hostile fuzz fuzz-seeds fuzz-minimise coverage docs deny clean
+        deny unsafe guard python-lint stubs python-tests lab-tools fmt bench guard-accept soak members hostile fuzz fuzz-seeds fuzz-minimise coverage docs deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -93,6 +93,10 @@ guard-accept: system ## Take what the hot paths cost now as the figures to commi
 soak: system ## Simulate peers with new seeds for SOAK_S seconds (3600), in optimised code
 	$(say) 'Simulating'
 	@SOAK_S="$${SOAK_S:-3600}" cargo test --release -p app-net-proto --test simulation soak -- --nocapture
+
+members: system ## Print how knowing who is in a group grows (MEMBERS_OF=100,1000; 10000 takes an hour and 8 GB)
+	$(say) 'Members in virtual time'
+	@MEMBERS_OF="$${MEMBERS_OF:-100,1000}" cargo test --release -p app-net-proto --test members table -- --nocapture
 
 hostile: system ## Send HOSTILE_INPUTS (1000000) hostile inputs to a peer over real sockets
 	$(say) 'Hostile inputs'

@@ -8,7 +8,8 @@ use std::io::IoSlice;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use net_proto::limits::MAX_PAYLOAD;
+use net_proto::limits::{MAX_MEMBERS, MAX_PAYLOAD, MEMBERS_BATCH};
+use net_proto::members::{Action, Members, Message};
 use net_proto::{
     CallId, ErrorBody, ErrorCode, Event, Hello, Incoming, InstanceId, Limits, Outcome, Outgoing,
     ProtocolError, Session, Side, Transmit, WhyRefused,
@@ -60,6 +61,9 @@ pub(crate) struct End {
     /// Whether a call was refused until there is room.
     pub(crate) waits_for_room: bool,
     pub(crate) streams: Streams,
+    members: Members<()>,
+    /// Its time for members.
+    start: Instant,
     /// Answers to probes that are due.
     probes: u32,
     /// For each call made whether its token has come back.
@@ -70,6 +74,7 @@ pub(crate) struct End {
 
 impl End {
     pub(crate) fn new(side: Side, hello: Hello, limits: Limits, now: Instant) -> Self {
+        let members = Members::new(&hello, 1, now);
         Self {
             session: Session::new(side, hello, limits.clone(), now),
             limits,
@@ -81,6 +86,8 @@ impl End {
             ended: Vec::new(),
             waits_for_room: false,
             streams: Streams::default(),
+            members,
+            start: now,
             probes: 0,
             made: Vec::new(),
             input: BytesMut::new(),
@@ -241,6 +248,7 @@ impl End {
         match event {
             Event::Connected { hello, version } => {
                 assert_eq!(version, 1);
+                self.members.linked((), &hello, self.start);
                 assert!(self.hello.replace(*hello).is_none(), "HELLO is said once");
             }
             Event::Call(call) => {
@@ -268,11 +276,29 @@ impl End {
             Event::Arrived(arrival) => self.event_came(arrival),
             Event::InterestEnded { id, error } => self.own_interest_ended(id, error),
             Event::Room => self.waits_for_room = false,
+            Event::Members(message) => self.members_came(message),
             Event::Goodbye { .. } => assert!(self.session.is_draining()),
             Event::Drained => {
                 self.is_drained = true;
                 assert_eq!((self.session.in_flight(), self.session.serving()), (0, 0));
                 assert_eq!(self.session.interests(), (0, 0));
+            }
+        }
+    }
+
+    /// What is said of members is taken in, and what comes of it can be said.
+    fn members_came(&mut self, message: Message) {
+        assert!(message.length() <= MAX_MEMBERS);
+        let Some(hello) = &self.hello else {
+            panic!("before HELLO");
+        };
+        self.members.received(hello.id, &(), message, self.start);
+        // Later, so that nothing waits.
+        self.start += MEMBERS_BATCH;
+        self.members.handle_timeout(self.start);
+        while let Some(action) = self.members.poll() {
+            if let Action::Send { message, .. } = action {
+                assert!(message.length() <= MAX_MEMBERS);
             }
         }
     }

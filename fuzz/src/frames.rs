@@ -26,6 +26,7 @@ const EVENT: u8 = 0x0C;
 const PING: u8 = 0x0D;
 const PONG: u8 = 0x0E;
 const GOODBYE: u8 = 0x0F;
+const MEMBERS: u8 = 0x10;
 
 /// A session that is fed by someone who knows the frames and keeps to nothing else.
 pub fn frames(input: &[u8]) {
@@ -161,6 +162,7 @@ impl Peer {
             _ => match source.byte() % 8 {
                 0 => self.hostile.goodbye(),
                 1 | 2 => self.hostile.probe(),
+                4 => self.members(source),
                 // Calls that go on coming.
                 3 => {
                     for _ in 0..source.byte() % 64 {
@@ -195,6 +197,42 @@ impl Peer {
             6 => number,
             _ => source.long(),
         }
+    }
+
+    /// MEMBERS, by the rules as a rule: one or more tellings, and what else there may be.
+    fn members(&mut self, source: &mut Source<'_>) {
+        let (keys, count) = (source.byte(), source.byte() % 16);
+        let mut map = vec![0xA0 | (keys & 31).count_ones() as u8];
+        if keys & 1 != 0 {
+            map.extend([0x00, 0x80 | count]);
+            for _ in 0..count {
+                let (id, how, incarnation) = (source.byte(), source.byte(), source.byte() % 24);
+                map.push(0x84 | (how & 1));
+                map.push(0x50);
+                map.extend([id; 16]);
+                map.extend([incarnation, how / 2 % 4, incarnation.min(how / 8 % 4)]);
+                if how & 1 != 0 {
+                    map.extend([0x44, 0xA1, 0x00, 0x61, b'a' + how / 64]);
+                }
+            }
+        }
+        if keys & 2 != 0 {
+            let parts = 1_u16 << (source.byte() % 9);
+            map.extend([0x01, 0x59]);
+            map.extend((8 * parts).to_be_bytes());
+            map.extend(vec![source.byte(); 8 * usize::from(parts)]);
+        }
+        if keys & 4 != 0 {
+            map.extend([0x02, 0x82, 0x10, 0x41, source.byte() % 17]);
+        }
+        if keys & 8 != 0 {
+            map.extend([0x03, 0x50]);
+            map.extend([source.byte(); 16]);
+        }
+        if keys & 16 != 0 {
+            map.extend([0x04, 0xF4 | (keys >> 7)]);
+        }
+        self.send(MEMBERS, 0, 0, &map);
     }
 
     /// A CALL, by the rules as a rule.

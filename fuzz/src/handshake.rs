@@ -192,11 +192,10 @@ fn introduced(source: &mut Source<'_>) {
     assert!(is_start(groups[0], groups[1]));
     assert!(is_start(&heard.name, &said.name) && is_start(&heard.software, &said.software));
     assert!(is_list(&heard.addresses, &said.addresses));
-    let named = said.features.iter().filter(|named| *named != "events");
-    let features: Vec<_> = ["events".to_owned()]
-        .into_iter()
-        .chain(named.cloned())
-        .collect();
+    let known = ["events", "members"];
+    let named = said.features.iter().map(String::as_str);
+    let named = named.filter(|named| !known.contains(named));
+    let features: Vec<_> = known.into_iter().chain(named).map(str::to_owned).collect();
     assert!(is_list(&heard.features, &features));
     end.close();
     other.close();

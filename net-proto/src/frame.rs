@@ -14,8 +14,9 @@ use crate::error::Misbehaviour;
 use crate::hello::Hello;
 use crate::interest::Interest;
 use crate::limits::{
-    MAX_BODY, MAX_FLAG, MAX_HELLO, MAX_METADATA, MAX_PAYLOAD, MAX_REASON, MAX_TAG,
+    MAX_BODY, MAX_FLAG, MAX_HELLO, MAX_MEMBERS, MAX_METADATA, MAX_PAYLOAD, MAX_REASON, MAX_TAG,
 };
+use crate::members::Message;
 
 /// Bytes of a frame's header.
 pub(crate) const HEADER: usize = 16;
@@ -68,10 +69,12 @@ pub enum Kind {
     Pong = 0x0E,
     /// No further calls will be made.
     Goodbye = 0x0F,
+    /// Who is in the group.
+    Members = 0x10,
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Hello,
         Self::Call,
         Self::Reply,
@@ -87,6 +90,7 @@ impl Kind {
         Self::Ping,
         Self::Pong,
         Self::Goodbye,
+        Self::Members,
     ];
 
     fn from_number(number: u8) -> Option<Self> {
@@ -97,7 +101,7 @@ impl Kind {
     pub(crate) fn is_charged(self) -> bool {
         match self {
             Self::Call | Self::Reply | Self::Flag | Self::Error | Self::Chunk => true,
-            Self::Item | Self::End | Self::Event | Self::Interest => true,
+            Self::Item | Self::End | Self::Event | Self::Interest | Self::Members => true,
             Self::Hello | Self::Cancel | Self::Credit => false,
             Self::Ping | Self::Pong | Self::Goodbye => false,
         }
@@ -132,6 +136,7 @@ impl fmt::Display for Kind {
             Self::Ping => "PING",
             Self::Pong => "PONG",
             Self::Goodbye => "GOODBYE",
+            Self::Members => "MEMBERS",
         })
     }
 }
@@ -271,6 +276,7 @@ pub(crate) enum Frame {
     Ping(u64),
     Pong(u64),
     Goodbye(String),
+    Members(Message),
 }
 
 /// A header, for a payload that is written on its own.
@@ -380,7 +386,9 @@ impl Frame {
     /// The payload is not one of that kind, or a part of it is longer than allowed.
     pub(crate) fn read(kind: Kind, header: &Header, payload: Bytes) -> Result<Self, Misbehaviour> {
         let is_of_link = match kind {
-            Kind::Hello | Kind::Ping | Kind::Pong | Kind::Goodbye => header.stream == 0,
+            Kind::Hello | Kind::Ping | Kind::Pong | Kind::Goodbye | Kind::Members => {
+                header.stream == 0
+            }
             Kind::Credit => true,
             _ => header.stream != 0,
         };
@@ -421,6 +429,7 @@ impl Frame {
             Kind::Ping => Self::Ping(fields.u64("number")?),
             Kind::Pong => Self::Pong(fields.u64("number")?),
             Kind::Goodbye => Self::Goodbye(fields.rest_text("reason", MAX_REASON)?),
+            Kind::Members => Self::Members(Message::decode(&fields.rest("map", MAX_MEMBERS)?)?),
             Kind::Item => return Err(Misbehaviour::NotAgreed(kind)),
         };
         fields.end()?;

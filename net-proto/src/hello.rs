@@ -20,6 +20,9 @@ pub const MAGIC: [u8; 6] = *b"\xABnet\r\n";
 /// The feature: events can be subscribed to.
 pub(crate) const EVENTS: &str = "events";
 
+/// The feature: who is in the group is passed on.
+pub(crate) const MEMBERS: &str = "members";
+
 /// Bytes of the preface: the magic, the least version spoken, the highest version spoken.
 pub(crate) const PREFACE: usize = 8;
 
@@ -143,8 +146,10 @@ impl Hello {
         self.stream_window = limits.stream_window;
         self.max_value = limits.max_value;
         // First, as a list that is too long is cut.
-        self.features.retain(|named| named != EVENTS);
-        self.features.insert(0, EVENTS.to_owned());
+        let known = [EVENTS, MEMBERS];
+        self.features
+            .retain(|named| !known.contains(&named.as_str()));
+        self.features.splice(0..0, known.map(str::to_owned));
         self
     }
 

@@ -107,6 +107,8 @@ pub use limits::Limits;
 
 pub mod links;
 
+pub mod members;
+
 pub mod original;
 
 mod pieces;

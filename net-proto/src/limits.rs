@@ -65,6 +65,63 @@ pub const MAX_ERROR_NAMES: usize = 32;
 /// Most bytes of each of those names; a longer one is left out.
 pub const MAX_ERROR_NAME: usize = 256;
 
+/// Most bytes of a MEMBERS payload: half a large body, so that calls wait for it no longer than for that.
+pub const MAX_MEMBERS: usize = 32 * 1024;
+
+/// Most bytes of what a member tells of itself: a name, a software and some twenty addresses of the usual length.
+pub const MAX_ABOUT: usize = 2 * 1024;
+
+/// Most members that are known, gone or not. Each costs some 200 bytes, at most 2 KiB; a group of more is not known, and would hear more of
+/// those who come and go than of anything else.
+pub const MAX_KNOWN: usize = 65_536;
+
+/// Most members that are known whose ids begin with the same byte. Ids are random, so that of [`MAX_KNOWN`] 256 do; more
+/// were made up, and would be slow to look through.
+pub const MAX_KNOWN_ALIKE: usize = 1024;
+
+/// Most members that a link is to be asked for and was not yet: more come with the next comparison.
+pub const MAX_WANTED: usize = 4096;
+
+/// Most peers that were found by other means and are to be dialled. The first of them that is reached knows the others.
+pub const MAX_FOUND: usize = 64;
+
+/// Most links over which what is new is passed on because the other side asked for it. By chance a peer is chosen by some 12 others
+/// of 10,000; the rest is somebody's fault, or for those who pass by.
+pub const MAX_NEIGHBOURS: usize = 64;
+
+/// Time between two batches of news on one link. A first piece of news goes at once; those that come in the wake of it, together.
+pub const MEMBERS_BATCH: Duration = Duration::from_millis(50);
+
+/// Most frames of one batch: with [`MAX_MEMBERS`] and [`MEMBERS_BATCH`], 5 MB a second on one link, at which a newcomer hears of 10,000 members
+/// in a quarter of a second.
+pub const MEMBERS_FRAMES: usize = 8;
+
+/// Time between two comparisons with a neighbour, about. Nothing is lost but by a link that breaks, and whoever links compares; this mends the rest.
+pub const COMPARE_EVERY: Duration = Duration::from_secs(10);
+
+/// Time that a member has to say that it is here, before programs are told that it has failed: twice the way through a group of
+/// 10,000 in one building. With `silence`, a crash is known within 5 s.
+pub const SUSPICION: Duration = Duration::from_millis(400);
+
+/// The same where many are said to have failed at once: all of them answer, if they live.
+pub const SUSPICION_OF_MANY: Duration = Duration::from_secs(2);
+
+/// Time after which a dial is counted as having failed, though it goes on: three round trips and a lost packet.
+pub const DIAL_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Time after which a neighbour that could not be reached is dialled again; each time twice as long.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The longest such time.
+pub const RETRY_AT_LAST: Duration = Duration::from_secs(60);
+
+/// How long one that has failed is remembered, and dialled now and then: a network that was parted for longer is joined again by whoever
+/// finds the others by other means.
+pub const FAILED_KEPT: Duration = Duration::from_secs(3600);
+
+/// How long one that has taken leave is remembered: no news of it are under way longer.
+pub const LEFT_KEPT: Duration = Duration::from_secs(600);
+
 /// Most bytes of the payload of any frame: a body with everything that can stand before it in a CALL.
 pub const MAX_PAYLOAD: usize = MAX_BODY + MAX_METADATA + MAX_TAG + 64;
 

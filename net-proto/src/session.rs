@@ -9,6 +9,7 @@ mod drain;
 mod event;
 mod ids;
 mod liveness;
+mod members;
 mod publish;
 mod reached;
 mod receive;
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::ProtocolError;
 use crate::frame::{Kind, write_frame, write_number};
-use crate::hello::{EVENTS, Hello, preface};
+use crate::hello::{EVENTS, Hello, MEMBERS, preface};
 use crate::limits::{Limits, VERSIONS};
 use crate::timer::{Timer, TimerTable};
 use crate::transmit::Transmit;
@@ -151,6 +152,8 @@ struct PeerLimits {
     stream_window: u64,
     /// Whether it knows events.
     events: bool,
+    /// Whether it passes on who is in the group.
+    members: bool,
 }
 
 impl PeerLimits {
@@ -160,6 +163,7 @@ impl PeerLimits {
             max_value: hello.max_value,
             stream_window: hello.stream_window,
             events: hello.has(EVENTS),
+            members: hello.has(MEMBERS),
         }
     }
 }

@@ -12,7 +12,13 @@ use crate::answer::ErrorCode;
 use crate::hello::preface;
 use crate::id::InstanceId;
 use crate::interest::Policy;
-use crate::limits::{MAX_EVENT, MAX_NUMBER, MIN_LINK_WINDOW, MIN_STREAM_WINDOW, VERSIONS};
+use crate::limits::{
+    MAX_ABOUT, MAX_EVENT, MAX_NUMBER, MIN_LINK_WINDOW, MIN_STREAM_WINDOW, VERSIONS,
+};
+use crate::members::About;
+use crate::members::about::Said;
+use crate::members::message::Parts;
+use crate::members::record::{Status, Telling, Version};
 
 const PROTOCOL: &str = include_str!("../../../PROTOCOL.md");
 
@@ -92,7 +98,54 @@ fn examples() -> Vec<(&'static str, u64, Frame)> {
         ("ping", 0, Frame::Ping(1)),
         ("pong", 0, Frame::Pong(1)),
         ("goodbye", 0, Frame::Goodbye("shutting down".into())),
+        ("members", 0, Frame::Members(members())),
+        ("members-compare", 0, Frame::Members(comparison())),
     ]
+}
+
+/// News of one who has come and of one who has failed.
+fn members() -> Message {
+    let about = About {
+        name: "ada@rig:4711".into(),
+        addresses: vec!["192.0.2.7:3010".into()],
+        software: "app-net 0.1.0".into(),
+        hub: true,
+    };
+    let telling = |id, version, since, body| Telling {
+        id: InstanceId([id; 16]),
+        version,
+        since,
+        body,
+    };
+    let (here, failed) = (
+        Version::new(3, Status::Here),
+        Version::new(1, Status::Failed),
+    );
+    Message {
+        tellings: vec![
+            telling(0x11, here, 2, Some(Said::write(&about, 2))),
+            telling(0x22, failed, 1, None),
+        ],
+        needed: Some(true),
+        ..Message::default()
+    }
+}
+
+/// All that is known in one part of two, the hashes of both, and whose record is asked for.
+fn comparison() -> Message {
+    Message {
+        tellings: vec![Telling {
+            body: None,
+            ..members().tellings[0].clone()
+        }],
+        digest: Some(vec![0x0123_4567_89AB_CDEF, 0]),
+        whole: Some(Parts {
+            of: 2,
+            which: vec![0],
+        }),
+        wanted: vec![InstanceId([0x33; 16])],
+        needed: None,
+    }
 }
 
 /// The examples of frames that have a place on the wire but no meaning here yet.
@@ -164,6 +217,12 @@ impl Frame {
             Self::Ping(number) => write_number(out, Kind::Ping, stream, *number),
             Self::Pong(number) => write_number(out, Kind::Pong, stream, *number),
             Self::Goodbye(reason) => write_frame(out, Kind::Goodbye, 0, stream, reason.as_bytes()),
+            Self::Members(message) => {
+                let mut map = Vec::new();
+                message.encode(&mut map);
+                assert_eq!(map.len(), message.length());
+                write_frame(out, Kind::Members, 0, stream, &map);
+            }
         }
     }
 }
@@ -255,6 +314,8 @@ fn protocol_md_states_the_limits_as_they_are() {
             thousands(MAX_REASON as u64)
         ),
         format!("at most {} KiB, is a CBOR map", MAX_HELLO / 1024),
+        format!("payload, at most {} KiB", MAX_MEMBERS / 1024),
+        format!("is of at most {} KiB", MAX_ABOUT / 1024),
     ] {
         assert!(PROTOCOL.contains(&stated), "{stated}");
     }
@@ -436,12 +497,56 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn telling()(
+        id: [u8; 16],
+        since in 0..100_u64,
+        more in 0..Version::MAX_INCARNATION - 100,
+        status in 0..3_u8,
+        name in option::of(text(256)),
+        addresses in vec(text(256), 0..5),
+        hub: bool,
+    ) -> Telling {
+        let status = Status::from_number(status).unwrap();
+        let about = |name| About { name, hub, addresses, software: String::new() };
+        Telling {
+            id: InstanceId(id),
+            version: Version::new(since + more, status),
+            since,
+            body: name.map(|name| Said::write(&about(name), since)),
+        }
+    }
+}
+
+prop_compose! {
+    fn any_members()(
+        tellings in vec(telling(), 0..5),
+        digest in option::of(0..9_u32),
+        hash: u64,
+        parts in option::of((0..9_u32, vec(any::<u8>(), 0..5))),
+        wanted in vec(any::<[u8; 16]>(), 0..5),
+        needed: Option<bool>,
+    ) -> Message {
+        Message {
+            tellings,
+            digest: digest.map(|bits| vec![hash; 1 << bits]),
+            whole: parts.map(|(bits, which)| Parts {
+                of: 1 << bits,
+                which: which.iter().map(|part| (u16::from(*part) % (1 << bits)) as u8).collect(),
+            }),
+            wanted: wanted.into_iter().map(InstanceId).collect(),
+            needed,
+        }
+    }
+}
+
 fn frame() -> impl Strategy<Value = (u64, Frame)> {
     let of_link = prop_oneof![
         hello().prop_map(|hello| Frame::Hello(Box::new(hello))),
         any::<u64>().prop_map(Frame::Ping),
         any::<u64>().prop_map(Frame::Pong),
         text(MAX_REASON).prop_map(Frame::Goodbye),
+        any_members().prop_map(Frame::Members),
         any::<u64>().prop_map(Frame::Credit),
     ];
     let of_stream = prop_oneof![

@@ -28,7 +28,12 @@ impl SendWindow {
     /// Whether there is credit for so much without touching the last quarter of the window. That is left to calls and
     /// answers, so that neither large bodies nor events ever stop small calls.
     pub(super) fn has_beside_calls(&self, bytes: u64) -> bool {
-        self.available >= self.size / 4 + bytes
+        self.available >= self.beside_calls(bytes)
+    }
+
+    /// The credit that there has to be for that.
+    pub(super) fn beside_calls(&self, bytes: u64) -> u64 {
+        self.size / 4 + bytes
     }
 
     /// Whether so much is free that a large event may begin.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::answer::ErrorBody;
 use crate::hello::Hello;
 use crate::interest::Interest;
+use crate::members::Message;
 use crate::pieces::Pieces;
 use crate::session::{Arrival, CallId, Tag};
 
@@ -142,6 +143,8 @@ pub enum Event<C> {
         /// Why, if it was refused.
         error: Option<ErrorBody>,
     },
+    /// What the other side says of who is in the group: for [`Members`](crate::members::Members), if it is of the group.
+    Members(Message),
     /// The other side means to end the link. Calls under way finish; no new ones can be made.
     Goodbye {
         /// Why.
@@ -190,8 +193,8 @@ pub enum WhyRefused {
     /// One side has said goodbye.
     #[error("this link is being closed")]
     Draining,
-    /// The other side does not know of events.
-    #[error("the peer does not know of events: it runs an older version")]
+    /// The other side does not know of events, or of members.
+    #[error("the peer does not know of this: it runs an older version")]
     NotSupported,
     /// The other side has not introduced itself yet, or the session is closed.
     #[error("this link is not open")]

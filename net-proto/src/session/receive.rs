@@ -320,6 +320,7 @@ impl<C> Session<C> {
                 return Err(ProtocolError::TurnedAway { reason });
             }
             Frame::Goodbye(reason) => self.on_goodbye(reason),
+            Frame::Members(message) => self.on_members(message)?,
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod hostile;
 mod large;
 mod large_events;
 mod life;
+mod members;
 mod pair;
 mod random;
 mod skew;

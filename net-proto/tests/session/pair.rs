@@ -110,8 +110,8 @@ impl Pair {
         let Some((_, mut hello)) = self.dialer.arriving.pop_front() else {
             panic!("no HELLO");
         };
-        // The last of the map: its key, then a list of one text.
-        let list = b"\x0b\x81\x66events";
+        // The last of the map: its key, then a list of two texts.
+        let list = b"\x0b\x82\x66events\x67members";
         let end = hello.strip_suffix(list).expect("it names events").len();
         hello.truncate(end);
         hello.extend(b"\x0b\x80");

@@ -446,8 +446,8 @@ fn what_was_not_agreed_on_is_refused_by_name_though_a_newer_peer_offers_it() {
         "the peer broke the protocol: it sent CALL with the unknown flags 0x10"
     );
     assert_eq!(
-        judge(&frame(0x10, 0, 1, b"")),
-        "the peer broke the protocol: it sent a frame of the unknown kind 0x10"
+        judge(&frame(0x11, 0, 1, b"")),
+        "the peer broke the protocol: it sent a frame of the unknown kind 0x11"
     );
 }
 

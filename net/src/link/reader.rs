@@ -437,8 +437,8 @@ impl Link {
                 self.state().drained = true;
                 self.flush();
             }
-            // Connected came in the handshake; calls are the reader's.
-            Event::Connected { .. } | Event::Call(_) => {}
+            // Connected came in the handshake; calls are the reader's. Nothing here keeps members yet.
+            Event::Connected { .. } | Event::Call(_) | Event::Members(_) => {}
         }
     }
 }
