@@ -27,6 +27,9 @@ pub use dialling::{ATTEMPT_DELAY, Attempt};
 /// Why one of several links between the same peers is drained, as the other side is told.
 pub const ANOTHER_LINK: &str = "there is another link between us";
 
+/// Why a link is drained over which nobody calls, as the other side is told: its peer is there all the same.
+pub const NOT_NEEDED: &str = "the link is not needed";
+
 /// How often a call that could not be sent, because its link was just going, may ask for another way to its peer. Each time
 /// that is another link, so more than a few means that the peer only ever takes leave.
 pub const REDIALS: u32 = 8;

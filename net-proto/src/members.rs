@@ -239,6 +239,22 @@ impl<L: Clone + PartialEq> Members<L> {
         records.filter(|record| record.id != self.own.id && self.is_listed(record.id))
     }
 
+    /// What is known of one of the others, if it is there.
+    pub fn present(&self, id: InstanceId) -> Option<&Record> {
+        let is_there = !self.is_alone && id != self.own.id && self.is_listed(id);
+        self.table.find(id).filter(|_| is_there)
+    }
+
+    /// The link over which a peer is told of the others.
+    pub fn link(&self, id: InstanceId) -> Option<&L> {
+        self.links.get(&id).map(|outlet| &outlet.link)
+    }
+
+    /// Whether there are more members than each has links to.
+    pub fn is_large(&self) -> bool {
+        self.table.here() > neighbours::NEIGHBOURS
+    }
+
     /// What is known of a member, there or gone.
     pub fn member(&self, id: InstanceId) -> Option<&Record> {
         self.table.find(id)

@@ -409,6 +409,11 @@ impl<C> Session<C> {
         tokens
     }
 
+    /// How much there was between the two: the calls and interests that either side has opened so far. What is said of members does not count.
+    pub fn activity(&self) -> u64 {
+        self.next_id + self.last_peer_id
+    }
+
     /// Our calls that have not ended.
     pub fn in_flight(&self) -> usize {
         self.own_calls.len()

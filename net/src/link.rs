@@ -42,6 +42,7 @@ use std::time::Instant;
 
 use net_proto::limits::MAX_BODY;
 use net_proto::links::Carrier;
+use net_proto::members::Message;
 use net_proto::presence::WhyLeft;
 use net_proto::{
     CallId, Hello, InstanceId, Outgoing, Payload, ProtocolError, Session, Transmit, WhyRefused,
@@ -266,6 +267,22 @@ impl Link {
         if cancelled {
             self.keeper.notify_one();
         }
+    }
+
+    /// Tells the other side who is in the group.
+    pub(crate) fn send_members(self: &Arc<Self>, message: &Message) -> Result<(), WhyRefused> {
+        self.state().session.members(message)?;
+        self.flush();
+        Ok(())
+    }
+
+    /// How much there was on it, if nothing is under way on it now.
+    pub(crate) fn idle_since(&self) -> Option<u64> {
+        let state = self.state();
+        let session = &state.session;
+        let is_idle =
+            session.in_flight() == 0 && session.serving() == 0 && session.interests() == (0, 0);
+        is_idle.then(|| session.activity())
     }
 
     /// Asks the other side for a sign that it has this link.

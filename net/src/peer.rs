@@ -22,7 +22,7 @@ use crate::flag::Handlers;
 use crate::link::connections::Connections;
 use crate::link::{Link, accept};
 use crate::listen::{self, Listeners};
-use crate::peers::Table;
+use crate::peers::{Table, members};
 use crate::place::Place;
 use crate::registry::Registry;
 use crate::remote::Remote;
@@ -407,6 +407,7 @@ impl Peer {
             let _ = std::fs::remove_file(socket);
         }
         core.subscriber.withdraw_all(core);
+        core.peers.leave_group(core);
         for link in core.open_links() {
             core.publisher.end(&link);
             link.drain("shutting down");
@@ -673,6 +674,10 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         tasks: AsyncMutex::default(),
         ending: Ending::default(),
     });
+    if core.identity.is_some() {
+        let seed = u64::from_le_bytes(id.0[..8].try_into().unwrap_or_default());
+        core.peers.keep_members(&core.hello(), seed);
+    }
     has_started(&core);
     if access == Access::Open && config.listen {
         tracing::warn!(
@@ -691,6 +696,9 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     }
     if let Some((listener, name)) = listeners.unix {
         tasks.push(runtime.spawn(accept::unix(Arc::clone(&core), listener, name)));
+    }
+    if core.identity.is_some() {
+        tasks.push(runtime.spawn(members::keep(Arc::clone(&core))));
     }
     if let Some(finders) = &core.finders {
         tasks.extend(finders.run(&core));

@@ -2,10 +2,11 @@
 //! [`net_proto::links`]; here it meets tasks, threads and sockets. It finds nobody; those who do tell it.
 
 mod dialling;
+pub(crate) mod members;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -20,6 +21,7 @@ use crate::clock;
 use crate::link::Link;
 use crate::peer::Core;
 use dialling::Attempts;
+use members::Group;
 
 /// So many peers and addresses are known whether or not anybody holds them; of more, those that are gone and held by nobody are
 /// forgotten. Each is some hundred bytes, and some 20 KiB at most, where its HELLO is as long as it may be.
@@ -69,6 +71,8 @@ struct State {
     /// A task sees to it that those are given up in time that are looked for.
     gives_up: bool,
     attempts: Attempts,
+    /// Who is in the group by what others tell, where that is proved.
+    group: Option<Group>,
     /// How many may be known before some are forgotten.
     most: usize,
 }
@@ -78,6 +82,7 @@ struct State {
 struct Todo {
     actions: Vec<Action<Arc<Link>>>,
     dialling: dialling::Todo,
+    members: members::Todo,
     told: Vec<(oneshot::Sender<Told>, Told)>,
     /// Those that another link leads to now, or none.
     led: Vec<Target>,
@@ -95,6 +100,7 @@ impl Table {
             ears: HashMap::new(),
             gives_up: false,
             attempts: Attempts::default(),
+            group: None,
             most: KEPT,
         }))
     }
@@ -118,7 +124,7 @@ impl Table {
     }
 
     pub(crate) fn known(&self, target: &Target) -> Known {
-        self.lock().links.known(target)
+        self.lock().known(target)
     }
 
     pub(crate) fn dialect(&self, target: &Target) -> Option<Dialect> {
@@ -144,6 +150,7 @@ impl Table {
         let (tell, told) = oneshot::channel();
         let todo = {
             let mut state = self.lock();
+            state.find_member(&entry.of);
             loop {
                 match state.links.want(Instant::now(), &entry.of) {
                     // It has just ended, and whoever tells the table of it is on the way.
@@ -184,6 +191,7 @@ impl Table {
     /// A link is gone, or going: no new call is to use it. If it was the last to its peer, this is why that has left.
     pub(crate) fn lost(&self, core: &Arc<Core>, link: &Arc<Link>, why: WhyLeft) {
         self.with(core, |state| {
+            state.member_ending(&why);
             state.links.lost(link.id(), link);
             // Also where a call has found the link gone before, and did not know why.
             state.look_at(&Target::Instance(link.id()), why);
@@ -205,8 +213,7 @@ impl Table {
         let ear = Arc::new(Notify::new());
         state.ears.insert(number, Arc::clone(&ear));
         if is_first {
-            let present: Vec<_> = state.links.present().collect();
-            for target in present {
+            for target in state.present() {
                 state.look_at(&target, WhyLeft::NoAnswer);
             }
         }
@@ -237,9 +244,9 @@ impl Table {
     /// The peers that are there now, in a steady order.
     pub(crate) fn present(&self) -> Vec<Arc<Entry>> {
         let mut state = self.lock();
-        let mut present: Vec<_> = state.links.present().collect();
+        let mut present = state.present();
         present.sort_by_cached_key(|target| {
-            let known = state.links.known(target);
+            let known = state.known(target);
             (known.addresses.first().map(ToString::to_string), known.id)
         });
         present.iter().map(|target| state.entry(target)).collect()
@@ -293,6 +300,7 @@ impl Table {
             }
         }
         self.carry_out_dialling(core, todo.dialling);
+        self.carry_out_members(core, todo.members);
     }
 }
 
@@ -313,8 +321,43 @@ async fn give_up(core: Arc<Core>) {
 }
 
 impl State {
+    /// What is known of a target: over its link, else by what others tell.
+    fn known(&self, target: &Target) -> Known {
+        let mut known = self.links.known(target);
+        if let Some(id) = known.id
+            && self.links.link(target).is_none()
+            && let Some(hello) = self.member(id)
+        {
+            let said = hello.addresses.iter().filter_map(|text| text.parse().ok());
+            for address in said.filter(|address| !matches!(address, Address::Unix(_))) {
+                if !known.addresses.contains(&address) {
+                    known.addresses.push(address);
+                }
+            }
+            known.hello = Some(hello);
+        }
+        known
+    }
+
+    /// Whether a peer is there: lists and events ask this.
+    fn is_present(&self, target: &Target) -> bool {
+        let is_member = |target: &Target| match target {
+            Target::Instance(id) => self.member(*id).is_some(),
+            Target::At(_) => false,
+        };
+        self.links.is_present(target) || is_member(target)
+    }
+
+    fn present(&self) -> Vec<Target> {
+        let mut present: Vec<_> = self.links.present().collect();
+        let linked: HashSet<_> = present.iter().cloned().collect();
+        let members = self.members().into_iter().map(Target::Instance);
+        present.extend(members.filter(|member| !linked.contains(member)));
+        present
+    }
+
     fn who(&self, target: &Target) -> Who {
-        let known = self.links.known(target);
+        let known = self.known(target);
         let mut addresses = known.addresses;
         if let Some(id) = known.id {
             addresses.extend(self.links.places(id).cloned());
@@ -348,8 +391,8 @@ impl State {
         if self.presence.is_idle() {
             return;
         }
-        if self.links.is_present(target) {
-            let shown = Shown::from(&self.links.known(target));
+        if self.is_present(target) {
+            let shown = Shown::from(&self.known(target));
             let who = self.who(target);
             self.presence.is_there(target, shown, who);
         } else {
@@ -366,11 +409,12 @@ impl State {
                 self.carry_out(action, &mut todo);
             } else if let Some(action) = self.presence.poll() {
                 self.tell(action, &mut todo);
-            } else {
+            } else if !self.settle_members(&mut todo) {
                 break;
             }
         }
         self.attempts.arm(self.links.timeout(), &mut todo.dialling);
+        self.arm_members();
         todo
     }
 
@@ -384,6 +428,9 @@ impl State {
                     },
                     Target::At(_) => WhyLeft::NoAnswer,
                 };
+                if let Target::Instance(id) = target {
+                    self.member_led(id, link.as_ref());
+                }
                 self.look_at(&target, why);
                 if let Some(entry) = self.entries.get(&target) {
                     let mut place = entry.link.write().unwrap_or_else(PoisonError::into_inner);
@@ -395,7 +442,10 @@ impl State {
                 match &route {
                     Ok(Route::Original(_)) => self.look_at(&target, WhyLeft::NoAnswer),
                     Ok(Route::Link(_)) => {}
-                    Err(why) => self.presence.not_found(&target, why),
+                    Err(why) => {
+                        self.presence.not_found(&target, why);
+                        self.member_not_reached(&target);
+                    }
                 }
                 let waiting = self.waiting.remove(&target).unwrap_or_default();
                 let told = waiting.into_iter().map(|tell| (tell, route.clone()));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use net_proto::interests::{Action, Interests, Wish};
+use net_proto::interests::{Action, Interests, Who, Wish};
 use net_proto::links::Target;
 use net_proto::{Address, Arrival, CallId, ErrorBody, InstanceId, Interest, WhyRefused};
 
@@ -51,7 +51,6 @@ impl Subscriber {
             ended: AtomicBool::new(false),
             has_warned: AtomicBool::new(false),
         });
-        let wanted: Vec<_> = wish.from.peers.iter().flatten().cloned().collect();
         let number = {
             let mut state = self.state();
             let number = state.interests.declare(wish);
@@ -64,7 +63,7 @@ impl Subscriber {
             self.withdraw(core, number);
             return (number, subscribed);
         }
-        dial(core, wanted);
+        self.dial_wanted(core);
         self.ask_originals(core);
         (number, subscribed)
     }
@@ -131,6 +130,14 @@ impl Subscriber {
         state.carry_out(core);
     }
 
+    /// Dials a peer that is there and to which there is no link, if somebody wants to hear of it.
+    pub(crate) fn dial_if_wanted(&self, core: &Arc<Core>, id: InstanceId) {
+        let target = Target::Instance(id);
+        if !core.peers.is_linked(&target) && self.wants(&core.peers.who(&target)) {
+            dial(core, vec![target]);
+        }
+    }
+
     /// A link is gone.
     pub(crate) fn lost(&self, link: &Arc<Link>) {
         let mut state = self.state();
@@ -172,17 +179,34 @@ impl Subscriber {
         state.carry_out(&link.core);
     }
 
-    /// Dials those that are to be heard by name and to whom there is no link.
+    /// Dials those that are to be heard and to whom there is no link: by name, or of those that are there all whom somebody wants to hear of.
     pub(crate) fn dial_wanted(&self, core: &Arc<Core>) {
-        let wanted = {
+        let mut wanted: Vec<Target> = {
             let state = self.state();
-            let peers = state.interests.wishes();
-            peers
+            let wishes = state.interests.wishes();
+            wishes
                 .flat_map(|(_, wish)| wish.from.peers.iter().flatten())
                 .cloned()
                 .collect()
         };
+        let members = core.peers.unlinked_members();
+        let is_wanted = |(_, who): &(InstanceId, Who)| self.wants(who);
+        wanted.extend(
+            members
+                .into_iter()
+                .filter(is_wanted)
+                .map(|(id, _)| Target::Instance(id)),
+        );
         dial(core, wanted);
+    }
+
+    /// Whether somebody wants to hear of a peer.
+    fn wants(&self, who: &Who) -> bool {
+        let state = self.state();
+        state
+            .interests
+            .wishes()
+            .any(|(_, wish)| wish.from.matches(who))
     }
 
     /// Asks the original peers that are there for what is wished for.

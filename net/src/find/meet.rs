@@ -34,6 +34,8 @@ pub enum Outcome {
     Own,
     /// There is a link to this peer.
     Linked(InstanceId),
+    /// This peer of the group is, or will be, known from others: there is no link to it, as nobody needs one.
+    Known(InstanceId),
     /// A program of the original app-net.
     Original,
     /// There is nobody to link to, as was found a while ago.
@@ -47,6 +49,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Own => f.write_str("this peer itself"),
             Self::Linked(id) => write!(f, "linked to {id}"),
+            Self::Known(id) => write!(f, "{id}, known from others of the group"),
             Self::Original => f.write_str("a program of the original app-net"),
             Self::LeftAlone => f.write_str("left alone for a while"),
             Self::Failed(why) => f.write_str(why),
@@ -106,6 +109,11 @@ pub(super) async fn meet(core: &Arc<Core>, finders: &Finders, sighting: &Sightin
         // One more place for the next time.
         core.peers.found(linked, Some(address.clone()));
         return Outcome::Linked(linked);
+    }
+    if let Some(id) = *id
+        && (core.peers.found_member(core, id, address) || core.peers.is_member(id))
+    {
+        return Outcome::Known(id);
     }
     if finders.left_alone.has(address) {
         return Outcome::LeftAlone;

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
-use net_proto::links::ANOTHER_LINK;
+use net_proto::links::{ANOTHER_LINK, NOT_NEEDED};
 use net_proto::presence::WhyLeft;
 use net_proto::{CallId, Event, Incoming, Lent, Limit, ProtocolError, Session, Tag};
 
@@ -412,6 +412,7 @@ impl Link {
                     waker.wake();
                 }
                 self.core.subscriber.room(self);
+                self.core.peers.member_has_room(&self.core, self);
             }
             Event::Interest { id, interest } => self.core.publisher.joined(self, id, &interest),
             Event::NotInterested(id) => self.core.publisher.left(self, id),
@@ -425,7 +426,7 @@ impl Link {
             Event::InterestEnded { id, error } => self.core.subscriber.ended(self, id, error),
             Event::Goodbye { reason } => {
                 tracing::debug!(peer = %self.hello.name, reason, "the other side takes leave");
-                let why = match reason == ANOTHER_LINK {
+                let why = match reason == ANOTHER_LINK || reason == NOT_NEEDED {
                     true => WhyLeft::LinkLost { why: reason },
                     false => WhyLeft::TookLeave { reason },
                 };
@@ -437,8 +438,11 @@ impl Link {
                 self.state().drained = true;
                 self.flush();
             }
-            // Connected came in the handshake; calls are the reader's. Nothing here keeps members yet.
-            Event::Connected { .. } | Event::Call(_) | Event::Members(_) => {}
+            Event::Members(message) => {
+                self.core.peers.heard_of_members(&self.core, self, message);
+            }
+            // Connected came in the handshake; calls are the reader's.
+            Event::Connected { .. } | Event::Call(_) => {}
         }
     }
 }
