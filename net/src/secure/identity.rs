@@ -8,6 +8,7 @@ use net_proto::Side;
 
 use super::authority::{Authority, AuthorityError};
 use super::certificates::{CertificateError, CertificateFiles, Certificates};
+use super::mark::Seal;
 use super::sides::Sides;
 use super::store::Keys;
 
@@ -22,11 +23,20 @@ enum Proof {
     /// That it has the group's key.
     Key {
         now: Sides,
+        seal: Seal,
         /// While the key before is accepted too, and until when.
-        rotating: Option<(Sides, SystemTime)>,
+        rotating: Option<Rotating>,
     },
     /// A certificate of its own. Whoever has one of the same authorities is of the group.
     Own(Certificates),
+}
+
+/// As long as two keys are accepted.
+struct Rotating {
+    sides: Sides,
+    /// That of the key before.
+    seal: Seal,
+    until: SystemTime,
 }
 
 impl Identity {
@@ -41,14 +51,22 @@ impl Identity {
         let rotating = match &keys.previous {
             Some((key, until)) => {
                 let previous = Authority::new(group, key)?;
-                Some((authority.sides(Some(&previous))?, *until))
+                Some(Rotating {
+                    sides: authority.sides(Some(&previous))?,
+                    seal: Seal::of_key(key, group),
+                    until: *until,
+                })
             }
             None => None,
         };
         let now = authority.sides(None)?;
         Ok(Self {
             group: group.into(),
-            proof: Proof::Key { now, rotating },
+            proof: Proof::Key {
+                now,
+                seal: Seal::of_key(&keys.current, group),
+                rotating,
+            },
         })
     }
 
@@ -81,11 +99,28 @@ impl Identity {
     pub(crate) fn connection(&self, side: Side) -> Result<rustls::Connection, rustls::Error> {
         match &self.proof {
             Proof::Key {
-                rotating: Some((sides, until)),
+                rotating: Some(rotating),
                 ..
-            } if SystemTime::now() < *until => sides.connection(side),
+            } if rotating.is_on() => rotating.sides.connection(side),
             Proof::Key { now, .. } => now.connection(side),
             Proof::Own(certificates) => certificates.sides().connection(side),
+        }
+    }
+
+    /// Those by which it is known to be of the group, and knows others, as they are now: of its key, and of the one before while that is
+    /// accepted; or of the authorities that it trusts.
+    pub(crate) fn seals(&self) -> Vec<Seal> {
+        match &self.proof {
+            Proof::Key { seal, rotating, .. } => {
+                let rotating = rotating.iter().filter(|rotating| rotating.is_on());
+                let previous = rotating.map(|rotating| rotating.seal.clone());
+                std::iter::once(seal.clone()).chain(previous).collect()
+            }
+            Proof::Own(certificates) => {
+                let sides = certificates.sides();
+                let keys = sides.authority_keys().into_iter();
+                keys.map(Seal::of_authority).collect()
+            }
         }
     }
 
@@ -165,6 +200,12 @@ impl Identity {
                 certificates.files().chain
             ),
         }
+    }
+}
+
+impl Rotating {
+    fn is_on(&self) -> bool {
+        SystemTime::now() < self.until
     }
 }
 
