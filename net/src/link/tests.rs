@@ -370,7 +370,7 @@ mod between_peers {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = (started(&dir).await, started(&dir).await);
         for address in b.addresses() {
-            let remote = a.remote(address).unwrap();
+            let remote = a.remote(&address).unwrap();
             remote
                 .call::<i64>("net.defaults.handlers.pass_through", &(1,))
                 .await
