@@ -9,13 +9,19 @@ use tempfile::TempDir;
 use super::memory::{Board, MemoryFinder};
 use super::{Finder, Outcome};
 use crate::Peer;
+use crate::peer::Builder;
 
 /// How long anything may take that is to happen at all.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where finders of one kind find: makes one for a peer that is to listen at a port there.
 pub(super) trait World {
     fn finder(&self) -> Arc<dyn Finder>;
+
+    /// Gives a peer the finder, and what it needs besides.
+    fn set_up(&self, builder: Builder) -> Builder {
+        builder.finder(self.finder())
+    }
 }
 
 impl World for Arc<Board> {
@@ -25,18 +31,17 @@ impl World for Arc<Board> {
 }
 
 /// A peer whose runtime directory is its own, so that nothing but the finder leads to others.
-async fn peer(finder: Arc<dyn Finder>) -> (TempDir, Peer) {
+async fn peer(world: &impl World) -> (TempDir, Peer) {
     let place = tempfile::tempdir().unwrap();
     let builder = Peer::builder()
         .port(0)
         .port_range(0)
         .bind([IpAddr::V4(Ipv4Addr::LOCALHOST)])
-        .runtime_dir(place.path())
-        .finder(finder);
-    (place, builder.start().await.unwrap())
+        .runtime_dir(place.path());
+    (place, world.set_up(builder).start().await.unwrap())
 }
 
-async fn sees(peer: &Peer, other: &Peer) {
+pub(super) async fn sees(peer: &Peer, other: &Peer) {
     let waiting = async {
         while !peer
             .peers()
@@ -51,7 +56,7 @@ async fn sees(peer: &Peer, other: &Peer) {
     seen.unwrap_or_else(|_| panic!("{other:?} is not found: {:?}", peer.finders()));
 }
 
-fn what_came_of(peer: &Peer, name: &str) -> Vec<Outcome> {
+pub(super) fn what_came_of(peer: &Peer, name: &str) -> Vec<Outcome> {
     let reports = peer.finders().into_iter();
     let by_it = reports.filter(|report| report.finder == name);
     by_it
@@ -63,8 +68,8 @@ fn what_came_of(peer: &Peer, name: &str) -> Vec<Outcome> {
 /// What holds for every finder.
 pub(super) async fn suite(world: &impl World) {
     let name = world.finder().name();
-    let (_a, early) = peer(world.finder()).await;
-    let (_b, late) = peer(world.finder()).await;
+    let (_a, early) = peer(world).await;
+    let (_b, late) = peer(world).await;
     // Who comes late is found, and finds.
     sees(&early, &late).await;
     sees(&late, &early).await;
@@ -72,7 +77,7 @@ pub(super) async fn suite(world: &impl World) {
 
     // One that goes and another that comes.
     late.shutdown().await;
-    let (_c, next) = peer(world.finder()).await;
+    let (_c, next) = peer(world).await;
     sees(&early, &next).await;
     assert_eq!(early.peers().await.len(), 1, "{:?}", early.peers().await);
 

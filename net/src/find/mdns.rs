@@ -1,0 +1,288 @@
+//! Finds peers of its group on the networks of this host by multicast DNS (RFC 6762, 6763), and announces this one there. It runs where the peer
+//! is served beyond its host, and nowhere else.
+//!
+//! What is announced is heard by everybody on the network: a random id, where that is, and by which those of its group know it.
+
+mod announcement;
+mod daemon;
+#[cfg(test)]
+mod tests;
+mod usable;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mdns_sd::{MDNS_PORT, ResolvedService, ScopedIp, ServiceEvent};
+use net_proto::{Address, InstanceId};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::{Finder, Looking, Seen, Sighting};
+use crate::clock;
+use crate::config::Config;
+use crate::interfaces::{Choice, Interface, is_link_local};
+use crate::network::Now;
+use crate::peer::Core;
+
+use announcement::Heard;
+use daemon::{Daemon, DaemonError};
+
+/// How long those who are there may take to answer: they wait up to 120 ms themselves (RFC 6762, 6), and the question is put after 50 ms.
+const ANSWERS: Duration = Duration::from_millis(250);
+/// How often those who are announced, and to whom there is no link, are met again.
+const EVERY: Duration = Duration::from_secs(10);
+/// When it is announced once more after the network changed: by then what is gone is known to be.
+const ONCE_MORE: Duration = Duration::from_secs(3);
+/// How long it waits before it tries again when it cannot work.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// So many who are announced are kept. A network on which more of one group announce themselves is flooded.
+const KNOWN_MAX: usize = 4096;
+/// So many are met at a time.
+const MEETINGS: usize = 32;
+/// So many addresses of one are tried.
+const ADDRESSES_MAX: usize = 16;
+
+#[derive(Debug)]
+pub(crate) struct MdnsFinder {
+    choice: Choice,
+    /// That of multicast DNS; another in tests.
+    port: u16,
+    /// Those of the group that are announced now, and where.
+    known: Mutex<BTreeMap<InstanceId, Vec<Address>>>,
+    trouble: Mutex<Option<String>>,
+    /// That the question is to be put anew.
+    again: Notify,
+    meetings: Arc<Semaphore>,
+}
+
+impl Finder for MdnsFinder {
+    fn name(&self) -> &'static str {
+        "mdns"
+    }
+
+    fn watch(self: Arc<Self>, seen: Arc<Seen>) -> Looking {
+        Box::pin(async move {
+            if !self.may_run(seen.core()) {
+                seen.has_looked();
+                return;
+            }
+            let mut network = seen.core().network.watch();
+            loop {
+                let Err(error) = self.run(&seen, &mut network).await;
+                *self.trouble_now() = Some(error.to_string());
+                tracing::warn!(%error, "multicast DNS does not work");
+                seen.has_looked();
+                clock::sleep(TRY_AGAIN).await;
+            }
+        })
+    }
+
+    fn look(self: Arc<Self>, seen: Arc<Seen>) -> Looking {
+        Box::pin(async move {
+            if self.may_run(seen.core()) {
+                self.again.notify_one();
+                clock::sleep(ANSWERS).await;
+                self.meet_known(&seen).await;
+            }
+        })
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.trouble_now().clone()
+    }
+}
+
+impl MdnsFinder {
+    pub(super) fn new(config: &Config) -> Self {
+        Self::at_port(config, MDNS_PORT)
+    }
+
+    fn at_port(config: &Config, port: u16) -> Self {
+        Self {
+            choice: config.interfaces.clone(),
+            port,
+            known: Mutex::default(),
+            trouble: Mutex::default(),
+            again: Notify::new(),
+            meetings: Arc::new(Semaphore::new(MEETINGS)),
+        }
+    }
+
+    /// Whether others on the network may know of the peer, and could reach it.
+    fn may_run(&self, core: &Core) -> bool {
+        core.access.admits_network() && core.network.leads_beyond() && !self.choice.is_none()
+    }
+
+    /// Announces and listens until that does not work any more.
+    async fn run(
+        &self,
+        seen: &Arc<Seen>,
+        network: &mut watch::Receiver<Now>,
+    ) -> Result<std::convert::Infallible, DaemonError> {
+        let daemon = Daemon::start(self.port)?;
+        self.announce(&daemon, seen.core(), &network.borrow_and_update().clone())?;
+        let mut events = daemon.browse()?;
+        let mut meetings = JoinSet::new();
+        let mut first_look = std::pin::pin!(clock::sleep(ANSWERS));
+        let mut is_over = false;
+        let mut once_more = std::pin::pin!(clock::sleep(ONCE_MORE));
+        let mut is_announced = false;
+        let mut meet_again = std::pin::pin!(clock::sleep(EVERY));
+        loop {
+            tokio::select! {
+                event = events.recv_async() => match event {
+                    Ok(event) => {
+                        let sightings = self.heard(seen.core(), event);
+                        self.meet(seen, sightings, &mut meetings);
+                    }
+                    // So much came that the rest was let go: it is asked for anew.
+                    Err(_) => events = daemon.browse()?,
+                },
+                changed = network.changed() => {
+                    if changed.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                    self.announce(&daemon, seen.core(), &network.borrow_and_update().clone())?;
+                    events = daemon.browse()?;
+                    once_more.set(clock::sleep(ONCE_MORE));
+                    is_announced = false;
+                }
+                () = &mut once_more, if !is_announced => {
+                    is_announced = true;
+                    self.announce(&daemon, seen.core(), &network.borrow().clone())?;
+                }
+                () = self.again.notified() => events = daemon.browse()?,
+                () = &mut first_look, if !is_over => is_over = true,
+                () = &mut meet_again => {
+                    meet_again.set(clock::sleep(EVERY));
+                    let known = self.sightings();
+                    self.meet(seen, known, &mut meetings);
+                }
+                Some(_) = meetings.join_next() => {}
+            }
+            if is_over && meetings.is_empty() {
+                seen.has_looked();
+            }
+        }
+    }
+
+    fn announce(&self, daemon: &Daemon, core: &Core, now: &Now) -> Result<(), DaemonError> {
+        let chosen = self.choice.among(&now.interfaces);
+        *self.trouble_now() = usable::trouble(self.port, &chosen);
+        daemon.use_interfaces(&chosen)?;
+        let served = chosen.iter().map(|it| it.ip);
+        let served: Vec<IpAddr> = served.filter(|ip| core.network.is_served_at(ip)).collect();
+        let Some(port) = core.port else {
+            return Ok(());
+        };
+        daemon.announce(announcement::of(core.id, &core.seals(), &served, port)?)
+    }
+
+    /// What is said, as far as it is of the group.
+    fn heard(&self, core: &Core, event: ServiceEvent) -> Vec<Sighting> {
+        match event {
+            ServiceEvent::ServiceResolved(service) => {
+                let Some(heard) = Heard::of(&service) else {
+                    return Vec::new();
+                };
+                if !heard.is_of(&core.seals()) {
+                    tracing::trace!(id = %heard.id, "another group's announcement");
+                    return Vec::new();
+                }
+                let addresses = self.addresses(core, &service);
+                let mut known = self.known();
+                if known.len() >= KNOWN_MAX && !known.contains_key(&heard.id) {
+                    return Vec::new();
+                }
+                known.insert(heard.id, addresses.clone());
+                sightings(heard.id, addresses)
+            }
+            ServiceEvent::ServiceRemoved(_, name) => {
+                if let Some(id) = announcement::id(&name) {
+                    self.known().remove(&id);
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where it says that it is, as far as an announcement may say so: what it says of this host's own loopback is of another's.
+    fn addresses(&self, core: &Core, service: &ResolvedService) -> Vec<Address> {
+        let interfaces = Arc::clone(&core.network.watch().borrow().interfaces);
+        let takes_loopback = self.takes_loopback(&interfaces);
+        let mut addresses: Vec<Address> = service
+            .addresses
+            .iter()
+            .filter(|scoped| {
+                let ip = scoped.to_ip_addr();
+                !ip.is_unspecified() && !ip.is_multicast() && (takes_loopback || !ip.is_loopback())
+            })
+            .map(|scoped| Address::Tcp(socket_address(scoped, service.port)))
+            .collect();
+        // Those that lead further first.
+        addresses.sort_by_key(|address| (is_for_one_link(address), address.clone()));
+        addresses.truncate(ADDRESSES_MAX);
+        addresses
+    }
+
+    fn takes_loopback(&self, interfaces: &[Interface]) -> bool {
+        let mut chosen = self.choice.among(interfaces).into_iter();
+        chosen.any(|it| it.ip.is_loopback())
+    }
+
+    fn meet(&self, seen: &Arc<Seen>, sightings: Vec<Sighting>, meetings: &mut JoinSet<()>) {
+        for sighting in sightings {
+            let seen = Arc::clone(seen);
+            let leave = Arc::clone(&self.meetings);
+            meetings.spawn(async move {
+                let _leave = leave.acquire().await;
+                seen.meet(sighting).await;
+            });
+        }
+    }
+
+    async fn meet_known(&self, seen: &Arc<Seen>) {
+        let mut meetings = JoinSet::new();
+        self.meet(seen, self.sightings(), &mut meetings);
+        while meetings.join_next().await.is_some() {}
+    }
+
+    fn sightings(&self) -> Vec<Sighting> {
+        let known = self.known();
+        let of_each = known
+            .iter()
+            .map(|(id, addresses)| sightings(*id, addresses.clone()));
+        of_each.flatten().collect()
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Vec<Address>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble_now(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn sightings(id: InstanceId, addresses: Vec<Address>) -> Vec<Sighting> {
+    let id = Some(id);
+    let of_each = addresses.into_iter();
+    of_each.map(|address| Sighting { address, id }).collect()
+}
+
+/// With the link of the network over which it was heard, where the address is good for one alone.
+fn socket_address(scoped: &ScopedIp, port: u16) -> SocketAddr {
+    match scoped {
+        ScopedIp::V6(v6) if v6.addr().is_unicast_link_local() => {
+            SocketAddrV6::new(*v6.addr(), port, 0, v6.scope_id().index).into()
+        }
+        other => SocketAddr::new(other.to_ip_addr(), port),
+    }
+}
+
+fn is_for_one_link(address: &Address) -> bool {
+    matches!(address, Address::Tcp(at) if is_link_local(&at.ip()))
+}
