@@ -90,7 +90,7 @@ impl Network {
             match listen::bind(address) {
                 Ok(listener) => {
                     #[cfg(unix)]
-                    core.listens_at(&listener);
+                    core.holds(std::os::fd::AsRawFd::as_raw_fd(&listener));
                     self.reach().listens_at(ip);
                     let accepting = accept::tcp(Arc::clone(core), listener);
                     core.add_task(core.runtime.spawn(accepting)).await;

@@ -1,8 +1,10 @@
 //! This process's side: a peer that listens, offers functions and calls others.
 
 use std::net::IpAddr;
+#[cfg(unix)]
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use net_proto::links::Target;
@@ -82,9 +84,9 @@ pub(crate) struct Core {
     pub(crate) network: Network,
     pub(crate) place: Option<Place>,
     socket: Option<PathBuf>,
-    /// What it listens at, for a forked child to close.
+    /// What it listens at, and hears of the network by, for a forked child to close.
     #[cfg(unix)]
-    listening: Mutex<Vec<std::os::fd::RawFd>>,
+    held: Mutex<Vec<RawFd>>,
     pub(crate) runtime: Handle,
     pub(crate) inline: Arc<Inline>,
     pub(crate) registry: Registry,
@@ -175,10 +177,10 @@ impl Core {
 
     /// The descriptors of its sockets. In a forked child, where a lock may have been left held: those that can be told.
     #[cfg(unix)]
-    pub(crate) fn descriptors(&self) -> Vec<std::os::fd::RawFd> {
+    pub(crate) fn descriptors(&self) -> Vec<RawFd> {
         // What a stopped peer listened at is closed; the numbers may be of other files by now.
-        let mut all = match self.listening.try_lock() {
-            Ok(listening) if !self.is_stopped() => listening.clone(),
+        let mut all = match self.held.try_lock() {
+            Ok(held) if !self.is_stopped() => held.clone(),
             _ => Vec::new(),
         };
         if let Ok(links) = self.links.try_lock() {
@@ -192,14 +194,21 @@ impl Core {
         all
     }
 
-    /// One more listener, that a forked child has to close too.
+    /// One more socket that a forked child has to close.
     #[cfg(unix)]
-    pub(crate) fn listens_at(&self, listener: &impl std::os::fd::AsRawFd) {
-        let mut listening = self
-            .listening
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        listening.push(listener.as_raw_fd());
+    pub(crate) fn holds(&self, descriptor: RawFd) {
+        self.held().push(descriptor);
+    }
+
+    /// It is about to be closed, or was: the number may become that of another file.
+    #[cfg(unix)]
+    pub(crate) fn lets_go(&self, descriptor: RawFd) {
+        self.held().retain(|held| *held != descriptor);
+    }
+
+    #[cfg(unix)]
+    fn held(&self) -> MutexGuard<'_, Vec<RawFd>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One more task that listens or looks.
@@ -693,6 +702,8 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     };
     let watch = config.listen.then(Watch::begin);
     let interfaces = watch.as_ref().map_or(&[][..], Watch::interfaces);
+    #[cfg(unix)]
+    let heard_by = watch.as_ref().and_then(Watch::descriptor);
     let user = listen::user_name(&config);
     let name = config.name.clone();
     let core = Arc::new(Core {
@@ -713,7 +724,13 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         place,
         socket: listeners.socket.clone(),
         #[cfg(unix)]
-        listening: Mutex::new(listeners.descriptors()),
+        held: Mutex::new(
+            listeners
+                .descriptors()
+                .into_iter()
+                .chain(heard_by)
+                .collect(),
+        ),
         inline: Inline::of(&runtime),
         runtime: runtime.clone(),
         registry: Registry::default(),

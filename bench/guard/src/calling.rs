@@ -47,9 +47,9 @@ impl Wake for Tell {
 pub(crate) fn caller() -> u32 {
     let dir = tempfile::tempdir().expect("there is room for a folder");
     let callee = start(quiet().port(0).port_range(0).runtime_dir(dir.path()));
-    let mut addresses = callee.addresses().iter();
+    let mut addresses = callee.addresses().into_iter();
     let unix = addresses.find(|address| address.starts_with("unix:"));
-    let remote = start(quiet().listen(false)).remote(unix.expect("it listens there"));
+    let remote = start(quiet().listen(false)).remote(&unix.expect("it listens there"));
     let remote = remote.expect("it is an address");
     block_on(remote.connect()).expect("it listens");
 

@@ -5,16 +5,22 @@
 
 mod announcement;
 mod daemon;
+#[cfg(unix)]
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod usable;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::pending;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mdns_sd::{MDNS_PORT, ResolvedService, ScopedIp, ServiceEvent};
+use mdns_sd::{MDNS_PORT, Receiver, ResolvedService, ScopedIp, ServiceEvent};
+use net_proto::links::Target;
 use net_proto::{Address, InstanceId};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -41,6 +47,8 @@ const TRY_AGAIN: Duration = Duration::from_secs(30);
 const KNOWN_MAX: usize = 4096;
 /// So many are met at a time.
 const MEETINGS: usize = 32;
+/// So many wait for that.
+const MEETINGS_WAITING: usize = 1024;
 /// So many addresses of one are tried.
 const ADDRESSES_MAX: usize = 16;
 
@@ -120,64 +128,83 @@ impl MdnsFinder {
         &self,
         seen: &Arc<Seen>,
         network: &mut watch::Receiver<Now>,
-    ) -> Result<std::convert::Infallible, DaemonError> {
-        let daemon = Daemon::start(self.port)?;
-        self.announce(&daemon, seen.core(), &network.borrow_and_update().clone())?;
-        let mut events = daemon.browse()?;
+    ) -> Result<Infallible, DaemonError> {
+        let core = seen.core();
+        #[cfg(unix)]
+        let before = sockets::at(self.port);
+        let daemon = Daemon::start(self.port).await?;
+        #[cfg(unix)]
+        let _held = sockets::Held::new(core, self.port, &before);
+        let mut said = self.announce(&daemon, core, network)?;
+        let mut events = Some(daemon.browse()?);
         let mut meetings = JoinSet::new();
-        let mut first_look = std::pin::pin!(clock::sleep(ANSWERS));
-        let mut is_over = false;
-        let mut once_more = std::pin::pin!(clock::sleep(ONCE_MORE));
-        let mut is_announced = false;
-        let mut meet_again = std::pin::pin!(clock::sleep(EVERY));
+        let mut first_look = pin!(clock::sleep(ANSWERS));
+        let mut has_looked = false;
+        let mut once_more = pin!(clock::sleep(ONCE_MORE));
+        let mut is_settled = false;
+        let mut now_and_then = pin!(clock::sleep(EVERY));
         loop {
             tokio::select! {
-                event = events.recv_async() => match event {
-                    Ok(event) => {
-                        let sightings = self.heard(seen.core(), event);
+                event = next(events.as_ref()) => match event {
+                    Some(event) => {
+                        let sightings = self.heard(core, event);
                         self.meet(seen, sightings, &mut meetings);
                     }
-                    // So much came that the rest was let go: it is asked for anew.
-                    Err(_) => events = daemon.browse()?,
+                    // So much came at once that the rest was let go. It is asked for anew in a while.
+                    None => events = None,
                 },
                 changed = network.changed() => {
-                    if changed.is_err() {
-                        std::future::pending::<()>().await;
-                    }
-                    self.announce(&daemon, seen.core(), &network.borrow_and_update().clone())?;
-                    events = daemon.browse()?;
+                    // It is kept by the peer that this is of.
+                    let Ok(()) = changed else { pending().await };
+                    said = self.announce(&daemon, core, network)?;
+                    events = Some(daemon.browse()?);
                     once_more.set(clock::sleep(ONCE_MORE));
-                    is_announced = false;
+                    is_settled = false;
                 }
-                () = &mut once_more, if !is_announced => {
-                    is_announced = true;
-                    self.announce(&daemon, seen.core(), &network.borrow().clone())?;
+                () = &mut once_more, if !is_settled => {
+                    is_settled = true;
+                    said = self.announce(&daemon, core, network)?;
                 }
-                () = self.again.notified() => events = daemon.browse()?,
-                () = &mut first_look, if !is_over => is_over = true,
-                () = &mut meet_again => {
-                    meet_again.set(clock::sleep(EVERY));
-                    let known = self.sightings();
-                    self.meet(seen, known, &mut meetings);
+                () = self.again.notified() => events = Some(daemon.browse()?),
+                () = &mut first_look, if !has_looked => has_looked = true,
+                () = &mut now_and_then => {
+                    now_and_then.set(clock::sleep(EVERY));
+                    // A key that was replaced is out of time, or certificates are others.
+                    if announcement::marks(core.id, &core.seals()) != said {
+                        said = self.announce(&daemon, core, network)?;
+                        events = None;
+                    }
+                    if events.is_none() {
+                        events = Some(daemon.browse()?);
+                    }
+                    self.meet(seen, self.not_linked(core), &mut meetings);
                 }
                 Some(_) = meetings.join_next() => {}
             }
-            if is_over && meetings.is_empty() {
+            if has_looked && meetings.is_empty() {
                 seen.has_looked();
             }
         }
     }
 
-    fn announce(&self, daemon: &Daemon, core: &Core, now: &Now) -> Result<(), DaemonError> {
-        let chosen = self.choice.among(&now.interfaces);
+    /// Says where the peer is now. Gives back the marks that were said.
+    fn announce(
+        &self,
+        daemon: &Daemon,
+        core: &Core,
+        network: &mut watch::Receiver<Now>,
+    ) -> Result<String, DaemonError> {
+        let interfaces = Arc::clone(&network.borrow_and_update().interfaces);
+        let chosen = self.choice.among(&interfaces);
         *self.trouble_now() = usable::trouble(self.port, &chosen);
         daemon.use_interfaces(&chosen)?;
         let served = chosen.iter().map(|it| it.ip);
         let served: Vec<IpAddr> = served.filter(|ip| core.network.is_served_at(ip)).collect();
-        let Some(port) = core.port else {
-            return Ok(());
-        };
-        daemon.announce(announcement::of(core.id, &core.seals(), &served, port)?)
+        let seals = core.seals();
+        if let Some(port) = core.port {
+            daemon.announce(announcement::of(core.id, &seals, &served, port)?)?;
+        }
+        Ok(announcement::marks(core.id, &seals))
     }
 
     /// What is said, as far as it is of the group.
@@ -235,6 +262,10 @@ impl MdnsFinder {
 
     fn meet(&self, seen: &Arc<Seen>, sightings: Vec<Sighting>, meetings: &mut JoinSet<()>) {
         for sighting in sightings {
+            if meetings.len() >= MEETINGS_WAITING {
+                // They are known, and come round again.
+                return;
+            }
             let seen = Arc::clone(seen);
             let leave = Arc::clone(&self.meetings);
             meetings.spawn(async move {
@@ -248,6 +279,15 @@ impl MdnsFinder {
         let mut meetings = JoinSet::new();
         self.meet(seen, self.sightings(), &mut meetings);
         while meetings.join_next().await.is_some() {}
+    }
+
+    fn not_linked(&self, core: &Core) -> Vec<Sighting> {
+        let mut all = self.sightings();
+        all.retain(|it| {
+            it.id
+                .is_none_or(|id| !core.peers.is_linked(&Target::Instance(id)))
+        });
+        all
     }
 
     fn sightings(&self) -> Vec<Sighting> {
@@ -264,6 +304,14 @@ impl MdnsFinder {
 
     fn trouble_now(&self) -> MutexGuard<'_, Option<String>> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The next that is heard; none where no more comes of it.
+async fn next(events: Option<&Receiver<ServiceEvent>>) -> Option<ServiceEvent> {
+    match events {
+        Some(events) => events.recv_async().await.ok(),
+        None => pending().await,
     }
 }
 

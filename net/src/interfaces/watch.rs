@@ -50,6 +50,12 @@ impl Watch {
         &self.known
     }
 
+    /// The socket by which it is told, for a forked child to close.
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+        self.news.descriptor()
+    }
+
     /// Ends with the next change; then it is known.
     pub(crate) async fn changed(&mut self) -> Change {
         loop {
@@ -124,6 +130,7 @@ fn since_start() -> Duration {
 #[cfg(target_os = "linux")]
 mod news {
     use std::io;
+    use std::os::fd::{AsRawFd, RawFd};
     use std::os::unix::net;
 
     use rustix::net::netlink::SocketAddrNetlink;
@@ -148,6 +155,10 @@ mod news {
             Self {
                 socket: socket.ok(),
             }
+        }
+
+        pub(super) fn descriptor(&self) -> Option<RawFd> {
+            self.socket.as_ref().map(AsRawFd::as_raw_fd)
         }
 
         /// Ends when there are some.
@@ -179,6 +190,11 @@ mod news {
     impl News {
         pub(super) fn listen() -> Self {
             Self
+        }
+
+        #[cfg(unix)]
+        pub(super) fn descriptor(&self) -> Option<std::os::fd::RawFd> {
+            None
         }
 
         pub(super) async fn next(&mut self) {

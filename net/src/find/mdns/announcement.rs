@@ -64,7 +64,8 @@ pub(super) fn id(name: &str) -> Option<InstanceId> {
     instance.parse().ok()
 }
 
-fn marks(id: InstanceId, seals: &[Seal]) -> String {
+/// The marks of one that is of a group with these seals.
+pub(super) fn marks(id: InstanceId, seals: &[Seal]) -> String {
     let marks = seals.iter().take(MARKS_MAX);
     let marks: Vec<String> = marks.map(|seal| seal.mark(id).to_string()).collect();
     marks.join(BETWEEN)

@@ -29,8 +29,8 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Begins on no interface.
-    pub(super) fn start(port: u16) -> Result<Self, DaemonError> {
+    /// Begins on no interface. When this ends, it has its sockets.
+    pub(super) async fn start(port: u16) -> Result<Self, DaemonError> {
         let daemon = ServiceDaemon::new_with_port(port)?;
         let used = Arc::new(Mutex::new(HashSet::new()));
         let chosen = Arc::clone(&used);
@@ -41,7 +41,10 @@ impl Daemon {
         daemon.disable_interface(IfKind::All)?;
         daemon.enable_interface(IfKind::Predicate(is_used))?;
         daemon.set_ip_check_interval(LOOKS_EVERY)?;
-        Ok(Self { daemon, used })
+        let begun = Self { daemon, used };
+        // It answers when it has begun, or is at an end.
+        let _ = begun.daemon.status()?.recv_async().await;
+        Ok(begun)
     }
 
     /// Uses these from now on, and no others.

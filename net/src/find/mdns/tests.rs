@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::MdnsFinder;
 use super::announcement::{self, SERVICE};
+use super::sockets;
 use crate::Peer;
 use crate::config::Config;
 use crate::find::Finder;
@@ -18,7 +19,7 @@ use crate::find::tests::{PATIENCE, World, sees, suite};
 use crate::interfaces::tests::{ip, is_in_network_of_its_own};
 use crate::peer::Builder;
 
-/// The names of the tests here, as the test program has them.
+/// For a test of this file.
 macro_rules! in_network_of_its_own {
     ($test:ident) => {
         if !is_in_network_of_its_own(concat!("find::mdns::tests::", stringify!($test))) {
@@ -147,6 +148,14 @@ async fn those_with_the_key_find_each_other_and_leave_others_alone() {
 async fn what_is_announced_names_nobody_and_is_withdrawn_at_once() {
     in_network_of_its_own!(what_is_announced_names_nobody_and_is_withdrawn_at_once);
     let (_place, peer) = member(SECRET).await;
+    // What a forked child closes: two sockets, and a copy of each.
+    let held = || {
+        let held = peer.0.descriptors();
+        let mut at_port = sockets::at(MDNS_PORT);
+        at_port.retain(|it| held.contains(it));
+        at_port
+    };
+    until(|| held().len() == 4, || format!("{:?}", held())).await;
     let listener = Listener::new();
     let heard = listener.hears_of(&peer).await;
     assert_eq!(Some(heard.port), peer.port());
@@ -170,8 +179,10 @@ async fn what_is_announced_names_nobody_and_is_withdrawn_at_once() {
         _ => None,
     };
     assert_eq!(listener.hears(removed).await, peer.id());
-    // The listener's own stays.
+    // The listener's own stays, with its sockets.
     until(|| !has_thread(), || format!("{:?}", threads())).await;
+    let left = || sockets::at(MDNS_PORT);
+    until(|| left().len() == 4, || format!("{:?}", left())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,6 +234,8 @@ async fn why_nobody_is_found_is_said() {
     until(|| trouble(&peer).is_none(), said).await;
     peer.shutdown().await;
 
+    // Its thread closes its own as it ends.
+    until(|| sockets::at(MDNS_PORT).is_empty(), String::new).await;
     let _taken = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, MDNS_PORT)).unwrap();
     let (_b, peer) = started(
         Peer::builder()
