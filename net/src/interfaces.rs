@@ -11,18 +11,25 @@ use std::net::IpAddr;
 pub(crate) use choice::Choice;
 pub(crate) use kind::Kinds;
 
+use crate::trouble::Said;
+
 /// One address of one interface that is up.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Interface {
-    pub(crate) name: String,
     pub(crate) index: u32,
     pub(crate) ip: IpAddr,
+    pub(crate) name: String,
 }
 
-/// All that are up, as they are now, in an order that stays.
+/// That the system does not say which there are.
+static UNTOLD: Said = Said::not_yet();
+
+/// All that are up, as they are now, in the system's order: cards are there before what is made on them.
 pub(crate) fn interfaces() -> Vec<Interface> {
     let all = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot tell the addresses of this host");
+        if UNTOLD.is_due() {
+            tracing::warn!(%error, "cannot tell the addresses of this host");
+        }
         Vec::new()
     });
     let up = all.into_iter().filter(if_addrs::Interface::is_oper_up);
@@ -30,7 +37,8 @@ pub(crate) fn interfaces() -> Vec<Interface> {
         .map(|found| Interface {
             index: found.index.unwrap_or(0),
             ip: found.ip(),
-            name: found.name,
+            // An address may have a label of its own: `eth0:1`.
+            name: found.name.split(':').next().unwrap_or("").to_owned(),
         })
         .collect();
     up.sort();

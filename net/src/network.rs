@@ -46,7 +46,7 @@ impl Network {
         Arc::clone(&self.now.borrow().addresses)
     }
 
-    /// The network now, and each change of it.
+    /// The network now, and each change of it: also one of interfaces that have nothing to do with whoever waits.
     pub(crate) fn watch(&self) -> watch::Receiver<Now> {
         self.now.subscribe()
     }
@@ -69,7 +69,9 @@ impl Network {
             network.listen_at_missing(&core).await;
             let interfaces = watch.interfaces();
             let addresses = network.reach().addresses(interfaces);
-            tracing::info!(?change, ?addresses, "the network of this host is another");
+            if change == Change::Woke || *network.addresses() != addresses[..] {
+                tracing::info!(?change, ?addresses, "the network of this host is another");
+            }
             network.now.send_modify(|now| {
                 now.addresses = addresses.into();
                 now.interfaces = interfaces.into();

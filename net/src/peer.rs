@@ -583,7 +583,7 @@ impl Builder {
         self.set(|config| config.listen = listen)
     }
 
-    /// Whether it looks for peers on this host.
+    /// Whether it looks for peers, and lets itself be found by more than its socket.
     #[must_use]
     pub fn discover(self, discover: bool) -> Self {
         self.set(|config| config.discover = discover)

@@ -65,6 +65,15 @@ pub(crate) struct MdnsFinder {
     meetings: Arc<Semaphore>,
 }
 
+/// For what it was announced last.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    chosen: Vec<Interface>,
+    served: Vec<IpAddr>,
+    marks: String,
+    wakes: u64,
+}
+
 impl Finder for MdnsFinder {
     fn name(&self) -> &'static str {
         "mdns"
@@ -135,7 +144,8 @@ impl MdnsFinder {
         let daemon = Daemon::start(self.port).await?;
         #[cfg(unix)]
         let _held = sockets::Held::new(core, self.port, &before);
-        let mut said = self.announce(&daemon, core, network)?;
+        let mut said = self.to_say(core, network);
+        self.announce(&daemon, core, &said)?;
         let mut events = Some(daemon.browse()?);
         let mut meetings = JoinSet::new();
         let mut first_look = pin!(clock::sleep(ANSWERS));
@@ -156,22 +166,28 @@ impl MdnsFinder {
                 changed = network.changed() => {
                     // It is kept by the peer that this is of.
                     let Ok(()) = changed else { pending().await };
-                    said = self.announce(&daemon, core, network)?;
-                    events = Some(daemon.browse()?);
-                    once_more.set(clock::sleep(ONCE_MORE));
-                    is_settled = false;
+                    let now = self.to_say(core, network);
+                    if now != said {
+                        self.announce(&daemon, core, &now)?;
+                        said = now;
+                        events = Some(daemon.browse()?);
+                        once_more.set(clock::sleep(ONCE_MORE));
+                        is_settled = false;
+                    }
                 }
                 () = &mut once_more, if !is_settled => {
                     is_settled = true;
-                    said = self.announce(&daemon, core, network)?;
+                    self.announce(&daemon, core, &said)?;
                 }
                 () = self.again.notified() => events = Some(daemon.browse()?),
                 () = &mut first_look, if !has_looked => has_looked = true,
                 () = &mut now_and_then => {
                     now_and_then.set(clock::sleep(EVERY));
                     // A key that was replaced is out of time, or certificates are others.
-                    if announcement::marks(core.id, &core.seals()) != said {
-                        said = self.announce(&daemon, core, network)?;
+                    let now = self.to_say(core, network);
+                    if now != said {
+                        self.announce(&daemon, core, &now)?;
+                        said = now;
                         events = None;
                     }
                     if events.is_none() {
@@ -187,24 +203,29 @@ impl MdnsFinder {
         }
     }
 
-    /// Says where the peer is now. Gives back the marks that were said.
-    fn announce(
-        &self,
-        daemon: &Daemon,
-        core: &Core,
-        network: &mut watch::Receiver<Now>,
-    ) -> Result<String, DaemonError> {
-        let interfaces = Arc::clone(&network.borrow_and_update().interfaces);
-        let chosen = self.choice.among(&interfaces);
-        *self.trouble_now() = usable::trouble(self.port, &chosen);
-        daemon.use_interfaces(&chosen)?;
+    /// What is to be announced now.
+    fn to_say(&self, core: &Core, network: &mut watch::Receiver<Now>) -> Said {
+        let now = network.borrow_and_update().clone();
+        let chosen = self.choice.among(&now.interfaces);
         let served = chosen.iter().map(|it| it.ip);
-        let served: Vec<IpAddr> = served.filter(|ip| core.network.is_served_at(ip)).collect();
-        let seals = core.seals();
-        if let Some(port) = core.port {
-            daemon.announce(announcement::of(core.id, &seals, &served, port)?)?;
+        Said {
+            served: served.filter(|ip| core.network.is_served_at(ip)).collect(),
+            chosen,
+            marks: announcement::marks(core.id, &core.seals()),
+            wakes: now.wakes,
         }
-        Ok(announcement::marks(core.id, &seals))
+    }
+
+    fn announce(&self, daemon: &Daemon, core: &Core, said: &Said) -> Result<(), DaemonError> {
+        *self.trouble_now() = usable::trouble(self.port, &said.chosen);
+        daemon.use_interfaces(&said.chosen)?;
+        match core.port {
+            Some(port) => {
+                let info = announcement::of(core.id, &said.marks, &said.served, port)?;
+                daemon.announce(info)
+            }
+            None => Ok(()),
+        }
     }
 
     /// What is said, as far as it is of the group.

@@ -22,12 +22,12 @@ const MARKS_MAX: usize = 12;
 /// The announcement of a peer.
 pub(super) fn of(
     id: InstanceId,
-    seals: &[Seal],
+    marks: &str,
     addresses: &[IpAddr],
     port: u16,
 ) -> Result<ServiceInfo, mdns_sd::Error> {
     let host = format!("{id}.local.");
-    let properties = [(VERSION, NOW.to_owned()), (MARKS, marks(id, seals))];
+    let properties = [(VERSION, NOW), (MARKS, marks)];
     let name = id.to_string();
     let mut info = ServiceInfo::new(SERVICE, &name, &host, addresses, port, &properties[..])?;
     // No two have the same 128 random bits: there is nobody to ask first whether it is free.
@@ -86,7 +86,7 @@ mod tests {
 
     fn announced(id: InstanceId, seals: &[Seal]) -> ResolvedService {
         let addresses = ["192.0.2.7".parse().unwrap(), "fe80::7".parse().unwrap()];
-        of(id, seals, &addresses, 3010)
+        of(id, &marks(id, seals), &addresses, 3010)
             .unwrap()
             .as_resolved_service()
     }

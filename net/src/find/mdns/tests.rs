@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mdns_sd::{MDNS_PORT, Receiver, ResolvedService, ServiceDaemon, ServiceEvent};
+use net_proto::InstanceId;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
 use super::MdnsFinder;
@@ -264,4 +267,67 @@ async fn who_is_not_served_to_the_network_is_not_announced() {
         assert!(!threads().contains(&"mDNS_daemon".to_owned()), "{peer:?}");
         peer.shutdown().await;
     }
+}
+
+/// Moves the far end of the cable to a network of its own, and starts a peer there: in this program, by the test after this.
+const ELSEWHERE: &str = "echo here; read moved \
+    && ip link set vethfar name eth0 && ip link set eth0 up && ip address add 192.0.2.9/24 dev eth0 \
+    && exec \"$@\"";
+const IS_ELSEWHERE: &str = "NET_TEST_ELSEWHERE";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hosts_find_each_other_also_when_the_cable_was_pulled() {
+    in_network_of_its_own!(two_hosts_find_each_other_also_when_the_cable_was_pulled);
+    let mut other = tokio::process::Command::new("unshare")
+        .args(["--net", "sh", "-c", ELSEWHERE, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "find::mdns::tests::elsewhere", "--nocapture"])
+        .env(IS_ELSEWHERE, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut tell = other.stdin.take().unwrap();
+    let mut said = BufReader::new(other.stdout.take().unwrap()).lines();
+    assert_eq!(said.next_line().await.unwrap().unwrap(), "here");
+    ip(&format!("link set vethfar netns {}", other.id().unwrap()));
+    tell.write_all(b"moved\n").await.unwrap();
+    let id: InstanceId = loop {
+        let line = timeout(PATIENCE, said.next_line()).await.unwrap().unwrap();
+        if let Some((_, id)) = line.unwrap().split_once("peer ") {
+            break id.parse().unwrap();
+        }
+    };
+    let (_place, peer) = member(SECRET).await;
+    let is_there = async |expected: bool| {
+        let waiting = async {
+            while peer.peers().await.iter().any(|it| it.id() == Some(id)) != expected {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let came = timeout(PATIENCE, waiting).await;
+        came.unwrap_or_else(|_| panic!("{expected}: {:?}", peer.finders()));
+    };
+    is_there(true).await;
+    ip("link set eth0 down");
+    is_there(false).await;
+    ip("link set eth0 up");
+    is_there(true).await;
+    drop(tell);
+    is_there(false).await;
+    assert!(other.wait().await.unwrap().success());
+}
+
+/// The peer on the other host. It stays until its standard input ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn elsewhere() {
+    if std::env::var_os(IS_ELSEWHERE).is_none() {
+        return;
+    }
+    let (_place, peer) = member(SECRET).await;
+    println!("\npeer {}", peer.id());
+    let told = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+    told.await.unwrap().unwrap();
+    peer.shutdown().await;
 }
