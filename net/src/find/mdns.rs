@@ -12,7 +12,6 @@ mod tests;
 mod usable;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::future::pending;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::pin::pin;
@@ -39,6 +38,8 @@ use daemon::{Daemon, DaemonError};
 const ANSWERS: Duration = Duration::from_millis(250);
 /// How often those who are announced, and to whom there is no link, are met again.
 const EVERY: Duration = Duration::from_secs(10);
+/// How often it looks whether what keeps it from working is over.
+const TROUBLED: Duration = Duration::from_secs(2);
 /// When it is announced once more after the network changed: by then what is gone is known to be.
 const ONCE_MORE: Duration = Duration::from_secs(3);
 /// How long it waits before it tries again when it cannot work.
@@ -87,7 +88,9 @@ impl Finder for MdnsFinder {
             }
             let mut network = seen.core().network.watch();
             loop {
-                let Err(error) = self.run(&seen, &mut network).await;
+                let Err(error) = self.run(&seen, &mut network).await else {
+                    continue;
+                };
                 *self.trouble_now() = Some(error.to_string());
                 tracing::warn!(%error, "multicast DNS does not work");
                 seen.has_looked();
@@ -132,12 +135,13 @@ impl MdnsFinder {
         core.access.admits_network() && core.network.leads_beyond() && !self.choice.is_none()
     }
 
-    /// Announces and listens until that does not work any more.
+    /// Announces and listens until that does not work any more, or is to begin anew: sockets are opened at the beginning alone, so whatever kept
+    /// it from working then still would.
     async fn run(
         &self,
         seen: &Arc<Seen>,
         network: &mut watch::Receiver<Now>,
-    ) -> Result<Infallible, DaemonError> {
+    ) -> Result<(), DaemonError> {
         let core = seen.core();
         #[cfg(unix)]
         let before = sockets::at(self.port);
@@ -152,7 +156,7 @@ impl MdnsFinder {
         let mut has_looked = false;
         let mut once_more = pin!(clock::sleep(ONCE_MORE));
         let mut is_settled = false;
-        let mut now_and_then = pin!(clock::sleep(EVERY));
+        let mut now_and_then = pin!(clock::sleep(self.pause()));
         loop {
             tokio::select! {
                 event = next(events.as_ref()) => match event {
@@ -168,6 +172,9 @@ impl MdnsFinder {
                     let Ok(()) = changed else { pending().await };
                     let now = self.to_say(core, network);
                     if now != said {
+                        if self.trouble_now().is_some() {
+                            return Ok(());
+                        }
                         self.announce(&daemon, core, &now)?;
                         said = now;
                         events = Some(daemon.browse()?);
@@ -182,7 +189,14 @@ impl MdnsFinder {
                 () = self.again.notified() => events = Some(daemon.browse()?),
                 () = &mut first_look, if !has_looked => has_looked = true,
                 () = &mut now_and_then => {
-                    now_and_then.set(clock::sleep(EVERY));
+                    if self.trouble_now().is_some() {
+                        let trouble = usable::trouble(self.port, &said.chosen);
+                        if trouble.is_none() {
+                            return Ok(());
+                        }
+                        *self.trouble_now() = trouble;
+                    }
+                    now_and_then.set(clock::sleep(self.pause()));
                     // A key that was replaced is out of time, or certificates are others.
                     let now = self.to_say(core, network);
                     if now != said {
@@ -213,6 +227,13 @@ impl MdnsFinder {
             chosen,
             marks: announcement::marks(core.id, &core.seals()),
             wakes: now.wakes,
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        match *self.trouble_now() {
+            Some(_) => TROUBLED,
+            None => EVERY,
         }
     }
 

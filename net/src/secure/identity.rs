@@ -322,4 +322,29 @@ mod tests {
     fn a_key_shows_nothing_of_itself() {
         assert_eq!(format!("{:?}", identity("lab", &KEY)), "Identity(lab)");
     }
+
+    #[test]
+    fn while_two_keys_are_accepted_it_is_known_by_both() {
+        let id = net_proto::InstanceId([1; 16]);
+        let marks = |identity: &Identity| -> Vec<String> {
+            let seals = identity.seals().into_iter();
+            seals.map(|seal| seal.mark(id).to_string()).collect()
+        };
+        let (old, new) = (identity("lab", &KEY), identity("lab", &OTHER));
+        let both = [marks(&new), marks(&old)].concat();
+        assert_eq!(marks(&rotated(&OTHER, &KEY, 60)), both);
+        assert_eq!(marks(&rotated(&OTHER, &KEY, -1)), marks(&new));
+    }
+
+    #[test]
+    fn authorities_are_in_one_order_wherever_they_are_read() {
+        let authority = |key| Authority::new("lab", &GroupKey::from_bytes(key)).unwrap();
+        let (one, two) = (authority(KEY), authority(OTHER));
+        let (here, there) = (
+            one.sides(Some(&two)).unwrap(),
+            two.sides(Some(&one)).unwrap(),
+        );
+        assert_eq!(here.authority_keys(), there.authority_keys());
+        assert_eq!(here.authority_keys().len(), 2);
+    }
 }

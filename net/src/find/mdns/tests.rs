@@ -239,7 +239,7 @@ async fn why_nobody_is_found_is_said() {
 
     // Its thread closes its own as it ends.
     until(|| sockets::at(MDNS_PORT).is_empty(), String::new).await;
-    let _taken = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, MDNS_PORT)).unwrap();
+    let taken = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, MDNS_PORT)).unwrap();
     let (_b, peer) = started(
         Peer::builder()
             .open(true)
@@ -248,6 +248,9 @@ async fn why_nobody_is_found_is_said() {
     .await;
     let is_said = || trouble(&peer).is_some_and(|it| it.contains("another program has UDP port"));
     until(is_said, || format!("{:?}", trouble(&peer))).await;
+    drop(taken);
+    Listener::new().hears_of(&peer).await;
+    assert_eq!(trouble(&peer), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
