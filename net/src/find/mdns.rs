@@ -66,9 +66,9 @@ pub(crate) struct MdnsFinder {
     meetings: Arc<Semaphore>,
 }
 
-/// For what it was announced last.
+/// What is announced, and where: if it is the same, there is no need to again.
 #[derive(Debug, PartialEq, Eq)]
-struct Said {
+struct Announced {
     chosen: Vec<Interface>,
     served: Vec<IpAddr>,
     marks: String,
@@ -149,6 +149,7 @@ impl MdnsFinder {
         #[cfg(unix)]
         let _held = sockets::Held::new(core, self.port, &before);
         let mut said = self.to_say(core, network);
+        *self.trouble_now() = usable::trouble(self.port, &said.chosen);
         self.announce(&daemon, core, &said)?;
         let mut events = Some(daemon.browse()?);
         let mut meetings = JoinSet::new();
@@ -172,7 +173,7 @@ impl MdnsFinder {
                     let Ok(()) = changed else { pending().await };
                     let now = self.to_say(core, network);
                     if now != said {
-                        if self.trouble_now().is_some() {
+                        if self.is_trouble_over(&now) {
                             return Ok(());
                         }
                         self.announce(&daemon, core, &now)?;
@@ -189,16 +190,12 @@ impl MdnsFinder {
                 () = self.again.notified() => events = Some(daemon.browse()?),
                 () = &mut first_look, if !has_looked => has_looked = true,
                 () = &mut now_and_then => {
-                    if self.trouble_now().is_some() {
-                        let trouble = usable::trouble(self.port, &said.chosen);
-                        if trouble.is_none() {
-                            return Ok(());
-                        }
-                        *self.trouble_now() = trouble;
+                    let now = self.to_say(core, network);
+                    if self.is_trouble_over(&now) {
+                        return Ok(());
                     }
                     now_and_then.set(clock::sleep(self.pause()));
                     // A key that was replaced is out of time, or certificates are others.
-                    let now = self.to_say(core, network);
                     if now != said {
                         self.announce(&daemon, core, &now)?;
                         said = now;
@@ -218,16 +215,23 @@ impl MdnsFinder {
     }
 
     /// What is to be announced now.
-    fn to_say(&self, core: &Core, network: &mut watch::Receiver<Now>) -> Said {
+    fn to_say(&self, core: &Core, network: &mut watch::Receiver<Now>) -> Announced {
         let now = network.borrow_and_update().clone();
         let chosen = self.choice.among(&now.interfaces);
         let served = chosen.iter().map(|it| it.ip);
-        Said {
+        Announced {
             served: served.filter(|ip| core.network.is_served_at(ip)).collect(),
             chosen,
             marks: announcement::marks(core.id, &core.seals()),
             wakes: now.wakes,
         }
+    }
+
+    /// Whether what kept it from working until now does not any more.
+    fn is_trouble_over(&self, now: &Announced) -> bool {
+        let trouble = usable::trouble(self.port, &now.chosen);
+        let before = std::mem::replace(&mut *self.trouble_now(), trouble.clone());
+        before.is_some() && trouble.is_none()
     }
 
     fn pause(&self) -> Duration {
@@ -237,12 +241,11 @@ impl MdnsFinder {
         }
     }
 
-    fn announce(&self, daemon: &Daemon, core: &Core, said: &Said) -> Result<(), DaemonError> {
-        *self.trouble_now() = usable::trouble(self.port, &said.chosen);
-        daemon.use_interfaces(&said.chosen)?;
+    fn announce(&self, daemon: &Daemon, core: &Core, what: &Announced) -> Result<(), DaemonError> {
+        daemon.use_interfaces(&what.chosen)?;
         match core.port {
             Some(port) => {
-                let info = announcement::of(core.id, &said.marks, &said.served, port)?;
+                let info = announcement::of(core.id, &what.marks, &what.served, port)?;
                 daemon.announce(info)
             }
             None => Ok(()),

@@ -17,8 +17,8 @@ use super::announcement::{self, SERVICE};
 use super::sockets;
 use crate::Peer;
 use crate::config::Config;
-use crate::find::Finder;
 use crate::find::tests::{PATIENCE, World, sees, suite};
+use crate::find::{Finder, Outcome};
 use crate::interfaces::tests::{ip, is_in_network_of_its_own};
 use crate::peer::Builder;
 
@@ -313,6 +313,13 @@ async fn two_hosts_find_each_other_also_when_the_cable_was_pulled() {
         came.unwrap_or_else(|_| panic!("{expected}: {:?}", peer.finders()));
     };
     is_there(true).await;
+    // Also at an address that is good for this cable alone, as soon as the system has made it.
+    let over_this_cable = || {
+        let seen = peer.finders().into_iter().flat_map(|report| report.seen);
+        let mut linked = seen.filter(|it| it.outcome == Outcome::Linked(id));
+        linked.any(|it| it.address.starts_with("[fe80:") && it.address.contains('%'))
+    };
+    until(over_this_cable, || format!("{:?}", peer.finders())).await;
     ip("link set eth0 down");
     is_there(false).await;
     ip("link set eth0 up");
