@@ -89,13 +89,10 @@ pub(crate) fn serve(
 ) -> Result<String, Error> {
     let start = builder.port(0).port_range(0).runtime_dir(dir).start();
     let peer = runtime.block_on(start)?;
-    let wanted = |address: &&String| address.starts_with("unix:") == (transport == Transport::Unix);
-    let address = peer
-        .addresses()
-        .iter()
-        .find(wanted)
-        .ok_or("the peer has no such address")?;
-    Ok(address.clone())
+    let wanted = |address: &String| address.starts_with("unix:") == (transport == Transport::Unix);
+    let mut addresses = peer.addresses().into_iter();
+    let address = addresses.find(wanted);
+    Ok(address.ok_or("the peer has no such address")?)
 }
 
 /// A peer that calls one other, and is linked with it.

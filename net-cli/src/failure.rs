@@ -147,6 +147,9 @@ impl From<StartError> for Failure {
             StartError::Setting { name, .. } => {
                 failure.hint(format!("correct or unset {name} in the environment"))
             }
+            StartError::NoInterface { .. } => {
+                failure.hint("correct or unset NET_INTERFACES in the environment")
+            }
             _ => failure,
         }
     }

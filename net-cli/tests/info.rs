@@ -25,7 +25,7 @@ fn shows_what_a_peer_is_and_what_it_offers() {
     assert!(fact("software").starts_with("app-net/"));
     assert!(!fact("user").is_empty() && !fact("executable").is_empty());
     for address in peer.0.addresses() {
-        assert!(text.contains(address), "{text}");
+        assert!(text.contains(&address), "{text}");
     }
     // Signature and the first line of the documentation; nothing where there is none.
     assert!(text.contains("\nfunctions\n  app.multiply(a: i64, b: i64 = 5) -> i64\n      Multiplies.\n  other.bare()\n"), "{text}");
@@ -81,12 +81,9 @@ fn a_peer_has_many_names() {
     let place = Place::new();
     let peer = place.peer("me@studio:4711");
     let _other = place.peer("other");
-    let unix = peer
-        .0
-        .addresses()
-        .iter()
-        .find(|address| address.starts_with("unix:"))
-        .unwrap();
+    let mut addresses = peer.0.addresses().into_iter();
+    let unix = addresses.find(|address| address.starts_with("unix:"));
+    let unix = unix.unwrap();
     let address = peer.address();
     for name in [
         "me@studio:4711",
@@ -94,7 +91,7 @@ fn a_peer_has_many_names() {
         &peer.id()[..12],
         &peer.id()[..12].to_uppercase(),
         &address,
-        unix,
+        &unix,
     ] {
         assert_eq!(
             place.run(&["info", name, "--json"]).json()["id"],

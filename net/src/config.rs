@@ -12,6 +12,7 @@ use net_proto::Limits;
 
 use crate::error::StartError;
 use crate::find::Finder;
+use crate::interfaces::Choice;
 use crate::secure::certificates::CertificateFiles;
 
 /// The first port that a peer tries, as in the original (`NET_PORT`).
@@ -29,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) certificates: Option<CertificateFiles>,
     /// The addresses to listen at; none: as the group allows.
     pub(crate) bind: Vec<IpAddr>,
+    /// The interfaces that are for multicast (`NET_INTERFACES`).
+    pub(crate) interfaces: Choice,
     /// Whether a group without a key is served to the network (`NET_OPEN`).
     pub(crate) open: bool,
     pub(crate) hub: bool,
@@ -77,6 +80,7 @@ impl Config {
             secret: get("NET_SECRET"),
             certificates: certificates(&get)?,
             bind: addresses(get("NET_BIND"))?,
+            interfaces: Choice::of(get("NET_INTERFACES")),
             open: get("NET_OPEN").is_some_and(|value| value != "0"),
             hub: get("NET_IS_HUB").is_some(),
             name: None,

@@ -177,6 +177,16 @@ pub enum StartError {
         /// What it should be.
         why: &'static str,
     },
+    /// This host does not have an interface that was chosen.
+    #[error("NET_INTERFACES={value:?} is not usable: this host has no {missing:?}; it has {there}")]
+    NoInterface {
+        /// What it was set to.
+        value: String,
+        /// What is not there.
+        missing: String,
+        /// The interfaces that are.
+        there: String,
+    },
     /// The runtime directory cannot be used.
     #[error(
         "the runtime directory {path} cannot be used: {why}; set NET_RUNTIME_DIR to a directory of your own"

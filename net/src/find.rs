@@ -2,6 +2,7 @@
 //! trusted or bound for it; who is there is said by the link that is made.
 
 pub(crate) mod host;
+mod mdns;
 mod meet;
 #[cfg(test)]
 mod memory;
@@ -24,6 +25,7 @@ use crate::config::Config;
 use crate::peer::Core;
 
 use host::HostFinder;
+use mdns::MdnsFinder;
 use meet::LeftAlone;
 use sightings::Sightings;
 
@@ -167,7 +169,9 @@ struct Way {
 impl Finders {
     pub(crate) fn new(config: &Config) -> Self {
         let host = Arc::new(HostFinder::new(config));
-        Self::of(host, config.finders.clone())
+        let mut elsewhere: Vec<Arc<dyn Finder>> = vec![Arc::new(MdnsFinder::new(config))];
+        elsewhere.extend(config.finders.iter().cloned());
+        Self::of(host, elsewhere)
     }
 
     fn of(host: Arc<HostFinder>, elsewhere: Vec<Arc<dyn Finder>>) -> Self {

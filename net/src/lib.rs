@@ -50,8 +50,10 @@ mod find;
 mod flag;
 #[cfg(unix)]
 mod fork;
+mod interfaces;
 mod link;
 mod listen;
+mod network;
 mod original;
 mod peer;
 mod peers;

@@ -1,4 +1,4 @@
-//! The sockets that a peer listens at: a Unix socket in the runtime directory, and loopback TCP. Nothing here accepts.
+//! The sockets that a peer listens at: a Unix socket in the runtime directory, and TCP. Nothing here accepts.
 
 use std::fs;
 use std::io;
@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use crate::config::Config;
 use crate::error::StartError;
+use crate::interfaces::Interface;
 use crate::place::Place;
 use crate::secure::access::Access;
 use crate::trouble::is_exhausted;
@@ -24,10 +25,22 @@ const LISTEN_TRIES: u32 = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
     pub(crate) tcp: Vec<TcpListener>,
-    pub(crate) port: Option<u16>,
-    hosts: Vec<IpAddr>,
-    pub(crate) unix: Option<(UnixListener, String)>,
+    pub(crate) reach: Reach,
+    pub(crate) unix: Option<UnixListener>,
     pub(crate) socket: Option<PathBuf>,
+}
+
+/// At which addresses whatever listens is reached.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reach {
+    pub(crate) port: Option<u16>,
+    /// What it listens at: each an address of this host, or all of a family.
+    bound: Vec<IpAddr>,
+    /// Where it is to listen, and this host is not, yet.
+    pub(crate) missing: Vec<IpAddr>,
+    /// Those of this host's loopback addresses that are told to others on it.
+    loopback: Vec<IpAddr>,
+    pub(crate) unix: Option<String>,
 }
 
 impl Listeners {
@@ -37,13 +50,17 @@ impl Listeners {
         id: InstanceId,
         access: Access,
     ) -> Result<Self, StartError> {
-        let bound = to_bind(config, access.admits_network())?;
-        let (tcp, port) = listen_tcp(config, &bound).await?;
-        let hosts = match bound.iter().any(IpAddr::is_unspecified) {
-            false => bound,
-            // Those that lead further come first: the last is for originals on this host.
-            true => interfaces().into_iter().chain(loopback_hosts()).collect(),
-        };
+        let hosts = to_bind(config, access.admits_network())?;
+        let (tcp, port) = listen_tcp(config, &hosts).await?;
+        let bound: Vec<IpAddr> = tcp
+            .iter()
+            .filter_map(|listener| Some(listener.local_addr().ok()?.ip()))
+            .collect();
+        let is_missing = |host: &IpAddr| !host.is_unspecified() && !bound.contains(host);
+        let missing: Vec<IpAddr> = hosts.into_iter().filter(is_missing).collect();
+        if !missing.is_empty() {
+            tracing::warn!(addresses = ?missing, "this host does not have these addresses (NET_BIND): the peer listens there when it does");
+        }
         let path = place.socket(id);
         let name = format!("unix:{}", path.display());
         let unix = listen_unix(&place.starting_socket(id), &path).map_err(|source| {
@@ -56,40 +73,82 @@ impl Listeners {
         })?;
         Ok(Self {
             tcp,
-            port: Some(port),
-            hosts,
-            unix: Some((unix, name)),
+            reach: Reach {
+                port: Some(port),
+                bound,
+                missing,
+                loopback: loopback_hosts(),
+                unix: Some(name),
+            },
+            unix: Some(unix),
             socket: Some(path),
         })
-    }
-
-    /// The host that an original peer on this machine looks for others at: where this host's name leads, if that is
-    /// a loopback address.
-    pub(crate) fn host(&self) -> String {
-        self.hosts
-            .last()
-            .map_or_else(|| Ipv4Addr::LOCALHOST.to_string(), ToString::to_string)
     }
 
     /// The descriptors of all that listens.
     #[cfg(unix)]
     pub(crate) fn descriptors(&self) -> Vec<RawFd> {
-        let unix = self.unix.iter().map(|(listener, _)| listener.as_raw_fd());
+        let unix = self.unix.iter().map(AsRawFd::as_raw_fd);
         self.tcp
             .iter()
             .map(AsRawFd::as_raw_fd)
             .chain(unix)
             .collect()
     }
+}
 
-    pub(crate) fn addresses(&self) -> Vec<String> {
-        let unix = self.unix.iter().map(|(_, name)| name.clone());
+impl Reach {
+    /// The host that an original peer on this machine looks for others at: where this host's name leads, if that is
+    /// a loopback address.
+    pub(crate) fn host(&self) -> String {
+        let all_loopback = self.bound.iter().any(IpAddr::is_unspecified);
+        let hosts = if all_loopback {
+            &self.loopback
+        } else {
+            &self.bound
+        };
+        hosts
+            .last()
+            .map_or_else(|| Ipv4Addr::LOCALHOST.to_string(), ToString::to_string)
+    }
+
+    /// Where others can dial, when this host has these interfaces. Addresses that lead further come first: the last is for originals on this
+    /// host.
+    pub(crate) fn addresses(&self, interfaces: &[Interface]) -> Vec<String> {
+        let lead_here = interfaces.iter().filter(|it| it.leads_here());
+        let of_interfaces = lead_here.map(|it| it.ip).filter(|ip| self.takes_all_of(ip));
+        let is_there = |ip: &IpAddr| ip.is_loopback() || interfaces.iter().any(|it| it.ip == *ip);
+        let by_name = self.bound.iter().filter(|ip| is_there(ip)).copied();
+        let loopback = self.loopback.iter().copied();
+        let loopback = loopback.filter(|ip| self.takes_all_of(ip));
         let tcp = self.port.into_iter().flat_map(|port| {
-            self.hosts
-                .iter()
-                .map(move |host| SocketAddr::new(*host, port).to_string())
+            let all = of_interfaces.clone().chain(by_name.clone());
+            all.chain(loopback.clone())
+                .map(move |ip| SocketAddr::new(ip, port).to_string())
         });
-        unix.chain(tcp).collect()
+        self.unix.iter().cloned().chain(tcp).collect()
+    }
+
+    /// Whether it takes what comes to this address.
+    pub(crate) fn takes(&self, ip: &IpAddr) -> bool {
+        self.bound.contains(ip) || self.takes_all_of(ip)
+    }
+
+    /// Whether it is reached from other hosts, or would be if this one had the addresses.
+    pub(crate) fn leads_beyond(&self) -> bool {
+        let mut all = self.bound.iter().chain(&self.missing);
+        all.any(|ip| !ip.is_loopback())
+    }
+
+    /// It does now.
+    pub(crate) fn listens_at(&mut self, ip: IpAddr) {
+        self.missing.retain(|missing| *missing != ip);
+        self.bound.push(ip);
+    }
+
+    fn takes_all_of(&self, ip: &IpAddr) -> bool {
+        let mut all = self.bound.iter().filter(|bound| bound.is_unspecified());
+        all.any(|bound| bound.is_ipv4() == ip.is_ipv4())
     }
 }
 
@@ -152,26 +211,6 @@ fn to_bind(config: &Config, admits: bool) -> Result<Vec<IpAddr>, StartError> {
     })
 }
 
-/// The addresses at which other hosts can reach this one, as they are now.
-fn interfaces() -> Vec<IpAddr> {
-    let all = if_addrs::get_if_addrs().unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot tell the addresses of this host");
-        Vec::new()
-    });
-    all.into_iter()
-        .map(|interface| interface.ip())
-        .filter(|ip| !ip.is_loopback() && !is_link_local(ip))
-        .collect()
-}
-
-/// Whether it is good for one link of the network alone, and so needs to be said of which.
-fn is_link_local(ip: &IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    }
-}
-
 /// The first IPv4 address of a name in the text of a hosts file.
 fn address_of(name: &str, hosts: &str) -> Option<Ipv4Addr> {
     hosts.lines().find_map(|line| {
@@ -228,12 +267,16 @@ async fn bind_all(
 ) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     let mut port = port;
+    let mut not_there = None;
     for host in hosts {
         let address = SocketAddr::new(*host, port);
         let listener = match bind(address) {
             Ok(listener) => listener,
-            // A host without IPv6.
-            Err(error) if is_unsupported(&error) && hosts.len() > 1 => continue,
+            // A host without IPv6, or one that does not have the address yet.
+            Err(error) if is_not_there(&error) => {
+                not_there = Some((address, error));
+                continue;
+            }
             Err(error) => return Err((address, error)),
         };
         port = listener
@@ -242,10 +285,13 @@ async fn bind_all(
             .port();
         listeners.push(listener);
     }
-    Ok(listeners)
+    match not_there {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => {
@@ -261,7 +307,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-fn is_unsupported(error: &io::Error) -> bool {
+/// Whether this host does not have the address, or its whole family.
+pub(crate) fn is_not_there(error: &io::Error) -> bool {
     use io::ErrorKind::{AddrNotAvailable, Unsupported};
     matches!(error.kind(), AddrNotAvailable | Unsupported)
         || error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())

@@ -1,8 +1,10 @@
 //! This process's side: a peer that listens, offers functions and calls others.
 
 use std::net::IpAddr;
+#[cfg(unix)]
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use net_proto::links::Target;
@@ -19,9 +21,12 @@ use crate::event::{Publisher, Subscriber};
 use crate::find::Finder;
 use crate::find::{FinderReport, Finders};
 use crate::flag::Handlers;
+use crate::interfaces::watch::Watch;
+use crate::interfaces::{Choice, interfaces};
 use crate::link::connections::Connections;
 use crate::link::{Link, accept};
 use crate::listen::{self, Listeners};
+use crate::network::Network;
 use crate::peers::{Table, members};
 use crate::place::Place;
 use crate::registry::Registry;
@@ -30,6 +35,7 @@ use crate::runtime::{self, Inline};
 use crate::secure::access::Access;
 use crate::secure::certificates::CertificateFiles;
 use crate::secure::identity::Identity;
+use crate::secure::mark::Seal;
 use crate::secure::store::keys_of;
 use crate::secure::{Keys, Secret};
 use crate::which::Which;
@@ -75,12 +81,12 @@ pub(crate) struct Core {
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
     /// Where it can be dialled, as it tells others.
-    addresses: Vec<String>,
+    pub(crate) network: Network,
     pub(crate) place: Option<Place>,
     socket: Option<PathBuf>,
-    /// What it listens at, for a forked child to close.
+    /// What it listens at, and hears of the network by, for a forked child to close.
     #[cfg(unix)]
-    listening: Vec<std::os::fd::RawFd>,
+    held: Mutex<Vec<RawFd>>,
     pub(crate) runtime: Handle,
     pub(crate) inline: Arc<Inline>,
     pub(crate) registry: Registry,
@@ -105,7 +111,7 @@ impl Core {
             hub: self.hub,
             transient: self.transient,
             name: self.name.clone(),
-            addresses: self.addresses.clone(),
+            addresses: self.network.addresses().to_vec(),
             software: concat!("app-net/", env!("CARGO_PKG_VERSION")).to_owned(),
             // What it takes comes from the session's own limits.
             ..Hello::new(self.id)
@@ -130,10 +136,18 @@ impl Core {
         Peer(Arc::clone(self))
     }
 
+    /// Those by which it is known to be of its group to others of it.
+    pub(crate) fn seals(&self) -> Vec<Seal> {
+        match &self.identity {
+            Some(identity) => identity.seals(),
+            None => vec![Seal::of_name(self.group.as_deref())],
+        }
+    }
+
     /// Whether this is one of the addresses that lead to this peer.
     pub(crate) fn is_own(&self, address: &Address) -> bool {
         let text = address.to_string();
-        self.addresses.contains(&text)
+        self.network.addresses().contains(&text)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -163,11 +177,11 @@ impl Core {
 
     /// The descriptors of its sockets. In a forked child, where a lock may have been left held: those that can be told.
     #[cfg(unix)]
-    pub(crate) fn descriptors(&self) -> Vec<std::os::fd::RawFd> {
+    pub(crate) fn descriptors(&self) -> Vec<RawFd> {
         // What a stopped peer listened at is closed; the numbers may be of other files by now.
-        let mut all = match self.is_stopped() {
-            true => Vec::new(),
-            false => self.listening.clone(),
+        let mut all = match self.held.try_lock() {
+            Ok(held) if !self.is_stopped() => held.clone(),
+            _ => Vec::new(),
         };
         if let Ok(links) = self.links.try_lock() {
             let open = links
@@ -178,6 +192,28 @@ impl Core {
             all.extend(open.filter_map(|link| std::mem::ManuallyDrop::new(link).descriptor()));
         }
         all
+    }
+
+    /// One more socket that a forked child has to close.
+    #[cfg(unix)]
+    pub(crate) fn holds(&self, descriptor: RawFd) {
+        self.held().push(descriptor);
+    }
+
+    /// It is about to be closed, or was: the number may become that of another file.
+    #[cfg(unix)]
+    pub(crate) fn lets_go(&self, descriptor: RawFd) {
+        self.held().retain(|held| *held != descriptor);
+    }
+
+    #[cfg(unix)]
+    fn held(&self) -> MutexGuard<'_, Vec<RawFd>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more task that listens or looks.
+    pub(crate) async fn add_task(&self, task: JoinHandle<()>) {
+        self.tasks.lock().await.push(task);
     }
 
     /// Ends what listens and looks. When this ends, the ports are free, whoever else shuts the peer down too.
@@ -286,10 +322,10 @@ impl Peer {
         self.0.hub
     }
 
-    /// Where it can be dialled: `unix:/path` and `host:port`.
+    /// Where it can be dialled now: `unix:/path` and `host:port`. Others as the host's network changes.
     #[must_use]
-    pub fn addresses(&self) -> &[String] {
-        &self.0.addresses
+    pub fn addresses(&self) -> Vec<String> {
+        self.0.network.addresses().to_vec()
     }
 
     /// The functions that it offers.
@@ -492,6 +528,18 @@ impl Builder {
         self.set(|config| config.bind = addresses)
     }
 
+    /// The interfaces whose networks are asked for peers, and told of this one (`NET_INTERFACES`): names, in which `*` stands for any characters,
+    /// or addresses; with a `!` before it, one that is not. Unless it is said: all but virtual ones and loopback. `["!*"]` is none.
+    #[must_use]
+    pub fn interfaces<I>(self, interfaces: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let interfaces = Choice::of(interfaces);
+        self.set(|config| config.interfaces = interfaces)
+    }
+
     /// Whether a group without a key is served to the network (`NET_OPEN`). Whoever reaches the peer can then call its functions.
     /// A group with a key is served to the network as it is, and to those alone that have the key.
     #[must_use]
@@ -537,7 +585,7 @@ impl Builder {
         self.set(|config| config.listen = listen)
     }
 
-    /// Whether it looks for peers on this host.
+    /// Whether it looks for peers, and lets itself be found by more than its socket.
     #[must_use]
     pub fn discover(self, discover: bool) -> Self {
         self.set(|config| config.discover = discover)
@@ -627,7 +675,20 @@ fn identity(config: &Config) -> Result<Option<Arc<Identity>>, StartError> {
     Ok(identity.map(Arc::new))
 }
 
+/// A name that is not there would silently be an interface on which nobody is found.
+fn check_interfaces(config: &Config) -> Result<(), StartError> {
+    match config.interfaces.missing(&interfaces()) {
+        None => Ok(()),
+        Some((missing, there)) => Err(StartError::NoInterface {
+            value: config.interfaces.text().to_owned(),
+            missing,
+            there: there.join(", "),
+        }),
+    }
+}
+
 async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer, StartError> {
+    check_interfaces(&config)?;
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| StartError::Random(error.to_string()))?;
     let id = InstanceId(bytes);
@@ -641,6 +702,10 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         Some(place) if config.listen => Listeners::open(&config, place, id, access).await?,
         _ => Listeners::default(),
     };
+    let watch = config.listen.then(Watch::begin);
+    let interfaces = watch.as_ref().map_or(&[][..], Watch::interfaces);
+    #[cfg(unix)]
+    let heard_by = watch.as_ref().and_then(Watch::descriptor);
     let user = listen::user_name(&config);
     let name = config.name.clone();
     let core = Arc::new(Core {
@@ -654,14 +719,20 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         hub: config.hub,
         transient: config.transient,
         limits: config.limits.clone(),
-        host: listeners.host().to_owned(),
-        port: listeners.port,
-        addresses: listeners.addresses(),
+        host: listeners.reach.host(),
+        port: listeners.reach.port,
+        network: Network::new(listeners.reach.clone(), interfaces),
         finders: config.discover.then(|| Finders::new(&config)),
         place,
         socket: listeners.socket.clone(),
         #[cfg(unix)]
-        listening: listeners.descriptors(),
+        held: Mutex::new(
+            listeners
+                .descriptors()
+                .into_iter()
+                .chain(heard_by)
+                .collect(),
+        ),
         inline: Inline::of(&runtime),
         runtime: runtime.clone(),
         registry: Registry::default(),
@@ -681,11 +752,11 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     has_started(&core);
     if access == Access::Open && config.listen {
         tracing::warn!(
-            addresses = ?core.addresses,
+            addresses = ?core.network.addresses(),
             "this peer is open to the network (NET_OPEN): whoever reaches it can call its functions"
         );
     }
-    tracing::debug!(name = %core.name, addresses = ?core.addresses, "peer started");
+    tracing::debug!(name = %core.name, addresses = ?core.network.addresses(), "peer started");
     builtin::register(&core.registry);
     if functions {
         private::register_all(&core.peer());
@@ -694,11 +765,14 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
     for listener in listeners.tcp {
         tasks.push(runtime.spawn(accept::tcp(Arc::clone(&core), listener)));
     }
-    if let Some((listener, name)) = listeners.unix {
+    if let (Some(listener), Some(name)) = (listeners.unix, listeners.reach.unix) {
         tasks.push(runtime.spawn(accept::unix(Arc::clone(&core), listener, name)));
     }
     if core.identity.is_some() {
         tasks.push(runtime.spawn(members::keep(Arc::clone(&core))));
+    }
+    if let Some(watch) = watch {
+        tasks.push(runtime.spawn(Network::follow(Arc::clone(&core), watch)));
     }
     if let Some(finders) = &core.finders {
         tasks.extend(finders.run(&core));

@@ -25,6 +25,7 @@ pub(crate) mod certificates;
 mod code;
 pub(crate) mod identity;
 mod key;
+pub(crate) mod mark;
 mod secret;
 mod sides;
 pub(crate) mod store;

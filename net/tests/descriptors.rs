@@ -211,7 +211,7 @@ fn a_link_that_is_full_goes_on_without_a_descriptor_to_spare() {
         let quiet = || place.builder().discover(false).start();
         let (a, b) = (quiet().await.unwrap(), quiet().await.unwrap());
         for address in b.addresses() {
-            let remote = a.remote(address).unwrap();
+            let remote = a.remote(&address).unwrap();
             passes(&remote).await;
             let _exhausted = Exhausted::now();
             let calls = (0..4).map(|_| echo::on(&remote, Bytes(vec![7; 8 << 20])));

@@ -63,9 +63,9 @@ pub(crate) fn caller_in_tls() -> u32 {
 fn call(builder: impl Fn() -> Builder, is_wanted: impl Fn(&str) -> bool) -> u32 {
     let dir = tempfile::tempdir().expect("there is room for a folder");
     let callee = start(builder().port(0).port_range(0).runtime_dir(dir.path()));
-    let mut addresses = callee.addresses().iter();
+    let mut addresses = callee.addresses().into_iter();
     let address = addresses.find(|address| is_wanted(address));
-    let remote = start(builder().listen(false)).remote(address.expect("it listens there"));
+    let remote = start(builder().listen(false)).remote(&address.expect("it listens there"));
     let remote = remote.expect("it is an address");
     block_on(remote.connect()).expect("it listens");
 

@@ -119,8 +119,8 @@ pub(super) async fn meet(core: &Arc<Core>, finders: &Finders, sighting: &Sightin
         return Outcome::LeftAlone;
     }
     match (address, &core.identity) {
-        // Originals speak no TLS, and have nothing to do with a group that has a key.
-        (Address::Tcp(at), None) => look_at_port(core, finders, *at).await,
+        // Originals speak no TLS, and have nothing to do with a group that has a key; and they have no id.
+        (Address::Tcp(at), None) if id.is_none() => look_at_port(core, finders, *at).await,
         _ => match route(core, address, *id).await {
             Ok(Route::Link(link)) => Outcome::Linked(link.id()),
             Ok(Route::Original(_)) => Outcome::Original,

@@ -363,10 +363,15 @@ impl Table {
 /// Does what comes due for the group, until the peer stops.
 pub(crate) async fn keep(core: Arc<Core>) {
     let mut sweep = Instant::now() + SWEEP;
+    let mut network = core.network.watch();
     while let Some((due, waker)) = core.peers.next_time() {
         tokio::select! {
             () = clock::sleep_until(due.min(sweep)) => {}
             () = waker.notified() => continue,
+            Ok(()) = network.changed() => {
+                core.peers.tell_members(&core);
+                continue;
+            }
         }
         let now = Instant::now();
         if sweep <= now {

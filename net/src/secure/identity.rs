@@ -8,6 +8,7 @@ use net_proto::Side;
 
 use super::authority::{Authority, AuthorityError};
 use super::certificates::{CertificateError, CertificateFiles, Certificates};
+use super::mark::Seal;
 use super::sides::{OtherKey, Sides};
 use super::store::Keys;
 
@@ -81,11 +82,20 @@ enum Proof {
     /// That it has the group's key.
     Key {
         now: Sides,
+        seal: Seal,
         /// While the key before is accepted too, and until when.
-        rotating: Option<(Sides, SystemTime)>,
+        rotating: Option<Rotating>,
     },
     /// A certificate of its own. Whoever has one of the same authorities is of the group.
     Own(Certificates),
+}
+
+/// As long as two keys are accepted.
+struct Rotating {
+    sides: Sides,
+    /// That of the key before.
+    seal: Seal,
+    until: SystemTime,
 }
 
 impl Identity {
@@ -100,14 +110,22 @@ impl Identity {
         let rotating = match &keys.previous {
             Some((key, until)) => {
                 let previous = Authority::new(group, key)?;
-                Some((authority.sides(Some(&previous))?, *until))
+                Some(Rotating {
+                    sides: authority.sides(Some(&previous))?,
+                    seal: Seal::of_key(key, group),
+                    until: *until,
+                })
             }
             None => None,
         };
         let now = authority.sides(None)?;
         Ok(Self {
             group: group.into(),
-            proof: Proof::Key { now, rotating },
+            proof: Proof::Key {
+                now,
+                seal: Seal::of_key(&keys.current, group),
+                rotating,
+            },
         })
     }
 
@@ -140,11 +158,28 @@ impl Identity {
     pub(crate) fn connection(&self, side: Side) -> Result<rustls::Connection, rustls::Error> {
         match &self.proof {
             Proof::Key {
-                rotating: Some((sides, until)),
+                rotating: Some(rotating),
                 ..
-            } if SystemTime::now() < *until => sides.connection(side),
+            } if rotating.is_on() => rotating.sides.connection(side),
             Proof::Key { now, .. } => now.connection(side),
             Proof::Own(certificates) => certificates.sides().connection(side),
+        }
+    }
+
+    /// Those by which it is known to be of the group, and knows others, as they are now: of its key, and of the one before while that is
+    /// accepted; or of the authorities that it trusts.
+    pub(crate) fn seals(&self) -> Vec<Seal> {
+        match &self.proof {
+            Proof::Key { seal, rotating, .. } => {
+                let rotating = rotating.iter().filter(|rotating| rotating.is_on());
+                let previous = rotating.map(|rotating| rotating.seal.clone());
+                std::iter::once(seal.clone()).chain(previous).collect()
+            }
+            Proof::Own(certificates) => {
+                let sides = certificates.sides();
+                let keys = sides.authority_keys().into_iter();
+                keys.map(Seal::of_authority).collect()
+            }
         }
     }
 
@@ -218,6 +253,12 @@ impl Identity {
                 certificates.files().chain
             ),
         }
+    }
+}
+
+impl Rotating {
+    fn is_on(&self) -> bool {
+        SystemTime::now() < self.until
     }
 }
 
@@ -340,5 +381,30 @@ mod tests {
     #[test]
     fn a_key_shows_nothing_of_itself() {
         assert_eq!(format!("{:?}", identity("lab", &KEY)), "Identity(lab)");
+    }
+
+    #[test]
+    fn while_two_keys_are_accepted_it_is_known_by_both() {
+        let id = net_proto::InstanceId([1; 16]);
+        let marks = |identity: &Identity| -> Vec<String> {
+            let seals = identity.seals().into_iter();
+            seals.map(|seal| seal.mark(id).to_string()).collect()
+        };
+        let (old, new) = (identity("lab", &KEY), identity("lab", &OTHER));
+        let both = [marks(&new), marks(&old)].concat();
+        assert_eq!(marks(&rotated(&OTHER, &KEY, 60)), both);
+        assert_eq!(marks(&rotated(&OTHER, &KEY, -1)), marks(&new));
+    }
+
+    #[test]
+    fn authorities_are_in_one_order_wherever_they_are_read() {
+        let authority = |key| Authority::new("lab", &GroupKey::from_bytes(key)).unwrap();
+        let (one, two) = (authority(KEY), authority(OTHER));
+        let (here, there) = (
+            one.sides(Some(&two)).unwrap(),
+            two.sides(Some(&one)).unwrap(),
+        );
+        assert_eq!(here.authority_keys(), there.authority_keys());
+        assert_eq!(here.authority_keys().len(), 2);
     }
 }

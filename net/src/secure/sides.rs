@@ -80,6 +80,17 @@ impl Sides {
         })
     }
 
+    /// The public keys of the authorities that are trusted, in an order that is the same wherever these are.
+    pub(super) fn authority_keys(&self) -> Vec<&[u8]> {
+        let roots = self.verifies.roots.roots.iter();
+        let mut keys: Vec<&[u8]> = roots
+            .map(|root| root.subject_public_key_info.as_ref())
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
     /// Whether others that trust the same authorities take this certificate at that time, whichever side it is on.
     pub(super) fn would_take(
         &self,

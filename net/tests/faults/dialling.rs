@@ -37,11 +37,8 @@ fn remote(from: &Peer, to: &Peer, by: By) -> Remote {
         By::Id => to.id().to_string(),
         By::Tcp => format!("127.0.0.1:{}", to.port().unwrap()),
         By::Unix => {
-            let mut addresses = to.addresses().iter();
-            addresses
-                .find(|at| at.starts_with("unix:"))
-                .unwrap()
-                .clone()
+            let mut addresses = to.addresses().into_iter();
+            addresses.find(|at| at.starts_with("unix:")).unwrap()
         }
     };
     from.remote(&target).unwrap()

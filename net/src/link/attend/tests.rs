@@ -53,9 +53,9 @@ impl Pair {
             builder.discover(false).start()
         };
         let (here, there) = (start().await.unwrap(), start().await.unwrap());
-        let is_wanted = |address: &&String| address.starts_with("unix:") == (carrier == Over::Unix);
-        let address = there.addresses().iter().find(is_wanted).unwrap();
-        let to_there = here.remote(address).unwrap();
+        let is_wanted = |address: &String| address.starts_with("unix:") == (carrier == Over::Unix);
+        let address = there.addresses().into_iter().find(is_wanted).unwrap();
+        let to_there = here.remote(&address).unwrap();
         to_there.connect().await.unwrap();
         let link = to_there.link().unwrap();
         let pair = Self {

@@ -53,7 +53,7 @@ async fn two_addresses_of_one_peer_share_a_link() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (started(&dir).await, started(&dir).await);
     for address in b.addresses() {
-        let remote = a.remote(address).unwrap();
+        let remote = a.remote(&address).unwrap();
         remote
             .call::<i64>("net.defaults.handlers.pass_through", &(1,))
             .await
