@@ -12,6 +12,7 @@ use net_proto::Limits;
 
 use crate::error::StartError;
 use crate::find::Finder;
+use crate::find::listed::entry::{FORMS, Listed};
 use crate::secure::certificates::CertificateFiles;
 
 /// The first port that a peer tries, as in the original (`NET_PORT`).
@@ -47,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) user: Option<String>,
     pub(crate) listen: bool,
     pub(crate) discover: bool,
+    /// Where peers are, as far as it is told (`NET_PEERS`).
+    pub(crate) peers: Vec<Listed>,
     /// Further ways to find peers.
     pub(crate) finders: Vec<Arc<dyn Finder>>,
     pub(crate) transient: bool,
@@ -89,6 +92,10 @@ impl Config {
             user: get("USER").or_else(|| get("LOGNAME")),
             listen: true,
             discover: true,
+            peers: match get("NET_PEERS") {
+                Some(value) => peers(value.split(','))?,
+                None => Vec::new(),
+            },
             finders: Vec::new(),
             transient: false,
             limits: Limits::default(),
@@ -141,6 +148,28 @@ fn addresses(setting: Option<String>) -> Result<Vec<IpAddr>, StartError> {
         value,
         why: "it takes IP addresses of this host, with commas between them",
     })
+}
+
+/// A list of peers, each entry once. Empty ones, as after a last comma, are none.
+pub(crate) fn peers(
+    entries: impl IntoIterator<Item = impl AsRef<str>>,
+) -> Result<Vec<Listed>, StartError> {
+    let mut peers = Vec::new();
+    for entry in entries {
+        let entry = entry.as_ref().trim();
+        if entry.is_empty() {
+            continue;
+        }
+        let listed = entry.parse().map_err(|()| StartError::Setting {
+            name: "NET_PEERS",
+            value: entry.to_owned(),
+            why: FORMS,
+        })?;
+        if !peers.contains(&listed) {
+            peers.push(listed);
+        }
+    }
+    Ok(peers)
 }
 
 /// The user's directory of configurations, as the environment says it.
@@ -214,6 +243,25 @@ mod tests {
         let files = Config::from_lookup(get).unwrap().certificates.unwrap();
         assert_eq!(files.authorities, PathBuf::from("ca.pem"));
         assert_eq!(with(&[]).unwrap().certificates, None);
+    }
+
+    #[test]
+    fn a_list_of_peers_is_read_and_a_bad_entry_is_named() {
+        let peers = |value: &'static str| {
+            Config::from_lookup(move |name| (name == "NET_PEERS").then(|| value.to_owned()))
+        };
+        let listed = peers("desk, dns:lab.example.org:4000,,desk,")
+            .unwrap()
+            .peers;
+        assert_eq!(
+            listed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["desk", "dns:lab.example.org:4000"]
+        );
+        let error = peers("desk,desk:many").unwrap_err().to_string();
+        assert!(
+            error.starts_with("NET_PEERS=\"desk:many\"") && error.contains("host:port"),
+            "{error}"
+        );
     }
 
     #[test]

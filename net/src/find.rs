@@ -2,9 +2,11 @@
 //! trusted or bound for it; who is there is said by the link that is made.
 
 pub(crate) mod host;
+pub(crate) mod listed;
 mod meet;
 #[cfg(test)]
 mod memory;
+mod retry;
 mod sightings;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ use crate::config::Config;
 use crate::peer::Core;
 
 use host::HostFinder;
+use listed::ListedFinder;
 use meet::LeftAlone;
 use sightings::Sightings;
 
@@ -96,12 +99,19 @@ impl Seen {
     }
 
     /// Somebody may be here. Ends when it is known who is, and what came of it.
-    pub(crate) async fn meet(&self, sighting: Sighting) {
+    pub(crate) async fn meet(&self, sighting: Sighting) -> Outcome {
         let Some(finders) = &self.core.finders else {
-            return;
+            return Outcome::LeftAlone;
         };
         let outcome = meet::meet(&self.core, finders, &sighting).await;
-        finders.sightings.note(self.finder, sighting, outcome);
+        let sightings = &finders.sightings;
+        sightings.note(self.finder, sighting, outcome.clone());
+        outcome
+    }
+
+    /// The peer to which there is a link already, of those that are known to be at an address.
+    pub(crate) fn leads_to(&self, address: &Address) -> Option<InstanceId> {
+        meet::linked(&self.core, address, None)
     }
 
     /// The same for several at once.
@@ -109,7 +119,9 @@ impl Seen {
         let mut meetings = JoinSet::new();
         for sighting in sightings {
             let seen = Arc::clone(self);
-            meetings.spawn(async move { seen.meet(sighting).await });
+            meetings.spawn(async move {
+                seen.meet(sighting).await;
+            });
         }
         while meetings.join_next().await.is_some() {}
     }
@@ -146,7 +158,10 @@ struct Way {
 impl Finders {
     pub(crate) fn new(config: &Config) -> Self {
         let host = Arc::new(HostFinder::new(config));
-        Self::of(host, config.finders.clone())
+        let listed = ListedFinder::new(config).map(|finder| Arc::new(finder) as Arc<dyn Finder>);
+        let mut elsewhere = config.finders.clone();
+        elsewhere.extend(listed);
+        Self::of(host, elsewhere)
     }
 
     fn of(host: Arc<HostFinder>, elsewhere: Vec<Arc<dyn Finder>>) -> Self {
