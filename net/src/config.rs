@@ -42,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) session_dir: Option<PathBuf>,
     /// The user's directory of configurations.
     pub(crate) config_dir: Option<PathBuf>,
+    /// The user's directory of what programs remember.
+    pub(crate) state_dir: Option<PathBuf>,
     /// Where passing files go.
     pub(crate) temp_dir: PathBuf,
     /// The user's name, as the session has it.
@@ -88,6 +90,7 @@ impl Config {
             runtime_dir: get("NET_RUNTIME_DIR").map(PathBuf::from),
             session_dir: get("XDG_RUNTIME_DIR").map(PathBuf::from),
             config_dir: config_dir(&get),
+            state_dir: user_dir(&get, "XDG_STATE_HOME", ".local/state"),
             temp_dir: env::temp_dir(),
             user: get("USER").or_else(|| get("LOGNAME")),
             listen: true,
@@ -177,14 +180,22 @@ pub(crate) fn user_config_dir() -> Option<PathBuf> {
     config_dir(lookup)
 }
 
-/// A path that is not from the root on counts for nothing, as the XDG specification says.
 fn config_dir(get: impl Fn(&'static str) -> Option<String>) -> Option<PathBuf> {
+    user_dir(get, "XDG_CONFIG_HOME", ".config")
+}
+
+/// A path that is not from the root on counts for nothing, as the XDG specification says.
+fn user_dir(
+    get: impl Fn(&'static str) -> Option<String>,
+    name: &'static str,
+    in_home: &str,
+) -> Option<PathBuf> {
     let path = |name| {
         get(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    path("XDG_CONFIG_HOME").or_else(|| Some(path("HOME")?.join(".config")))
+    path(name).or_else(|| Some(path("HOME")?.join(in_home)))
 }
 
 fn lookup(name: &'static str) -> Option<String> {
@@ -285,6 +296,16 @@ mod tests {
             Some("/home/me/.config".into())
         );
         assert_eq!(dir(&[("HOME", "me")]), None);
+    }
+
+    #[test]
+    fn what_is_remembered_is_where_xdg_has_it() {
+        let dir = |settings| with(settings).unwrap().state_dir;
+        let both = &[("XDG_STATE_HOME", "/s"), ("HOME", "/home/me")];
+        assert_eq!(dir(both), Some("/s".into()));
+        let home = &[("HOME", "/home/me")];
+        assert_eq!(dir(home), Some("/home/me/.local/state".into()));
+        assert_eq!(dir(&[]), None);
     }
 
     #[test]

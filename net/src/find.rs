@@ -1,6 +1,7 @@
 //! Finding peers: several ways at once, each a [`Finder`]. What comes of what they see is decided in one place ([`meet`]): nothing that was found is
 //! trusted or bound for it; who is there is said by the link that is made.
 
+mod cache;
 pub(crate) mod host;
 pub(crate) mod listed;
 mod meet;
@@ -25,6 +26,7 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::peer::Core;
 
+use cache::CacheFinder;
 use host::HostFinder;
 use listed::ListedFinder;
 use meet::LeftAlone;
@@ -158,9 +160,11 @@ struct Way {
 impl Finders {
     pub(crate) fn new(config: &Config) -> Self {
         let host = Arc::new(HostFinder::new(config));
-        let listed = ListedFinder::new(config).map(|finder| Arc::new(finder) as Arc<dyn Finder>);
         let mut elsewhere = config.finders.clone();
-        elsewhere.extend(listed);
+        if let Some(listed) = ListedFinder::new(config) {
+            elsewhere.push(Arc::new(listed));
+        }
+        elsewhere.push(Arc::new(CacheFinder::new(config)));
         Self::of(host, elsewhere)
     }
 

@@ -70,7 +70,7 @@ pub(crate) struct Core {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) access: Access,
     pub(crate) hub: bool,
-    transient: bool,
+    pub(crate) transient: bool,
     pub(crate) limits: Limits,
     pub(crate) host: String,
     pub(crate) port: Option<u16>,

@@ -16,6 +16,7 @@ use super::entry::Listed;
 use super::names::Names;
 use super::{Finder, ListedFinder};
 use crate::find::tests::{World, apart, sees, suite, until};
+use crate::secure::{GroupKey, JoinCode};
 use crate::{Builder, Peer};
 
 /// What the name server answers, and how.
@@ -428,12 +429,15 @@ async fn one_of_another_group_is_told_of() {
     let (_b, here) = apart();
     let here = start(here.group("lab").peers([at(&there).to_string()])).await;
     until(&here, || async { trouble(&here).contains("another group") }).await;
-    let secret = |from: &str| from.repeat(4);
+    let secret = |byte| {
+        let key = GroupKey::from_bytes([byte; 32]);
+        JoinCode::new("lab", key).unwrap().to_string()
+    };
     let (_c, there) = apart();
-    let there = start(there.group("lab").secret(secret("0f1e2d3c4b5a6978"))).await;
+    let there = start(there.group("lab").secret(secret(5))).await;
     let (_d, here) = apart();
     let listed = [at(&there).to_string()];
-    let here = start(here.group("lab").secret(secret("8796a5b4c3d2e1f0")).peers(listed)).await;
+    let here = start(here.group("lab").secret(secret(7)).peers(listed)).await;
     until(&here, || async { trouble(&here).contains("another group") }).await;
 }
 
