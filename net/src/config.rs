@@ -19,6 +19,8 @@ use crate::secure::certificates::CertificateFiles;
 pub const DEFAULT_PORT: u16 = 3010;
 /// How many ports after the first it tries, as in the original (`NET_PORT_RANGE`).
 pub const DEFAULT_PORT_RANGE: u16 = 5;
+/// How many hosts are asked at once where neighbours are, as in the original (`NET_THREAD_LIMIT`).
+pub(crate) const DEFAULT_THREAD_LIMIT: u16 = 5;
 
 /// All that can be set of a peer.
 #[derive(Debug, Clone)]
@@ -52,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) discover: bool,
     /// Where peers are, as far as it is told (`NET_PEERS`).
     pub(crate) peers: Vec<Listed>,
+    /// How many hosts are asked at once, where neighbours are (`NET_THREAD_LIMIT`).
+    pub(crate) thread_limit: u16,
     /// Further ways to find peers.
     pub(crate) finders: Vec<Arc<dyn Finder>>,
     pub(crate) transient: bool,
@@ -99,6 +103,7 @@ impl Config {
                 Some(value) => peers(value.split(','))?,
                 None => Vec::new(),
             },
+            thread_limit: number("NET_THREAD_LIMIT", DEFAULT_THREAD_LIMIT)?,
             finders: Vec::new(),
             transient: false,
             limits: Limits::default(),
@@ -114,6 +119,20 @@ impl Config {
             first.saturating_add(self.port_range)
         };
         (first..=last).filter(|port| *port != 0)
+    }
+
+    /// The ports at which peers on other hosts are, where it is not said: those that it would take itself, or where its own is one that the
+    /// system gives, those that others take unless they are told otherwise.
+    pub(crate) fn ports_of_others(&self) -> Vec<u16> {
+        match self.port {
+            0 => (DEFAULT_PORT..=DEFAULT_PORT + DEFAULT_PORT_RANGE).collect(),
+            _ => self.ports().collect(),
+        }
+    }
+
+    /// Whether it is to be reached on this host alone, and so needs nobody elsewhere but whom it is told of.
+    pub(crate) fn stays_on_host(&self) -> bool {
+        !self.bind.is_empty() && self.bind.iter().all(IpAddr::is_loopback)
     }
 }
 
@@ -310,7 +329,12 @@ mod tests {
 
     #[test]
     fn port_zero_is_one_that_the_system_gives() {
-        assert_eq!(with(&[("NET_PORT", "0")]).unwrap().ports().count(), 0);
+        let config = with(&[("NET_PORT", "0")]).unwrap();
+        assert_eq!(config.ports().count(), 0);
+        assert_eq!(
+            config.ports_of_others(),
+            with(&[]).unwrap().ports_of_others()
+        );
     }
     #[test]
     fn the_last_port_ends_the_range() {

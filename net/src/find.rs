@@ -7,6 +7,7 @@ pub(crate) mod listed;
 mod meet;
 #[cfg(test)]
 mod memory;
+mod neighbour;
 mod retry;
 mod sightings;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use cache::CacheFinder;
 use host::HostFinder;
 use listed::ListedFinder;
 use meet::LeftAlone;
+use neighbour::NeighbourFinder;
 use sightings::Sightings;
 
 pub use meet::Outcome;
@@ -62,6 +64,11 @@ pub(crate) trait Finder: Send + Sync + fmt::Debug {
     fn trouble(&self) -> Option<String> {
         None
     }
+
+    /// How far it is with a look that takes a while, or how far the last one came: so many of so many places.
+    fn progress(&self) -> Option<(usize, usize)> {
+        None
+    }
 }
 
 /// Where somebody may be.
@@ -82,6 +89,8 @@ pub struct FinderReport {
     pub has_looked: bool,
     /// What keeps it from finding anybody, for people.
     pub trouble: Option<String>,
+    /// How far it is with a look that takes a while, or how far the last one came: so many of so many places. None before the first.
+    pub progress: Option<(usize, usize)>,
     /// Where it saw somebody.
     pub seen: Vec<SeenAt>,
 }
@@ -164,7 +173,10 @@ impl Finders {
         if let Some(listed) = ListedFinder::new(config) {
             elsewhere.push(Arc::new(listed));
         }
-        elsewhere.push(Arc::new(CacheFinder::new(config)));
+        if !config.stays_on_host() {
+            elsewhere.push(Arc::new(CacheFinder::new(config)));
+            elsewhere.push(Arc::new(NeighbourFinder::new(config)));
+        }
         Self::of(host, elsewhere)
     }
 
@@ -240,6 +252,7 @@ impl Finders {
             finder: way.finder.name(),
             has_looked: *way.looked.borrow(),
             trouble: way.finder.trouble(),
+            progress: way.finder.progress(),
             seen: self.sightings.by(way.finder.name()),
         };
         self.all.iter().map(report).collect()

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::retry::{Backoff, Retries};
 use super::{Finder, Looking, Outcome, Seen, Sighting};
 use crate::clock;
-use crate::config::{Config, DEFAULT_PORT, DEFAULT_PORT_RANGE};
+use crate::config::Config;
 use crate::peer::Core;
 
 use entry::Listed;
@@ -90,14 +90,10 @@ impl ListedFinder {
     /// None where nobody is listed.
     pub(super) fn new(config: &Config) -> Option<Self> {
         let is_told = !config.peers.is_empty();
-        is_told.then(|| Self::of(&config.peers, config.ports().collect(), Names::of_system()))
+        is_told.then(|| Self::of(&config.peers, config.ports_of_others(), Names::of_system()))
     }
 
-    fn of(listed: &[Listed], mut ports: Vec<u16>, names: Names) -> Self {
-        if ports.is_empty() {
-            // Its own is one that the system gives; those of others are where they are by default.
-            ports.extend(DEFAULT_PORT..=DEFAULT_PORT + DEFAULT_PORT_RANGE);
-        }
+    fn of(listed: &[Listed], ports: Vec<u16>, names: Names) -> Self {
         Self {
             entries: listed
                 .iter()

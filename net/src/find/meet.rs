@@ -175,7 +175,8 @@ async fn look_at_port(core: &Arc<Core>, finders: &Finders, address: SocketAddr) 
     let at = Address::Tcp(address);
     let connected = timeout(CONNECT_TIME, tokio::net::TcpStream::connect(address)).await;
     let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    if let Err(error) = connected {
+    // An original serves one connection after the other: this connection is not to be open when it is asked.
+    if let Err(error) = connected.map(drop) {
         if !is_exhausted(&error) {
             original_is_gone(core, &at);
         }

@@ -1,11 +1,12 @@
 //! One suite for all finders that lead from one peer to another, each in a world of its own kind.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::memory::{Board, MemoryFinder};
 use super::{Finder, Outcome};
@@ -71,6 +72,22 @@ pub(super) async fn until<F: Future<Output = bool>>(peer: &Peer, is_so: impl Fn(
     };
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
     waited.unwrap_or_else(|_| panic!("not so: {:?} {:?}", peer, peer.finders()));
+}
+
+/// An address at which connecting neither succeeds nor fails, for as long as what comes with it is held.
+pub(super) async fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let at = listener.local_addr().unwrap();
+    let mut queue = Vec::new();
+    // What does not fit into the queue is not answered.
+    while let Ok(connected) =
+        tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(at)).await
+    {
+        queue.push(connected.unwrap());
+    }
+    (at, listener, queue)
 }
 
 fn what_came_of(peer: &Peer, name: &str) -> Vec<Outcome> {

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use simple_dns::rdata::{A, RData, SRV};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QTYPE, Question, RCODE, ResourceRecord, TYPE};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::entry::Listed;
 use super::names::Names;
 use super::{Finder, ListedFinder};
-use crate::find::tests::{World, apart, sees, suite, until};
+use crate::find::tests::{World, apart, black_hole, sees, suite, until};
 use crate::secure::{GroupKey, JoinCode};
 use crate::{Builder, Peer};
 
@@ -362,22 +362,6 @@ async fn one_that_is_started_again_at_its_address_is_met_again() {
     assert_eq!(trouble(&here), "");
     here.shutdown().await;
     second.shutdown().await;
-}
-
-/// An address at which connecting neither succeeds nor fails, for as long as what comes with it is held.
-async fn black_hole() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let at = listener.local_addr().unwrap();
-    let mut queue = Vec::new();
-    // What does not fit into the queue is not answered.
-    while let Ok(connected) =
-        tokio::time::timeout(Duration::from_millis(300), TcpStream::connect(at)).await
-    {
-        queue.push(connected.unwrap());
-    }
-    (at, listener, queue)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
