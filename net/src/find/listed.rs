@@ -4,15 +4,16 @@
 mod dns;
 pub(crate) mod entry;
 mod names;
+mod places;
 #[cfg(test)]
 pub(super) mod tests;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use net_proto::Address;
+use net_proto::links::Target;
+use net_proto::{Address, InstanceId};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -24,6 +25,7 @@ use crate::peer::Core;
 
 use entry::Listed;
 use names::Names;
+use places::{Place, Tiers, tiers};
 
 /// How often those to which there are links are looked at. It costs a look at the table of peers.
 const LOOK: Duration = Duration::from_secs(1);
@@ -47,7 +49,7 @@ pub(crate) struct ListedFinder {
 /// What all entries have in common.
 #[derive(Debug)]
 struct Means {
-    names: Names,
+    names: Arc<Names>,
     /// Those at which a host is dialled of which no port is said.
     ports: Vec<u16>,
     free: Semaphore,
@@ -63,8 +65,7 @@ struct Entry {
 
 #[derive(Debug)]
 struct State {
-    /// Where it leads: the first of these first, and the next where none of them leads to a peer.
-    tiers: Vec<Vec<Place>>,
+    tiers: Tiers,
     /// When it is to be looked up again.
     look_up: Instant,
     look_ups: Backoff,
@@ -76,15 +77,8 @@ struct State {
     outcomes: HashMap<Address, Outcome>,
 }
 
-/// An address to dial.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    at: Address,
-    /// Which of an entry's hosts it leads to.
-    host: usize,
-    /// After how many others of that host it comes.
-    rank: u32,
-}
+/// The places to which there are links, and whose.
+type Led = HashMap<Address, InstanceId>;
 
 impl ListedFinder {
     /// None where nobody is listed.
@@ -102,7 +96,7 @@ impl ListedFinder {
                 .map(Arc::new)
                 .collect(),
             means: Arc::new(Means {
-                names,
+                names: Arc::new(names),
                 ports,
                 free: Semaphore::new(AT_ONCE),
             }),
@@ -191,166 +185,34 @@ impl Entry {
         }
     }
 
-    /// Looks up and meets what is due, or all there is. Says when it is to be called again.
+    /// Meets and looks up what is due, or all there is. Says when it is to be called again.
     async fn round(&self, seen: &Arc<Seen>, means: &Arc<Means>, all: bool) -> Instant {
-        let core = seen.core();
         let mut state = self.state.lock().await;
-        let is_linked = state.is_linked(seen);
-        if state.was_linked && !is_linked {
+        if state.was_linked && state.led(seen).is_empty() {
             // Whoever takes the peer's place may be there already, or at another address of the name.
             state.look_up = Instant::now();
             state.look_ups.reset();
             state.retries = Retries::new(RETRY_MOST);
         }
+        // What is known already first: name servers may be slow.
+        let mut led = state.meet(seen, means, all).await;
         if all || state.look_up <= Instant::now() {
-            self.look_up(&mut state, means).await;
-        }
-        self.meet(&mut state, seen, means, all).await;
-        state.was_linked = state.is_linked(seen);
-        let now = Instant::now();
-        if all || state.look_up <= now {
-            let wait = match state.was_linked {
-                true => LOOK_UP,
-                false => state.look_ups.next(),
+            match tiers(&self.listed, &means.ports, &means.names).await {
+                Ok(tiers) => state.leads_to(tiers),
+                // Those that it had are where the peers were, and may still be.
+                Err(why) => state.unknown = Some(why),
+            }
+            led = state.meet(seen, means, false).await;
+            let wait = match led.is_empty() {
+                true => state.look_ups.next(),
+                false => LOOK_UP,
             };
-            state.look_up = now + wait;
+            state.look_up = Instant::now() + wait;
         }
-        let trouble = state.trouble(core, seen);
+        state.was_linked = !led.is_empty();
+        let trouble = state.trouble(seen.core(), &led);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-        state.next(seen)
-    }
-
-    async fn look_up(&self, state: &mut State, means: &Means) {
-        match self.tiers(means).await {
-            Ok(tiers) => {
-                state.unknown = None;
-                state
-                    .retries
-                    .keep(|at| tiers.iter().flatten().any(|place| place.at == *at));
-                state
-                    .outcomes
-                    .retain(|at, _| tiers.iter().flatten().any(|place| place.at == *at));
-                state.tiers = tiers;
-            }
-            // Those that it had are where the peers were, and may still be.
-            Err(why) => state.unknown = Some(why),
-        }
-    }
-
-    /// Where it leads now.
-    async fn tiers(&self, means: &Means) -> Result<Vec<Vec<Place>>, String> {
-        let ports = |port: Option<u16>| port.map_or_else(|| means.ports.clone(), |port| vec![port]);
-        Ok(match &self.listed {
-            Listed::At(at) => vec![vec![Place {
-                at: at.clone(),
-                host: 0,
-                rank: 0,
-            }]],
-            Listed::Ip(ip) => vec![places(0, &[*ip], &ports(None))],
-            Listed::Host(name, port) => {
-                vec![places(
-                    0,
-                    &means.names.addresses(name).await?,
-                    &ports(*port),
-                )]
-            }
-            Listed::Each(name, port) => {
-                let addresses = means.names.addresses(name).await?;
-                let hosts = addresses.iter().enumerate();
-                vec![
-                    hosts
-                        .flat_map(|(host, ip)| places(host, &[*ip], &ports(*port)))
-                        .collect(),
-                ]
-            }
-            Listed::Service(name) => {
-                let mut records = means
-                    .names
-                    .service(name)
-                    .await?
-                    .into_iter()
-                    .enumerate()
-                    .peekable();
-                let mut tiers = Vec::new();
-                let mut failed = None;
-                while let Some(priority) = records.peek().map(|(_, srv)| srv.priority) {
-                    let mut tier = Vec::new();
-                    while let Some((host, srv)) =
-                        records.next_if(|(_, srv)| srv.priority == priority)
-                    {
-                        match means.names.addresses(&srv.target).await {
-                            Ok(addresses) => tier.extend(places(host, &addresses, &[srv.port])),
-                            Err(why) => failed = Some(format!("{}: {why}", srv.target)),
-                        }
-                    }
-                    tiers.push(tier);
-                }
-                match failed {
-                    Some(why) if tiers.iter().all(Vec::is_empty) => return Err(why),
-                    _ => tiers,
-                }
-            }
-        })
-    }
-
-    async fn meet(&self, state: &mut State, seen: &Arc<Seen>, means: &Arc<Means>, all: bool) {
-        for tier in state.tiers.clone() {
-            let now = Instant::now();
-            let mut meetings = JoinSet::new();
-            for Place { at, host, rank } in tier.clone() {
-                let is_known = state.outcomes.contains_key(&at) && seen.leads_to(&at).is_some();
-                if is_known {
-                    state.retries.reached(&at, now);
-                    continue;
-                }
-                if !all && !state.retries.is_due(&at, now) {
-                    continue;
-                }
-                // Of the addresses of one host, one that leads to the peer is enough.
-                let before: Vec<_> = tier
-                    .iter()
-                    .filter(|other| {
-                        other.host == host && other.rank < rank && port(&other.at) == port(&at)
-                    })
-                    .map(|other| other.at.clone())
-                    .collect();
-                let (seen, means) = (Arc::clone(seen), Arc::clone(means));
-                meetings.spawn(async move {
-                    if rank > 0 {
-                        clock::sleep(STAGGER * rank).await;
-                    }
-                    if before.iter().any(|at| seen.leads_to(at).is_some()) {
-                        return (at, None);
-                    }
-                    let _one = means.free.acquire().await;
-                    let sighting = Sighting {
-                        address: at.clone(),
-                        id: None,
-                    };
-                    let outcome = seen.meet(sighting).await;
-                    (at, Some(outcome))
-                });
-            }
-            while let Some(met) = meetings.join_next().await {
-                // One that panicked is tried again.
-                let Ok((at, outcome)) = met else { continue };
-                let now = Instant::now();
-                match &outcome {
-                    Some(Outcome::Linked(_)) => state.retries.reached(&at, now),
-                    // Originals are kept an eye on where those on this host are.
-                    None | Some(Outcome::Own | Outcome::Original) => {
-                        state.retries.settled(&at, now)
-                    }
-                    Some(Outcome::LeftAlone | Outcome::Failed(_)) => state.retries.failed(&at, now),
-                }
-                if let Some(outcome) = outcome {
-                    state.outcomes.insert(at, outcome);
-                }
-            }
-            if tier.iter().any(|place| state.is_reached(&place.at, seen)) {
-                return;
-            }
-        }
+        state.next(&led)
     }
 }
 
@@ -359,63 +221,108 @@ impl State {
         self.tiers.iter().flatten()
     }
 
-    fn is_linked(&self, seen: &Seen) -> bool {
-        self.places()
-            .any(|place| seen.leads_to(&place.at).is_some())
+    fn led(&self, seen: &Seen) -> Led {
+        let led = self.places().map(|place| &place.at);
+        led.filter_map(|at| Some((at.clone(), seen.leads_to(at)?)))
+            .collect()
     }
 
-    fn is_reached(&self, at: &Address, seen: &Seen) -> bool {
-        seen.leads_to(at).is_some()
-            || matches!(
-                self.outcomes.get(at),
-                Some(Outcome::Own | Outcome::Original)
-            )
+    fn leads_to(&mut self, tiers: Tiers) {
+        self.tiers = tiers;
+        self.unknown = None;
+        let tiers = &self.tiers;
+        let is_meant = |at: &Address| tiers.iter().flatten().any(|place| place.at == *at);
+        self.retries.keep(is_meant);
+        self.outcomes.retain(|at, _| is_meant(at));
+    }
+
+    /// Whether somebody else is there. Of originals, care is taken where those on this host are seen to.
+    fn is_reached(&self, at: &Address, led: &Led) -> bool {
+        led.contains_key(at) || matches!(self.outcomes.get(at), Some(Outcome::Original))
+    }
+
+    /// Meets those that are due, or all, and says to whom there are links then.
+    async fn meet(&mut self, seen: &Arc<Seen>, means: &Arc<Means>, all: bool) -> Led {
+        let mut led = self.led(seen);
+        for tier in self.tiers.clone() {
+            let now = Instant::now();
+            let mut meetings = JoinSet::new();
+            for place in &tier {
+                // Met once, it is known as a place of that peer.
+                if led.contains_key(&place.at) && self.outcomes.contains_key(&place.at) {
+                    self.retries.reached(&place.at, now);
+                } else if all || self.retries.is_due(&place.at, now) {
+                    let before = tier.iter().filter(|other| place.stands_in_for(other));
+                    let before = before.map(|other| other.at.clone()).collect();
+                    let (seen, means) = (Arc::clone(seen), Arc::clone(means));
+                    meetings.spawn(meet(place.clone(), before, seen, means));
+                }
+            }
+            let any = !meetings.is_empty();
+            while let Some(met) = meetings.join_next().await {
+                // One that panicked is tried again.
+                let Ok((at, outcome)) = met else { continue };
+                let now = Instant::now();
+                match &outcome {
+                    Some(Outcome::Linked(_)) => self.retries.reached(&at, now),
+                    None | Some(Outcome::Own | Outcome::Original) => self.retries.settled(&at, now),
+                    Some(Outcome::LeftAlone | Outcome::Failed(_)) => self.retries.failed(&at, now),
+                }
+                if let Some(outcome) = outcome {
+                    self.outcomes.insert(at, outcome);
+                }
+            }
+            if any {
+                led = self.led(seen);
+            }
+            if tier.iter().any(|place| self.is_reached(&place.at, &led)) {
+                break;
+            }
+        }
+        led
     }
 
     /// When something is to be done again.
-    fn next(&self, seen: &Seen) -> Instant {
-        let now = Instant::now();
+    fn next(&self, led: &Led) -> Instant {
         // Those that stand by for others that are reached are not looked at.
-        let reached = |tier: &Vec<Place>| tier.iter().any(|place| self.is_reached(&place.at, seen));
-        let last = self
+        let reached = |tier: &Vec<Place>| tier.iter().any(|place| self.is_reached(&place.at, led));
+        let last = self.tiers.iter().position(reached);
+        let used = self
             .tiers
             .iter()
-            .position(reached)
-            .unwrap_or(self.tiers.len());
-        let used = self.tiers.iter().take(last + 1).flatten();
-        let (linked, others): (Vec<_>, Vec<_>) =
-            used.partition(|place| seen.leads_to(&place.at).is_some());
-        let retry = self.retries.next(others.into_iter().map(|place| &place.at));
-        let look = (!linked.is_empty()).then(|| now + LOOK);
+            .take(last.map_or(usize::MAX, |last| last + 1));
+        let unlinked = used.flatten().filter(|place| !led.contains_key(&place.at));
+        let retry = self.retries.next(unlinked.map(|place| &place.at));
+        let look = (!led.is_empty()).then(|| Instant::now() + LOOK);
         let next = [retry, look].into_iter().flatten().min();
         next.map_or(self.look_up, |next| next.min(self.look_up))
     }
 
-    fn trouble(&self, core: &Core, seen: &Seen) -> Option<String> {
+    fn trouble(&self, core: &Core, led: &Led) -> Option<String> {
         if let Some(why) = &self.unknown {
             return Some(why.clone());
         }
-        let links = self.places().filter_map(|place| seen.leads_to(&place.at));
-        let others = links.filter_map(|id| {
-            let target = net_proto::links::Target::Instance(id);
-            let group = core.peers.who(&target).group;
-            (id != core.id && group != core.group).then_some(group)
-        });
-        let others: Vec<_> = others.collect();
-        if self.places().any(|place| self.is_reached(&place.at, seen)) {
-            let group = others.into_iter().next()?;
-            let name = group.map_or_else(|| "none".to_owned(), |group| format!("{group:?}"));
+        if self.places().any(|place| self.is_reached(&place.at, led)) {
+            let others = led.values().filter(|id| **id != core.id);
+            let mut groups = others.map(|id| core.peers.who(&Target::Instance(*id)).group);
+            let other = groups.find(|group| *group != core.group)?;
+            let name = other.map_or_else(|| "none".to_owned(), |group| format!("{group:?}"));
             return Some(format!("a peer of another group is there ({name})"));
         }
-        // Where several ports are tried, it is no news that nobody listens at most of them.
-        let failed = self
-            .places()
-            .filter_map(|place| match self.outcomes.get(&place.at) {
+        // At the other ports of this peer's own host there may well be nobody.
+        let is_own = |host| {
+            let mut on_host = self.places().filter(|place| place.host == host);
+            on_host.any(|place| matches!(self.outcomes.get(&place.at), Some(Outcome::Own)))
+        };
+        let failed = self.places().filter_map(|place| {
+            let outcome = self.outcomes.get(&place.at);
+            match outcome.filter(|_| !is_own(place.host)) {
                 Some(Outcome::Failed(why)) => Some((&place.at, why)),
                 _ => None,
-            });
-        let is_refused = |why: &str| why.contains("refused");
-        let (at, why) = failed.min_by_key(|(_, why)| is_refused(why))?;
+            }
+        });
+        // Where several ports are tried, it is no news that nobody listens at most of them.
+        let (at, why) = failed.min_by_key(|(_, why)| why.contains("refused"))?;
         Some(match self.places().count() {
             1 => why.clone(),
             _ => format!("{at}: {why}"),
@@ -423,23 +330,25 @@ impl State {
     }
 }
 
-/// The addresses of one host.
-fn places(host: usize, ips: &[IpAddr], ports: &[u16]) -> Vec<Place> {
-    let ranked = ips.iter().zip(0..);
-    let places = ranked.flat_map(|(ip, rank)| {
-        ports.iter().map(move |port| Place {
-            at: Address::Tcp(SocketAddr::new(*ip, *port)),
-            host,
-            rank,
-        })
-    });
-    places.collect()
-}
-
-fn port(at: &Address) -> Option<u16> {
-    match at {
-        Address::Tcp(at) => Some(at.port()),
-        Address::Name(_, port) => Some(*port),
-        Address::Unix(_) => None,
+/// Meets whoever is at a place, unless one of those before it leads there meanwhile.
+async fn meet(
+    place: Place,
+    before: Vec<Address>,
+    seen: Arc<Seen>,
+    means: Arc<Means>,
+) -> (Address, Option<Outcome>) {
+    let at = place.at;
+    if place.rank > 0 {
+        clock::sleep(STAGGER * place.rank).await;
     }
+    if before.iter().any(|at| seen.leads_to(at).is_some()) {
+        return (at, None);
+    }
+    let _one = means.free.acquire().await;
+    let sighting = Sighting {
+        address: at.clone(),
+        id: None,
+    };
+    let outcome = seen.meet(sighting).await;
+    (at, Some(outcome))
 }

@@ -33,6 +33,9 @@ const STARTING: Duration = Duration::from_secs(3);
 /// Whoever is linked to can call back over the link: finding somebody is not to open a group that stays on its host.
 const STAYS_HERE: &str = "it is on another host, and a group without a key stays on its own: give it one (`app-net group new`), or open it (NET_OPEN=1)";
 
+/// What a link is told that leads back to its own peer: through an address that the peer does not know as its own.
+const ITSELF: &str = "it is this peer itself";
+
 /// What came of a sighting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -124,18 +127,14 @@ pub(super) async fn meet(core: &Arc<Core>, finders: &Finders, sighting: &Sightin
         // Originals speak no TLS, and have nothing to do with a group that has a key.
         (Address::Tcp(at), None) => look_at_port(core, finders, *at).await,
         _ => match route(core, address, *id).await {
-            Ok(Route::Link(link)) => with(core, link.id()),
+            Ok(Route::Link(link)) if link.id() == core.id => {
+                link.close(ITSELF);
+                Outcome::Own
+            }
+            Ok(Route::Link(link)) => Outcome::Linked(link.id()),
             Ok(Route::Original(_)) => Outcome::Original,
             Err(why) => Outcome::Failed(why),
         },
-    }
-}
-
-/// What it is that a link was made to.
-fn with(core: &Core, id: InstanceId) -> Outcome {
-    match id == core.id {
-        true => Outcome::Own,
-        false => Outcome::Linked(id),
     }
 }
 
@@ -203,10 +202,13 @@ async fn look_at_port(core: &Arc<Core>, finders: &Finders, address: SocketAddr) 
         }
     };
     finders.left_alone.silent().remove(&at);
-    if info.get("instance").is_some() {
+    if let Some(instance) = info.get("instance") {
+        if instance.as_str() == Some(&core.id.to_string()) {
+            return Outcome::Own;
+        }
         // One of ours that the directory does not show: another user's, from another container, or on another host.
         return match dial(core, &at).await {
-            Ok(Met::Peer(id)) => with(core, id),
+            Ok(Met::Peer(id)) => Outcome::Linked(id),
             Ok(Met::Original(_)) => Outcome::Original,
             Err(error) => Outcome::Failed(error.to_string()),
         };

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::entry::Listed;
 use super::names::Names;
 use super::{Finder, ListedFinder};
+use crate::find::Outcome;
 use crate::find::tests::{World, apart, black_hole, sees, suite, until};
 use crate::secure::{GroupKey, JoinCode};
 use crate::{Builder, Peer};
@@ -196,6 +197,12 @@ fn trouble(peer: &Peer) -> String {
         .into_iter()
         .find(|report| report.finder == "listed");
     listed.unwrap().trouble.unwrap_or_default()
+}
+
+/// What gives a key, to whoever has the same.
+fn code(byte: u8) -> String {
+    let key = GroupKey::from_bytes([byte; 32]);
+    JoinCode::new("lab", key).unwrap().to_string()
 }
 
 async fn start(builder: Builder) -> Peer {
@@ -413,15 +420,11 @@ async fn one_of_another_group_is_told_of() {
     let (_b, here) = apart();
     let here = start(here.group("lab").peers([at(&there).to_string()])).await;
     until(&here, || async { trouble(&here).contains("another group") }).await;
-    let secret = |byte| {
-        let key = GroupKey::from_bytes([byte; 32]);
-        JoinCode::new("lab", key).unwrap().to_string()
-    };
     let (_c, there) = apart();
-    let there = start(there.group("lab").secret(secret(5))).await;
+    let there = start(there.group("lab").secret(code(5))).await;
     let (_d, here) = apart();
     let listed = [at(&there).to_string()];
-    let here = start(here.group("lab").secret(secret(7)).peers(listed)).await;
+    let here = start(here.group("lab").secret(code(7)).peers(listed)).await;
     until(&here, || async { trouble(&here).contains("another group") }).await;
 }
 
@@ -446,4 +449,44 @@ async fn a_group_that_stays_on_its_host_meets_nobody_elsewhere() {
     let here = start(here.peers(["192.0.2.7:3010"])).await;
     until(&here, || async { trouble(&here).contains("NET_OPEN") }).await;
     here.shutdown().await;
+}
+
+/// An address that leads to another, as a published port of a container does.
+async fn published(to: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            let mut to = tokio::net::TcpStream::connect(to).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut from, &mut to).await });
+        }
+    });
+    at
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_listed_by_another_address_of_its_own_is_no_peer_of_itself() {
+    for secret in [false, true] {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let outside = published(([127, 0, 0, 1], port).into()).await;
+        let (_a, here) = apart();
+        let here = here.group("lab").port(port).peers([outside.to_string()]);
+        let here = match secret {
+            true => start(here.secret(code(5))).await,
+            false => start(here).await,
+        };
+        assert_eq!(here.port(), Some(port));
+        until(&here, || async {
+            let mut reports = here.finders().into_iter();
+            let listed = reports.find(|report| report.finder == "listed").unwrap();
+            listed.seen.first().map(|seen| &seen.outcome) == Some(&Outcome::Own)
+        })
+        .await;
+        assert!(here.refresh().await.is_empty());
+        assert_eq!(trouble(&here), "");
+        until(&here, || async { here.0.open_links().is_empty() }).await;
+        here.shutdown().await;
+    }
 }
