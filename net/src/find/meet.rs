@@ -14,7 +14,6 @@ use tokio::time::timeout;
 use super::{Finders, Sighting};
 use crate::link::Link;
 use crate::link::dial::{CONNECT_TIME, dial};
-use crate::link::proof::is_on_host;
 use crate::original::{self, Probed};
 use crate::peer::Core;
 use crate::remote::Remote;
@@ -147,11 +146,9 @@ pub(super) fn linked(core: &Core, address: &Address, id: Option<InstanceId>) -> 
     let at = core.peers.link(&Target::At(address.clone()));
     at.map(|link| link.id()).or_else(|| {
         let links = core.peers.links();
-        // What a peer on another host says of its own loopback is not about this host's.
-        let is_meant = |link: &Arc<Link>| !address.is_here() || is_on_host(&link.address);
         let says = links
             .iter()
-            .find(|link| link.hello.addresses.contains(&text) && is_meant(link));
+            .find(|link| link.hello.addresses.contains(&text));
         says.map(|link| link.id())
     })
 }
