@@ -119,7 +119,9 @@ pub(super) async fn meet(core: &Arc<Core>, finders: &Finders, sighting: &Sightin
     if finders.left_alone.has(address) {
         return Outcome::LeftAlone;
     }
-    if !address.is_here() && !core.access.admits_network() {
+    // An original that was called by its address cannot call back over that, and is kept an eye on.
+    let is_called = || core.peers.originals().iter().any(|(at, _)| at == address);
+    if !address.is_here() && !core.access.admits_network() && !is_called() {
         return Outcome::Failed(STAYS_HERE.to_owned());
     }
     match (address, &core.identity) {
