@@ -38,8 +38,8 @@ const AT_ONCE: usize = 64;
 pub(crate) struct CacheFinder {
     /// None where nothing says where the user's state is.
     file: Option<File>,
-    /// Whether an address leads beyond this host, so that nothing else may lead there.
-    leads_beyond: fn(&Address) -> bool,
+    /// Whether an address leads beyond this host. On it peers are found as it is.
+    leads_beyond: fn(&Core, &Address) -> bool,
     state: AsyncMutex<State>,
     /// When each address was written last.
     written: Mutex<HashMap<Address, Instant>>,
@@ -57,10 +57,10 @@ impl CacheFinder {
     pub(super) fn new(config: &Config) -> Self {
         let dir = config.state_dir.as_deref();
         let file = dir.map(|dir| File::of(dir, config.group.as_deref()));
-        Self::of(file, |address| !address.is_here())
+        Self::of(file, leads_beyond)
     }
 
-    fn of(file: Option<File>, leads_beyond: fn(&Address) -> bool) -> Self {
+    fn of(file: Option<File>, leads_beyond: fn(&Core, &Address) -> bool) -> Self {
         let nowhere = || "nothing is remembered: neither XDG_STATE_HOME nor HOME is set to a path from the root on";
         Self {
             trouble: Mutex::new(file.is_none().then(nowhere).map(str::to_owned)),
@@ -174,7 +174,7 @@ impl CacheFinder {
             let last = written.get(at);
             last.is_none_or(|last| last.elapsed() >= WRITE_AGAIN)
         };
-        addresses.retain(|at| (self.leads_beyond)(at) && is_new(at));
+        addresses.retain(|at| (self.leads_beyond)(core, at) && is_new(at));
         addresses
     }
 
@@ -237,6 +237,17 @@ impl Drop for AtEnd<'_> {
             tracing::warn!(%why, "what is known of peers could not be written");
         }
     }
+}
+
+/// Whether it is neither a loopback address nor one that this host has on its networks.
+fn leads_beyond(core: &Core, address: &Address) -> bool {
+    let ip = |address: &Address| match address {
+        Address::Tcp(at) => Some(at.ip()),
+        Address::Unix(_) | Address::Name(..) => None,
+    };
+    let own = core.hello().addresses;
+    let mut own = own.iter().filter_map(|at| ip(&at.parse().ok()?));
+    !address.is_here() && !own.any(|own| ip(address) == Some(own))
 }
 
 /// Where the other side of a link can be dialled: where it was, or where it says that it is on the host from which it came. Where it says

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 
 use super::file::File;
-use super::{CacheFinder, Finder};
+use super::{CacheFinder, Finder, leads_beyond};
 use crate::find::tests::{World, apart, sees, suite, until};
 use crate::{Builder, Peer};
 use net_proto::Address;
@@ -36,7 +36,7 @@ fn at(peer: &Peer) -> Address {
 
 impl World for State {
     fn finder(&self) -> Arc<dyn Finder> {
-        Arc::new(CacheFinder::of(Some(self.file()), |_| true))
+        Arc::new(CacheFinder::of(Some(self.file()), |_, _| true))
     }
 
     fn started(&self, peer: &Peer) {
@@ -56,6 +56,15 @@ fn trouble(peer: &Peer) -> String {
         .into_iter()
         .filter(|report| report.finder == "cache");
     cache.filter_map(|report| report.trouble).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_on_this_host_is_not_remembered() {
+    let (_a, here) = apart();
+    let here = start(here.bind(["127.0.0.1".parse().unwrap()])).await;
+    let beyond = |at: &str| leads_beyond(&here.0, &at.parse().unwrap());
+    assert!(!beyond("127.0.0.2:3010") && !beyond("unix:/x") && beyond("192.0.2.7:3010"));
+    here.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,7 +129,7 @@ async fn those_of_other_groups_are_not_written_down() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_place_and_with_a_broken_file_a_peer_runs_and_says_so() {
     let (_a, here) = apart();
-    let nowhere = Arc::new(CacheFinder::of(None, |_| true));
+    let nowhere = Arc::new(CacheFinder::of(None, |_, _| true));
     let here = start(here.finder(nowhere)).await;
     assert!(here.refresh().await.is_empty());
     assert!(trouble(&here).contains("XDG_STATE_HOME"));
