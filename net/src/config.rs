@@ -12,6 +12,7 @@ use net_proto::Limits;
 
 use crate::error::StartError;
 use crate::find::Finder;
+use crate::find::listed::entry::{FORMS, Listed};
 use crate::interfaces::Choice;
 use crate::secure::certificates::CertificateFiles;
 
@@ -19,6 +20,8 @@ use crate::secure::certificates::CertificateFiles;
 pub const DEFAULT_PORT: u16 = 3010;
 /// How many ports after the first it tries, as in the original (`NET_PORT_RANGE`).
 pub const DEFAULT_PORT_RANGE: u16 = 5;
+/// How many hosts are asked at once where neighbours are, as in the original (`NET_THREAD_LIMIT`).
+pub(crate) const DEFAULT_THREAD_LIMIT: u16 = 5;
 
 /// All that can be set of a peer.
 #[derive(Debug, Clone)]
@@ -44,12 +47,18 @@ pub(crate) struct Config {
     pub(crate) session_dir: Option<PathBuf>,
     /// The user's directory of configurations.
     pub(crate) config_dir: Option<PathBuf>,
+    /// The user's directory of what programs remember.
+    pub(crate) state_dir: Option<PathBuf>,
     /// Where passing files go.
     pub(crate) temp_dir: PathBuf,
     /// The user's name, as the session has it.
     pub(crate) user: Option<String>,
     pub(crate) listen: bool,
     pub(crate) discover: bool,
+    /// Where peers are, as far as it is told (`NET_PEERS`).
+    pub(crate) peers: Vec<Listed>,
+    /// How many hosts are asked at once, where neighbours are (`NET_THREAD_LIMIT`).
+    pub(crate) thread_limit: u16,
     /// Further ways to find peers.
     pub(crate) finders: Vec<Arc<dyn Finder>>,
     pub(crate) transient: bool,
@@ -89,10 +98,16 @@ impl Config {
             runtime_dir: get("NET_RUNTIME_DIR").map(PathBuf::from),
             session_dir: get("XDG_RUNTIME_DIR").map(PathBuf::from),
             config_dir: config_dir(&get),
+            state_dir: user_dir(&get, "XDG_STATE_HOME", ".local/state"),
             temp_dir: env::temp_dir(),
             user: get("USER").or_else(|| get("LOGNAME")),
             listen: true,
             discover: true,
+            peers: match get("NET_PEERS") {
+                Some(value) => peers(value.split(','))?,
+                None => Vec::new(),
+            },
+            thread_limit: number("NET_THREAD_LIMIT", DEFAULT_THREAD_LIMIT)?,
             finders: Vec::new(),
             transient: false,
             limits: Limits::default(),
@@ -108,6 +123,20 @@ impl Config {
             first.saturating_add(self.port_range)
         };
         (first..=last).filter(|port| *port != 0)
+    }
+
+    /// The ports at which peers on other hosts are, where it is not said: those that it would take itself, or where its own is one that the
+    /// system gives, those that others take unless they are told otherwise.
+    pub(crate) fn ports_of_others(&self) -> Vec<u16> {
+        match self.port {
+            0 => (DEFAULT_PORT..=DEFAULT_PORT + DEFAULT_PORT_RANGE).collect(),
+            _ => self.ports().collect(),
+        }
+    }
+
+    /// Whether it is to be reached on this host alone, and so needs nobody elsewhere but whom it is told of.
+    pub(crate) fn stays_on_host(&self) -> bool {
+        !self.bind.is_empty() && self.bind.iter().all(IpAddr::is_loopback)
     }
 }
 
@@ -147,19 +176,49 @@ fn addresses(setting: Option<String>) -> Result<Vec<IpAddr>, StartError> {
     })
 }
 
+/// A list of peers, each entry once. Empty ones, as after a last comma, are none.
+pub(crate) fn peers(
+    entries: impl IntoIterator<Item = impl AsRef<str>>,
+) -> Result<Vec<Listed>, StartError> {
+    let mut peers = Vec::new();
+    for entry in entries {
+        let entry = entry.as_ref().trim();
+        if entry.is_empty() {
+            continue;
+        }
+        let listed = entry.parse().map_err(|()| StartError::Setting {
+            name: "NET_PEERS",
+            value: entry.to_owned(),
+            why: FORMS,
+        })?;
+        if !peers.contains(&listed) {
+            peers.push(listed);
+        }
+    }
+    Ok(peers)
+}
+
 /// The user's directory of configurations, as the environment says it.
 pub(crate) fn user_config_dir() -> Option<PathBuf> {
     config_dir(lookup)
 }
 
-/// A path that is not from the root on counts for nothing, as the XDG specification says.
 fn config_dir(get: impl Fn(&'static str) -> Option<String>) -> Option<PathBuf> {
+    user_dir(get, "XDG_CONFIG_HOME", ".config")
+}
+
+/// A path that is not from the root on counts for nothing, as the XDG specification says.
+fn user_dir(
+    get: impl Fn(&'static str) -> Option<String>,
+    name: &'static str,
+    in_home: &str,
+) -> Option<PathBuf> {
     let path = |name| {
         get(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    path("XDG_CONFIG_HOME").or_else(|| Some(path("HOME")?.join(".config")))
+    path(name).or_else(|| Some(path("HOME")?.join(in_home)))
 }
 
 fn lookup(name: &'static str) -> Option<String> {
@@ -221,6 +280,25 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_peers_is_read_and_a_bad_entry_is_named() {
+        let peers = |value: &'static str| {
+            Config::from_lookup(move |name| (name == "NET_PEERS").then(|| value.to_owned()))
+        };
+        let listed = peers("desk, dns:lab.example.org:4000,,desk,")
+            .unwrap()
+            .peers;
+        assert_eq!(
+            listed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["desk", "dns:lab.example.org:4000"]
+        );
+        let error = peers("desk,desk:many").unwrap_err().to_string();
+        assert!(
+            error.starts_with("NET_PEERS=\"desk:many\"") && error.contains("host:port"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn the_group_none_is_no_group() {
         assert_eq!(with(&[("NET_GROUP", "None")]).unwrap().group, None);
         assert_eq!(
@@ -244,8 +322,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_remembered_is_where_xdg_has_it() {
+        let dir = |settings| with(settings).unwrap().state_dir;
+        let both = &[("XDG_STATE_HOME", "/s"), ("HOME", "/home/me")];
+        assert_eq!(dir(both), Some("/s".into()));
+        let home = &[("HOME", "/home/me")];
+        assert_eq!(dir(home), Some("/home/me/.local/state".into()));
+        assert_eq!(dir(&[]), None);
+    }
+
+    #[test]
     fn port_zero_is_one_that_the_system_gives() {
-        assert_eq!(with(&[("NET_PORT", "0")]).unwrap().ports().count(), 0);
+        let config = with(&[("NET_PORT", "0")]).unwrap();
+        assert_eq!(config.ports().count(), 0);
+        assert_eq!(
+            config.ports_of_others(),
+            with(&[]).unwrap().ports_of_others()
+        );
     }
     #[test]
     fn the_last_port_ends_the_range() {

@@ -1,11 +1,15 @@
 //! Finding peers: several ways at once, each a [`Finder`]. What comes of what they see is decided in one place ([`meet`]): nothing that was found is
 //! trusted or bound for it; who is there is said by the link that is made.
 
+mod cache;
 pub(crate) mod host;
+pub(crate) mod listed;
 mod mdns;
 mod meet;
 #[cfg(test)]
 mod memory;
+mod neighbour;
+mod retry;
 mod sightings;
 #[cfg(test)]
 mod tests;
@@ -24,9 +28,12 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::peer::Core;
 
+use cache::CacheFinder;
 use host::HostFinder;
+use listed::ListedFinder;
 use mdns::MdnsFinder;
 use meet::LeftAlone;
+use neighbour::NeighbourFinder;
 use sightings::Sightings;
 
 pub use meet::Outcome;
@@ -59,6 +66,11 @@ pub(crate) trait Finder: Send + Sync + fmt::Debug {
     fn trouble(&self) -> Option<String> {
         None
     }
+
+    /// How far it is with a look that takes a while, or how far the last one came: so many of so many places.
+    fn progress(&self) -> Option<(usize, usize)> {
+        None
+    }
 }
 
 /// Where somebody may be.
@@ -79,6 +91,8 @@ pub struct FinderReport {
     pub has_looked: bool,
     /// What keeps it from finding anybody, for people.
     pub trouble: Option<String>,
+    /// How far it is with a look that takes a while, or how far the last one came: so many of so many places. None before the first.
+    pub progress: Option<(usize, usize)>,
     /// Where it saw somebody.
     pub seen: Vec<SeenAt>,
 }
@@ -98,22 +112,19 @@ impl Seen {
     }
 
     /// Somebody may be here. Ends when it is known who is, and what came of it.
-    pub(crate) async fn meet(&self, sighting: Sighting) {
+    pub(crate) async fn meet(&self, sighting: Sighting) -> Outcome {
         let Some(finders) = &self.core.finders else {
-            return;
+            return Outcome::LeftAlone;
         };
         let outcome = meet::meet(&self.core, finders, &sighting).await;
-        finders.sightings.note(self.finder, sighting, outcome);
+        let sightings = &finders.sightings;
+        sightings.note(self.finder, sighting, outcome.clone());
+        outcome
     }
 
-    /// The same for several at once.
-    pub(crate) async fn meet_all(self: &Arc<Self>, sightings: impl IntoIterator<Item = Sighting>) {
-        let mut meetings = JoinSet::new();
-        for sighting in sightings {
-            let seen = Arc::clone(self);
-            meetings.spawn(async move { seen.meet(sighting).await });
-        }
-        while meetings.join_next().await.is_some() {}
+    /// The peer to which there is a link already, of those that are known to be at an address.
+    pub(crate) fn leads_to(&self, address: &Address) -> Option<InstanceId> {
+        meet::linked(&self.core, address, None)
     }
 
     /// The same where nobody was seen, and somebody could be: only who is met there counts as seen.
@@ -169,8 +180,15 @@ struct Way {
 impl Finders {
     pub(crate) fn new(config: &Config) -> Self {
         let host = Arc::new(HostFinder::new(config));
-        let mut elsewhere: Vec<Arc<dyn Finder>> = vec![Arc::new(MdnsFinder::new(config))];
-        elsewhere.extend(config.finders.iter().cloned());
+        let mut elsewhere = config.finders.clone();
+        if let Some(listed) = ListedFinder::new(config) {
+            elsewhere.push(Arc::new(listed));
+        }
+        if !config.stays_on_host() {
+            elsewhere.push(Arc::new(CacheFinder::new(config)));
+            elsewhere.push(Arc::new(MdnsFinder::new(config)));
+            elsewhere.push(Arc::new(NeighbourFinder::new(config)));
+        }
         Self::of(host, elsewhere)
     }
 
@@ -246,6 +264,7 @@ impl Finders {
             finder: way.finder.name(),
             has_looked: *way.looked.borrow(),
             trouble: way.finder.trouble(),
+            progress: way.finder.progress(),
             seen: self.sightings.by(way.finder.name()),
         };
         self.all.iter().map(report).collect()

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::ending::Ending;
 use crate::error::{CallError, StartError};
 use crate::event::{Publisher, Subscriber};
@@ -76,7 +76,7 @@ pub(crate) struct Core {
     pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) access: Access,
     pub(crate) hub: bool,
-    transient: bool,
+    pub(crate) transient: bool,
     pub(crate) limits: Limits,
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
@@ -589,6 +589,19 @@ impl Builder {
     #[must_use]
     pub fn discover(self, discover: bool) -> Self {
         self.set(|config| config.discover = discover)
+    }
+
+    /// Where peers are, besides those that are found by themselves (`NET_PEERS`): `host:port`, `host` (the ports of the range), `[ipv6]:port`,
+    /// `dns:name` or `dns:name:port` (all addresses of a name), `srv:_app-net._tcp.example.org`, and `unix:/path`. Those that are not there are tried again, and names
+    /// are looked up again, as long as the peer runs. What is none of these is told by [`start`](Self::start).
+    #[must_use]
+    pub fn peers(mut self, peers: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        match (config::peers(peers), &mut self.config) {
+            (Ok(peers), Ok(config)) => config.peers = peers,
+            (Err(error), Ok(_)) => self.config = Err(error),
+            (_, Err(_)) => {}
+        }
+        self
     }
 
     /// One more way to find peers.

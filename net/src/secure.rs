@@ -30,6 +30,7 @@ mod secret;
 mod sides;
 pub(crate) mod store;
 
+pub(crate) use code::percent_encode;
 pub use code::{GROUP_NAME_MAX, GroupNameError, JoinCode, JoinCodeError};
 pub use key::GroupKey;
 pub use secret::{SECRET_BITS, Secret, SecretError};

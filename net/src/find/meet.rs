@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::pending;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use net_proto::links::{Met, Original, Route, Target};
 use net_proto::{Address, InstanceId};
+use tokio::time::timeout;
 
 use super::{Finders, Sighting};
 use crate::link::Link;
-use crate::link::dial::dial;
+use crate::link::dial::{CONNECT_TIME, dial};
 use crate::original::{self, Probed};
 use crate::peer::Core;
 use crate::remote::Remote;
@@ -20,11 +22,19 @@ use crate::trouble::is_exhausted;
 
 /// How long a listener may take to answer what it is. On a host it answers at once, or is no peer (or is very busy).
 const PATIENCE: Duration = Duration::from_millis(500);
+/// The same on another host: a packet that is lost on the way costs a second.
+const PATIENCE_ELSEWHERE: Duration = Duration::from_secs(3);
 /// How long an address is left alone at which there is nobody to link to: some other program, or a peer of another version or group,
 /// which are not to be pestered.
 const LEFT_ALONE: Duration = Duration::from_secs(60);
 /// How long a peer may take to start that listens and does not answer yet.
 const STARTING: Duration = Duration::from_secs(3);
+
+/// Whoever is linked to can call back over the link: finding somebody is not to open a group that stays on its host.
+const STAYS_HERE: &str = "it is on another host, and a group without a key stays on its own: give it one (`app-net group new`), or open it (NET_OPEN=1)";
+
+/// What a link is told that leads back to its own peer: through an address that the peer does not know as its own.
+const ITSELF: &str = "it is this peer itself";
 
 /// What came of a sighting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,10 +128,19 @@ pub(super) async fn meet(core: &Arc<Core>, finders: &Finders, sighting: &Sightin
     if finders.left_alone.has(address) {
         return Outcome::LeftAlone;
     }
+    // An original that was called by its address cannot call back over that, and is kept an eye on.
+    let is_called = || core.peers.originals().iter().any(|(at, _)| at == address);
+    if !address.is_here() && !core.access.admits_network() && !is_called() {
+        return Outcome::Failed(STAYS_HERE.to_owned());
+    }
     match (address, &core.identity) {
         // Originals speak no TLS, and have nothing to do with a group that has a key; and they have no id.
         (Address::Tcp(at), None) if id.is_none() => look_at_port(core, finders, *at).await,
         _ => match route(core, address, *id).await {
+            Ok(Route::Link(link)) if link.id() == core.id => {
+                link.close(ITSELF);
+                Outcome::Own
+            }
             Ok(Route::Link(link)) => Outcome::Linked(link.id()),
             Ok(Route::Original(_)) => Outcome::Original,
             Err(why) => Outcome::Failed(why),
@@ -130,7 +149,7 @@ pub(super) async fn meet(core: &Arc<Core>, finders: &Finders, sighting: &Sightin
 }
 
 /// The peer to which there is a link already, of those that are said to be there.
-fn linked(core: &Core, address: &Address, id: Option<InstanceId>) -> Option<InstanceId> {
+pub(super) fn linked(core: &Core, address: &Address, id: Option<InstanceId>) -> Option<InstanceId> {
     if let Some(id) = id {
         return core.peers.is_linked(&Target::Instance(id)).then_some(id);
     }
@@ -161,14 +180,21 @@ async fn route(
 /// Asks as an original does first: it takes our preface for a request that it cannot read.
 async fn look_at_port(core: &Arc<Core>, finders: &Finders, address: SocketAddr) -> Outcome {
     let at = Address::Tcp(address);
-    if let Err(error) = tokio::net::TcpStream::connect(address).await {
+    let connected = timeout(CONNECT_TIME, tokio::net::TcpStream::connect(address)).await;
+    let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    // An original serves one connection after the other: this connection is not to be open when it is asked.
+    if let Err(error) = connected.map(drop) {
         if !is_exhausted(&error) {
             original_is_gone(core, &at);
         }
         return Outcome::Failed(error.to_string());
     }
     let looked = Instant::now();
-    let (dialect, info) = match original::probe(&at, PATIENCE).await {
+    let patience = match at.is_here() {
+        true => PATIENCE,
+        false => PATIENCE_ELSEWHERE,
+    };
+    let (dialect, info) = match original::probe(&at, patience).await {
         Probed::Answers(dialect, info) => (dialect, info),
         Probed::Foreign => {
             finders.left_alone.add(&at);
@@ -184,7 +210,10 @@ async fn look_at_port(core: &Arc<Core>, finders: &Finders, address: SocketAddr) 
         }
     };
     finders.left_alone.silent().remove(&at);
-    if info.get("instance").is_some() {
+    if let Some(instance) = info.get("instance") {
+        if instance.as_str() == Some(&core.id.to_string()) {
+            return Outcome::Own;
+        }
         // One of ours that the directory does not show: another user's, from another container, or on another host.
         return match dial(core, &at, pending()).await {
             Ok(Met::Peer(id)) => Outcome::Linked(id),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use net_proto::InstanceId;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::{Finder, Looking, Seen, Sighting};
 
@@ -40,7 +41,12 @@ impl MemoryFinder {
                 id: Some(id),
             })
         });
-        seen.meet_all(sightings).await;
+        let mut meetings = JoinSet::new();
+        for sighting in sightings {
+            let seen = Arc::clone(seen);
+            meetings.spawn(async move { seen.meet(sighting).await });
+        }
+        meetings.join_all().await;
     }
 }
 
