@@ -30,8 +30,8 @@ async fn diagnose(from: &Peer, at: SocketAddr) -> Diagnosis {
 
 /// The one that is told last as a fault is why.
 fn fault(diagnosis: &Diagnosis) -> &str {
-    let faults = diagnosis.findings.iter().filter(|finding| finding.is_fault);
-    faults.last().map_or("", |finding| &finding.text)
+    let mut faults = diagnosis.findings.iter().filter(|finding| finding.is_fault);
+    faults.next_back().map_or("", |finding| &finding.text)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

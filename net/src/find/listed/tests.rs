@@ -425,7 +425,7 @@ async fn one_of_another_group_is_told_of() {
     let (_d, here) = apart();
     let listed = [at(&there).to_string()];
     let here = start(here.group("lab").secret(code(7)).peers(listed)).await;
-    until(&here, || async { trouble(&here).contains("another group") }).await;
+    until(&here, || async { trouble(&here).contains("another key") }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -53,6 +53,9 @@ impl Pair {
             builder.discover(false).start()
         };
         let (here, there) = (start().await.unwrap(), start().await.unwrap());
+        // What peers tell one another of others takes the reading from threads, at any time.
+        here.0.peers.keep_no_members();
+        there.0.peers.keep_no_members();
         let is_wanted = |address: &String| address.starts_with("unix:") == (carrier == Over::Unix);
         let address = there.addresses().into_iter().find(is_wanted).unwrap();
         let to_there = here.remote(&address).unwrap();
