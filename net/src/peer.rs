@@ -715,7 +715,7 @@ async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer
         Some(place) if config.listen => Listeners::open(&config, place, id, access).await?,
         _ => Listeners::default(),
     };
-    let watch = config.listen.then(Watch::begin);
+    let watch = (config.listen || config.discover).then(Watch::begin);
     let interfaces = watch.as_ref().map_or(&[][..], Watch::interfaces);
     #[cfg(unix)]
     let heard_by = watch.as_ref().and_then(Watch::descriptor);

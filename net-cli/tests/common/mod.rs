@@ -68,6 +68,9 @@ impl Place {
             .env("XDG_CONFIG_HOME", self.config_dir())
             .env("NET_RUNTIME_DIR", self.0.path())
             .env("NET_PORT", "0")
+            // Nothing on the networks of whoever runs the tests, and nothing remembered.
+            .env("NET_INTERFACES", "!*")
+            .env("XDG_STATE_HOME", self.0.path().join("state"))
             .stdin(Stdio::null());
         command
     }

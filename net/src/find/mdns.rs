@@ -1,5 +1,5 @@
 //! Finds peers of its group on the networks of this host by multicast DNS (RFC 6762, 6763), and announces this one there. It runs where the peer
-//! is served beyond its host, and nowhere else.
+//! is served beyond its host, or only looks, and nowhere else.
 //!
 //! What is announced is heard by everybody on the network: a random id, where that is, and by which those of its group know it.
 
@@ -130,9 +130,11 @@ impl MdnsFinder {
         }
     }
 
-    /// Whether others on the network may know of the peer, and could reach it.
+    /// Whether others on the network may know of the peer, and could reach it; or whether it is one that does not listen, as a command line, which
+    /// asks and says nothing of itself.
     fn may_run(&self, core: &Core) -> bool {
-        core.access.admits_network() && core.network.leads_beyond() && !self.choice.is_none()
+        let is_part = core.network.leads_beyond() || core.port.is_none();
+        core.access.admits_network() && is_part && !self.choice.is_none()
     }
 
     /// Announces and listens until that does not work any more, or is to begin anew: sockets are opened at the beginning alone, so whatever kept
