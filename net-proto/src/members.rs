@@ -228,6 +228,20 @@ impl<L: Clone + PartialEq> Members<L> {
         }
     }
 
+    /// Knows these from the beginning, as one that was told of them long ago: where thousands begin, they need not all tell one another.
+    #[doc(hidden)]
+    pub fn assume(&mut self, records: &[Record], now: Instant) {
+        for record in records {
+            self.table.put(record.clone());
+        }
+        self.choose_soon(now);
+    }
+
+    /// What this peer says of itself.
+    pub fn own(&self) -> &Record {
+        &self.own
+    }
+
     /// What is to be done next.
     pub fn poll(&mut self) -> Option<Action<L>> {
         self.actions.pop_front()
@@ -275,6 +289,7 @@ impl<L: Clone + PartialEq> Members<L> {
             return;
         }
         let mine = self.transient || self.neighbours.is_empty();
+        let is_first = self.links.is_empty();
         let before = self.links.insert(id, Outlet::new(link, false));
         let mine = mine || before.is_some_and(|outlet| outlet.mine);
         if !self.transient
@@ -284,7 +299,9 @@ impl<L: Clone + PartialEq> Members<L> {
         }
         self.busy.insert(id);
         self.need(id, mine, now);
-        self.end_alone();
+        if is_first {
+            self.end_alone(now);
+        }
         // It may be one that was chosen, or dialled in another's place.
         self.choose(now);
         self.flush(now);
@@ -305,7 +322,7 @@ impl<L: Clone + PartialEq> Members<L> {
         match how {
             How::Closed => {}
             How::Broken if self.table.find(id).is_some_and(|r| r.version.is_here()) => {
-                self.dial(id, now);
+                self.dial_for(id, true, now);
             }
             How::Broken | How::Silent => self.fail(id, now),
         }
