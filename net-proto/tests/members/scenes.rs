@@ -9,10 +9,9 @@ use crate::world::{Micros, NEAR, SECOND, Seen, WIDE, World};
 
 /// Runs a scene for so many seeds, or the one that was asked for, and says which failed.
 fn for_seeds(count: u64, scene: impl Fn(u64)) {
-    let asked = std::env::var("SIM_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
-    let seeds = asked.map_or(0..count, |seed: u64| seed..seed + 1);
+    let number = |name| std::env::var(name).ok()?.parse().ok();
+    let count = number("SIM_SEEDS").unwrap_or(count);
+    let seeds = number("SIM_SEED").map_or(0..count, |seed: u64| seed..seed + 1);
     for seed in seeds {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| scene(seed))) {
             eprintln!("seed {seed} fails: SIM_SEED={seed} replays it");
