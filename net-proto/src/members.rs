@@ -284,11 +284,17 @@ impl<L: Clone + PartialEq> Members<L> {
     /// A link leads to a peer now, the only one that is used.
     pub fn linked(&mut self, link: L, hello: &Hello, now: Instant) {
         let id = hello.id;
-        self.reach.reached(id);
+        let was_dialled = self.reach.reached(id);
         if !hello.has(MEMBERS) || id == self.own.id {
             return;
         }
-        let mine = self.transient || self.neighbours.is_empty();
+        // One that was not known to be here may be the only way to others that are not: what is new goes there until neighbours are chosen anew.
+        let is_new = self
+            .table
+            .find(id)
+            .is_none_or(|record| !record.version.is_here());
+        let has_room = self.neighbours.len() < MAX_NEIGHBOURS;
+        let mine = self.transient || (has_room && (is_new || was_dialled));
         let is_first = self.links.is_empty();
         let before = self.links.insert(id, Outlet::new(link, false));
         let mine = mine || before.is_some_and(|outlet| outlet.mine);
@@ -302,8 +308,7 @@ impl<L: Clone + PartialEq> Members<L> {
         if is_first {
             self.end_alone(now);
         }
-        // It may be one that was chosen, or dialled in another's place.
-        self.choose(now);
+        self.choose_soon(now);
         self.flush(now);
     }
 

@@ -71,11 +71,12 @@ impl Reach {
         }
     }
 
-    pub(crate) fn reached(&mut self, id: InstanceId) {
-        self.dials.remove(&id);
+    /// Says whether it was dialled for this.
+    pub(crate) fn reached(&mut self, id: InstanceId) -> bool {
         self.troubles.remove(&id);
         self.found.remove(&id);
         self.fruitless = 0;
+        self.dials.remove(&id).is_some()
     }
 
     /// Whether a link to it may be there soon.
