@@ -217,10 +217,12 @@ fn measure(size: usize, delay: std::ops::Range<Micros>) -> Column {
     column.push(("a host's crash", spread(crashes)));
     let churn = rate(&mut world, |world| {
         for _ in 0..30 {
-            let (found, gone) = (world.any_up(), world.any_up());
+            let gone = world.any_up();
+            world.leave(gone);
+            // After it, so that nobody has found it alone.
+            let found = world.any_up();
             let new = world.start();
             world.find(new, &[found]);
-            world.leave(gone);
             world.run(SECOND);
         }
     });
