@@ -228,6 +228,20 @@ impl<L: Clone + PartialEq> Members<L> {
         }
     }
 
+    /// Knows these from the beginning, as one that was told of them long ago: where thousands begin, they need not all tell one another.
+    #[doc(hidden)]
+    pub fn assume(&mut self, records: &[Record], now: Instant) {
+        for record in records {
+            self.table.put(record.clone());
+        }
+        self.choose_soon(now);
+    }
+
+    /// What this peer says of itself.
+    pub fn own(&self) -> &Record {
+        &self.own
+    }
+
     /// What is to be done next.
     pub fn poll(&mut self) -> Option<Action<L>> {
         self.actions.pop_front()
@@ -286,11 +300,18 @@ impl<L: Clone + PartialEq> Members<L> {
     /// A link leads to a peer now, the only one that is used.
     pub fn linked(&mut self, link: L, hello: &Hello, now: Instant) {
         let id = hello.id;
-        self.reach.reached(id);
+        let was_dialled = self.reach.reached(id);
         if !hello.has(MEMBERS) || id == self.own.id {
             return;
         }
-        let mine = self.transient || self.neighbours.is_empty();
+        // One that was not known to be here may be the only way to others that are not: what is new goes there until neighbours are chosen anew.
+        let is_new = self
+            .table
+            .find(id)
+            .is_none_or(|record| !record.version.is_here());
+        let has_room = self.neighbours.len() < MAX_NEIGHBOURS;
+        let mine = self.transient || (has_room && (is_new || was_dialled));
+        let is_first = self.links.is_empty();
         let before = self.links.insert(id, Outlet::new(link, false));
         let mine = mine || before.is_some_and(|outlet| outlet.mine);
         if !self.transient
@@ -300,9 +321,10 @@ impl<L: Clone + PartialEq> Members<L> {
         }
         self.busy.insert(id);
         self.need(id, mine, now);
-        self.end_alone();
-        // It may be one that was chosen, or dialled in another's place.
-        self.choose(now);
+        if is_first {
+            self.end_alone(now);
+        }
+        self.choose_soon(now);
         self.flush(now);
     }
 
@@ -321,7 +343,7 @@ impl<L: Clone + PartialEq> Members<L> {
         match how {
             How::Closed => {}
             How::Broken if self.table.find(id).is_some_and(|r| r.version.is_here()) => {
-                self.dial(id, now);
+                self.dial_for(id, true, now);
             }
             How::Broken | How::Silent => self.fail(id, now),
         }

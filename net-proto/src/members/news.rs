@@ -251,7 +251,7 @@ impl<L: Clone + PartialEq> Members<L> {
         }
     }
 
-    fn doubt_until(&mut self, id: InstanceId, due: Instant) {
+    pub(super) fn doubt_until(&mut self, id: InstanceId, due: Instant) {
         self.trust(id);
         self.doubted.insert(id, due);
         self.doubts.insert((due, id));

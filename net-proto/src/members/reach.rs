@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::id::InstanceId;
-use crate::limits::{DIAL_PATIENCE, FAILED_KEPT, LEFT_KEPT, MAX_FOUND, RETRY_AFTER, RETRY_AT_LAST};
+use crate::limits::{
+    DIAL_PATIENCE, FAILED_KEPT, LEFT_KEPT, MAX_FOUND, RETRY_AFTER, RETRY_AT_LAST, SUSPICION_OF_MANY,
+};
 use crate::members::neighbours::{NEIGHBOURS, choose};
 use crate::members::news::Gone;
 use crate::members::record::Status;
@@ -28,13 +30,22 @@ const TRIES: u32 = 8;
 /// What is known of whom this peer can reach.
 #[derive(Debug, Default)]
 pub(crate) struct Reach {
-    /// Who is being dialled, and how long that is waited for.
-    dials: BTreeMap<InstanceId, Instant>,
+    dials: BTreeMap<InstanceId, Dial>,
     troubles: BTreeMap<InstanceId, Trouble>,
     /// Who was found by other means and is not a member that is here.
     found: BTreeMap<InstanceId, Vec<String>>,
     /// Dials that came to nothing since there was a link.
     fruitless: usize,
+}
+
+/// One that is being dialled.
+#[derive(Clone, Copy, Debug)]
+struct Dial {
+    /// How long that is waited for.
+    due: Instant,
+    /// Whether it says something of the other if nothing comes of it. Without any link it says more of this peer; unless the other's was
+    /// the link that has just broken.
+    counts: bool,
 }
 
 /// One that could not be reached.
@@ -49,7 +60,7 @@ struct Trouble {
 
 impl Reach {
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.dials.values().min().copied()
+        self.dials.values().map(|dial| dial.due).min()
     }
 
     /// A member has said that it is here.
@@ -60,16 +71,17 @@ impl Reach {
         }
     }
 
-    pub(crate) fn reached(&mut self, id: InstanceId) {
-        self.dials.remove(&id);
+    /// Says whether it was dialled for this.
+    pub(crate) fn reached(&mut self, id: InstanceId) -> bool {
         self.troubles.remove(&id);
         self.found.remove(&id);
         self.fruitless = 0;
+        self.dials.remove(&id).is_some()
     }
 
     /// Whether a link to it may be there soon.
     fn is_worth_waiting_for(&self, id: InstanceId, now: Instant) -> bool {
-        let is_slow = |due: &Instant| *due + SLOW <= now + DIAL_PATIENCE;
+        let is_slow = |dial: &Dial| dial.due + SLOW <= now + DIAL_PATIENCE;
         let is_over = |trouble: &Trouble| trouble.until <= now;
         !self.dials.get(&id).is_some_and(is_slow) && self.troubles.get(&id).is_none_or(is_over)
     }
@@ -167,6 +179,11 @@ impl<L: Clone + PartialEq> Members<L> {
     }
 
     pub(super) fn dial(&mut self, id: InstanceId, now: Instant) {
+        self.dial_for(id, !self.links.is_empty(), now);
+    }
+
+    /// Dials one, and says whether it is of meaning if nothing comes of it.
+    pub(super) fn dial_for(&mut self, id: InstanceId, counts: bool, now: Instant) {
         let is_there = self.links.contains_key(&id) || id == self.own.id;
         if is_there || self.has_left || self.reach.dials.contains_key(&id) {
             return;
@@ -178,26 +195,29 @@ impl<L: Clone + PartialEq> Members<L> {
                 addresses.push(address);
             }
         }
-        self.reach.dials.insert(id, now + DIAL_PATIENCE);
+        let due = now + DIAL_PATIENCE;
+        self.reach.dials.insert(id, Dial { due, counts });
         self.actions.push_back(Action::Dial { id, addresses });
     }
 
     /// A dial has come to nothing, or not to anything in time.
     pub(super) fn give_up(&mut self, id: InstanceId, now: Instant) {
-        if self.reach.dials.remove(&id).is_none() {
+        let Some(dial) = self.reach.dials.remove(&id) else {
             return;
-        }
+        };
         let is_alive = self.reach.failed(id, now);
         let was_here = self.table.find(id).is_some_and(|r| r.version.is_here());
         // Said once: one that only this peer cannot reach would have to say again and again that it is here.
-        if was_here && !is_alive {
+        if was_here && dial.counts && !is_alive {
             self.fail(id, now);
         }
         self.choose_soon(now);
         if self.links.is_empty() {
             self.dial_found(now);
         }
-        if self.links.is_empty() && self.reach.fruitless >= NEIGHBOURS && self.table.here() > 1 {
+        let others = self.table.here().saturating_sub(1);
+        let is_enough = others > 0 && self.reach.fruitless >= others.min(NEIGHBOURS);
+        if self.links.is_empty() && is_enough && !self.is_alone {
             self.be_alone();
         }
     }
@@ -212,7 +232,8 @@ impl<L: Clone + PartialEq> Members<L> {
         self.is_alone = true;
     }
 
-    pub(super) fn end_alone(&mut self) {
+    /// There is a link, after there was none.
+    pub(super) fn end_alone(&mut self, now: Instant) {
         if std::mem::take(&mut self.is_alone) {
             let others = self.table.iter().filter(|r| r.id != self.own.id);
             let listed: Vec<_> = others.filter(|r| self.is_listed(r.id)).cloned().collect();
@@ -220,10 +241,15 @@ impl<L: Clone + PartialEq> Members<L> {
                 .into_iter()
                 .for_each(|record| self.tell(Action::Joined(record)));
         }
+        // What was concluded without a link has yet to be contradicted.
+        let doubted: Vec<_> = self.doubted.keys().copied().collect();
+        doubted
+            .into_iter()
+            .for_each(|id| self.doubt_until(id, now + SUSPICION_OF_MANY));
     }
 
     pub(super) fn end_dials(&mut self, now: Instant) {
-        let overdue = self.reach.dials.iter().filter(|(_, due)| **due <= now);
+        let overdue = self.reach.dials.iter().filter(|(_, dial)| dial.due <= now);
         let overdue: Vec<_> = overdue.map(|(id, _)| *id).collect();
         overdue.into_iter().for_each(|id| self.give_up(id, now));
     }

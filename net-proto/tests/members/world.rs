@@ -206,6 +206,22 @@ impl World {
         }
     }
 
+    /// So many that know each other.
+    pub(crate) fn assume_all(&mut self, count: usize) {
+        let all: Vec<_> = (0..count).map(|_| self.start()).collect();
+        let records = all
+            .iter()
+            .map(|peer| self.peers[*peer].members.own().clone());
+        let records: Vec<_> = records.collect();
+        let now = self.instant();
+        for peer in all {
+            self.peers[peer].members.assume(&records, now);
+            self.peers[peer].listed = count - 1;
+            self.arm(peer);
+        }
+        self.listed = count * (count - 1);
+    }
+
     pub(crate) fn id(&self, peer: usize) -> InstanceId {
         self.peers[peer].hello.id
     }
