@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
-use net::{FinderReport, Which};
+use net::FinderReport;
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::looking;
 use crate::output;
 use crate::start_peer;
 
@@ -14,7 +15,7 @@ pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args, json: bool) -> Result<(), Failure> {
     let me = start_peer(true).await?;
-    me.refresh_where(&Which::new().any_group()).await;
+    looking::refreshed(&me).await;
     let reports = me.finders();
     match json {
         true => output::print_json(&to_json(&reports)),

@@ -15,6 +15,7 @@ mod info;
 mod join;
 mod keys;
 mod listing;
+mod looking;
 mod output;
 mod peers;
 mod target;

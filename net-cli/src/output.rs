@@ -12,7 +12,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     print_to_reader(text).map(drop)
 }
 
-/// As [`print`], for one who goes on writing. Says whether there is a reader.
+/// As [`print()`], for one who goes on writing. Says whether there is a reader.
 pub(crate) fn print_to_reader(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     let written = out

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::failure::Failure;
 use crate::listing::{self, Row};
-use crate::{output, start_peer};
+use crate::{looking, output, start_peer};
 
 /// How often it is looked whether somebody still reads what is written when a peer comes or goes.
 const READER_LOOK: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Args, json: bool) -> Result<(), Failure> {
     }
     let mut found = me.peers_where(&Which::new().any_group()).await;
     if args.refresh || found.is_empty() {
-        found = me.refresh_where(&Which::new().any_group()).await;
+        found = looking::refreshed(&me).await;
     }
     let all = found.len();
     let mut rows: Vec<Row> = found.iter().map(Row::of).collect();

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::failure::{Failure, Status};
 use crate::function::{Functions, functions};
-use crate::listing;
+use crate::{listing, looking};
 
 /// How many near names an error shows.
 pub(crate) const NEAR: usize = 3;
@@ -55,7 +55,7 @@ impl Target {
         };
         let mut found = matching(me.peers_where(&Which::new().any_group()).await, text);
         if found.is_empty() {
-            found = matching(me.refresh_where(&Which::new().any_group()).await, text);
+            found = matching(looking::refreshed(me).await, text);
         }
         match found.as_slice() {
             [only] => Ok(only.clone()),
@@ -107,7 +107,7 @@ pub(crate) async fn only(me: &Peer) -> Result<Remote, Failure> {
 pub(crate) async fn with_function(me: &Peer, tag: &str) -> Result<Remote, Failure> {
     let mut offers = offers_of(some_peers(me).await?).await;
     if !offers.iter().any(|offer| offer.has(tag)) {
-        offers = offers_of(me.refresh_where(&Which::new().any_group()).await).await;
+        offers = offers_of(looking::refreshed(me).await).await;
     }
     let having: Vec<Remote> = offers
         .iter()
@@ -129,7 +129,7 @@ pub(crate) async fn with_function(me: &Peer, tag: &str) -> Result<Remote, Failur
 async fn some_peers(me: &Peer) -> Result<Vec<Remote>, Failure> {
     let mut peers = me.peers_where(&Which::new().any_group()).await;
     if peers.is_empty() {
-        peers = me.refresh_where(&Which::new().any_group()).await;
+        peers = looking::refreshed(me).await;
     }
     if peers.is_empty() {
         return Err(Failure::new(Status::NotCalled, "no peers found").hint(

@@ -123,13 +123,18 @@ impl Core {
     pub(crate) fn hello_to_stranger(&self) -> Hello {
         let mut hello = self.hello();
         if !self.is_named {
-            hello.name = format!("peer {}", &self.id.to_string()[..8]);
+            hello.name = Self::name_for_strangers(self.id);
         }
         let leads_there = |address: Address| !address.is_here();
         hello
             .addresses
             .retain(|address| address.parse().is_ok_and(leads_there));
         hello
+    }
+
+    /// What a peer is called for those who are not told its name.
+    pub(crate) fn name_for_strangers(id: InstanceId) -> String {
+        format!("peer {}", &id.to_string()[..8])
     }
 
     pub(crate) fn peer(self: &Arc<Self>) -> Peer {

@@ -5,6 +5,7 @@ mod dialling;
 pub(crate) mod members;
 #[cfg(test)]
 mod tests;
+mod twins;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -173,6 +174,8 @@ impl Table {
     /// Takes in a link on which both sides have said who they are, and of which nothing was read since.
     pub(crate) fn linked(&self, core: &Arc<Core>, link: &Arc<Link>) {
         tracing::debug!(peer = %link.hello.name, address = %link.address, dialled = link.dialled, "link opened");
+        let known = self.link(&Target::Instance(link.id()));
+        twins::look_for(core, link, known.as_deref());
         self.change(core, |links| {
             links.linked(New {
                 link: Arc::clone(link),
