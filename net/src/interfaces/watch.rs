@@ -111,11 +111,18 @@ impl Sleep {
 }
 
 /// The time since some moment, sleeps counted in.
+///
+/// From the file, and not by the system call: what rustix does for that on its first use ends a program under Valgrind, with which people look
+/// for what is wrong with theirs.
 #[cfg(target_os = "linux")]
 fn since_start() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = uptime
+        .split(' ')
+        .next()
+        .and_then(|seconds| seconds.parse().ok());
+    // Without it, as where there is no /proc, no sleep is seen.
+    Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default()
 }
 
 /// The time since some moment, sleeps counted in. A clock that is set forward looks as one does that went on meanwhile.

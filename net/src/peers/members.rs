@@ -20,7 +20,7 @@ use crate::peer::Core;
 /// How often it is looked whether links are left that nobody needs.
 const SWEEP: Duration = Duration::from_secs(10);
 /// How long a link may be unused that nobody needs. To make it anew takes some round trips.
-const UNUSED: Duration = Duration::from_secs(60);
+pub(super) const UNUSED: Duration = Duration::from_secs(60);
 
 /// The group, as this peer knows it.
 #[derive(Debug)]
@@ -329,7 +329,7 @@ impl Table {
     }
 
     /// Closes the links that are there for the group alone and are not needed any more, when nobody has called over them for a while.
-    fn sweep(&self, core: &Arc<Core>, now: Instant) {
+    pub(super) fn sweep(&self, core: &Arc<Core>, now: Instant) {
         let idle: Vec<_> = {
             let mut state = self.lock();
             let State { links, group, .. } = &mut *state;

@@ -1,6 +1,7 @@
 //! What handles and links make of each other as peers come and go.
 
 mod dialling;
+mod members;
 
 use std::future::Future as _;
 use std::sync::Arc;

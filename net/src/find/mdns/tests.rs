@@ -261,7 +261,6 @@ async fn who_is_not_served_to_the_network_is_not_announced() {
         Peer::builder(),
         Peer::builder().open(true).bind(loopback),
         Peer::builder().open(true).interfaces(["!*"]),
-        Peer::builder().open(true).listen(false),
     ];
     for builder in builders {
         let (_place, peer) = started(builder).await;
@@ -270,6 +269,22 @@ async fn who_is_not_served_to_the_network_is_not_announced() {
         assert!(!threads().contains(&"mDNS_daemon".to_owned()), "{peer:?}");
         peer.shutdown().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_listen_hears_and_is_not_heard() {
+    in_network_of_its_own!(who_does_not_listen_hears_and_is_not_heard);
+    let (_a, there) = member(SECRET).await;
+    let looks = Peer::builder().group("laboratory").secret(SECRET);
+    let (_b, looks) = started(looks.listen(false)).await;
+    sees(&looks, &there).await;
+    // It is linked to by now, and has announced nothing.
+    let reports = there.finders().into_iter();
+    let seen = reports
+        .filter(|report| report.finder == "mdns")
+        .flat_map(|report| report.seen);
+    let ids: Vec<_> = seen.filter_map(|seen| seen.id).collect();
+    assert!(!ids.contains(&looks.id()), "{ids:?}");
 }
 
 /// Moves the far end of the cable to a network of its own, and starts a peer there: in this program, by the test after this.
