@@ -331,8 +331,7 @@ impl State {
             && self.links.link(target).is_none()
             && let Some(hello) = self.member(id)
         {
-            let said = hello.addresses.iter().filter_map(|text| text.parse().ok());
-            for address in said.filter(|address| !matches!(address, Address::Unix(_))) {
+            for address in hello.addresses.iter().filter_map(|text| text.parse().ok()) {
                 if !known.addresses.contains(&address) {
                     known.addresses.push(address);
                 }

@@ -125,20 +125,8 @@ impl State {
     }
 
     fn take_addresses(&mut self, id: InstanceId, addresses: &[String]) {
-        let parsed = addresses
-            .iter()
-            .filter_map(|address| address.parse::<Address>().ok());
-        let (here, elsewhere): (Vec<_>, Vec<_>) = parsed
-            .filter(|address| !matches!(address, Address::Unix(_)))
-            .partition(Address::is_here);
-        // What leads to another host's own programs leads here to somebody else. One that has nothing else is on this host, or not to be reached.
-        let usable = if elsewhere.is_empty() {
-            here
-        } else {
-            elsewhere
-        };
         // The first is the best, and what is found last is tried first.
-        for address in usable.into_iter().rev() {
+        for address in usable(addresses).into_iter().rev() {
             self.links.found(id, address);
         }
     }
@@ -208,14 +196,29 @@ impl Group {
             addresses,
             software,
         } = record.about();
+        let addresses = usable(&addresses);
         Hello {
             name,
             hub,
-            addresses,
+            addresses: addresses.iter().map(ToString::to_string).collect(),
             software,
             group: self.name.clone(),
             ..Hello::new(record.id())
         }
+    }
+}
+
+/// Where a member can be dialled from here, of all that it says. What leads to another host's own programs leads here to somebody else; one that has
+/// nothing else is on this host, or not to be reached.
+fn usable(addresses: &[String]) -> Vec<Address> {
+    let parsed = addresses.iter().filter_map(|address| address.parse().ok());
+    let (here, elsewhere): (Vec<_>, Vec<_>) = parsed
+        .filter(|address| !matches!(address, Address::Unix(_)))
+        .partition(Address::is_here);
+    if elsewhere.is_empty() {
+        here
+    } else {
+        elsewhere
     }
 }
 
@@ -389,5 +392,31 @@ pub(crate) async fn keep(core: Arc<Core>) {
                 group.members.handle_timeout(now);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_to_another_hosts_own_programs_is_left_out() {
+        let texts = |addresses: Vec<Address>| -> Vec<String> {
+            addresses.iter().map(ToString::to_string).collect()
+        };
+        let said = |addresses: &[&str]| -> Vec<String> {
+            addresses.iter().map(|&text| text.to_owned()).collect()
+        };
+        let all = [
+            "unix:/run/x",
+            "192.0.2.7:3010",
+            "127.0.0.1:3010",
+            "[2001:db8::7]:3010",
+        ];
+        let beyond = ["192.0.2.7:3010", "[2001:db8::7]:3010"];
+        assert_eq!(texts(usable(&said(&all))), beyond);
+        let here = ["unix:/run/x", "127.0.0.1:3010"];
+        assert_eq!(texts(usable(&said(&here))), ["127.0.0.1:3010"]);
+        assert_eq!(texts(usable(&said(&["not an address"]))), [""; 0]);
     }
 }
