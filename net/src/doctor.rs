@@ -113,17 +113,13 @@ async fn around(peer: &Peer) -> Diagnosis {
     let others = peer.refresh_where(&Which::new().any_group()).await;
     note_finders(peer, &mut findings);
     findings.note("peers", format!("{} are there", others.len()));
-    if peer.0.access == Access::Host {
-        let text =
-            "this peer's group is served on its own host alone, and looks no further".to_owned();
-        findings.take("network", Err((Cause::LoopbackOnly, text)));
-    } else {
-        findings.take("interfaces", looks::interfaces());
-        let troubles = peer.finders().into_iter().filter_map(|report| {
-            let trouble = report.trouble?;
-            (report.finder == "mdns").then_some(trouble)
-        });
-        for trouble in troubles {
+    if peer.0.access == Access::Host && !others.is_empty() {
+        findings.note("network", "no further than this host is looked");
+        return findings.concluded(Cause::None);
+    }
+    network(peer, &mut findings);
+    for report in peer.finders() {
+        if let ("mdns", Some(trouble)) = (report.finder, report.trouble) {
             findings.take("multicast", Err((Cause::MulticastBlocked, trouble)));
         }
     }
@@ -224,6 +220,12 @@ async fn find(peer: &Peer, name: &str, findings: &mut Findings) -> Option<Addres
 
 /// Nobody of that name: what keeps this peer from seeing anybody is what there is to say, else that it was not seen.
 fn not_seen(peer: &Peer, mut findings: Findings) -> Diagnosis {
+    network(peer, &mut findings);
+    findings.concluded(Cause::NotSeen)
+}
+
+/// Whether the peer sees anything of the networks of its host.
+fn network(peer: &Peer, findings: &mut Findings) {
     if peer.0.access == Access::Host {
         let text =
             "this peer's group is served on its own host alone, and looks no further".to_owned();
@@ -231,7 +233,6 @@ fn not_seen(peer: &Peer, mut findings: Findings) -> Diagnosis {
     } else {
         findings.take("interfaces", looks::interfaces());
     }
-    findings.concluded(Cause::NotSeen)
 }
 
 /// The way to an address elsewhere, up to its port.

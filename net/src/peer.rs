@@ -1,9 +1,11 @@
 //! This process's side: a peer that listens, offers functions and calls others.
 
-use std::net::IpAddr;
+mod builder;
+mod launch;
+
 #[cfg(unix)]
 use std::os::fd::RawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,33 +15,25 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
-use crate::config::{self, Config};
 use crate::ending::Ending;
 use crate::error::{CallError, StartError};
 use crate::event::{Publisher, Subscriber};
-#[cfg(test)]
-use crate::find::Finder;
 use crate::find::{FinderReport, Finders};
 use crate::flag::Handlers;
-use crate::interfaces::watch::Watch;
-use crate::interfaces::{Choice, interfaces};
+use crate::link::Link;
 use crate::link::connections::Connections;
-use crate::link::{Link, accept};
-use crate::listen::{self, Listeners};
 use crate::network::Network;
-use crate::peers::{Table, members};
+use crate::peers::Table;
 use crate::place::Place;
 use crate::registry::Registry;
 use crate::remote::Remote;
-use crate::runtime::{self, Inline};
+use crate::runtime::Inline;
 use crate::secure::access::Access;
-use crate::secure::certificates::CertificateFiles;
 use crate::secure::identity::Identity;
 use crate::secure::mark::Seal;
-use crate::secure::store::keys_of;
-use crate::secure::{Keys, Secret};
 use crate::which::Which;
-use crate::{builtin, private};
+
+pub use builder::Builder;
 
 /// How long calls in flight may go on when their peer shuts down.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
@@ -277,10 +271,7 @@ impl Peer {
     /// A peer yet to be set up and started. What is not set is taken from the environment.
     #[must_use]
     pub fn builder() -> Builder {
-        Builder {
-            config: Config::from_env(),
-            functions: true,
-        }
+        Builder::from_env()
     }
 
     /// This process's own peer: the first that was started and was not shut down.
@@ -473,328 +464,4 @@ impl Peer {
 /// [`StartError`] says which setting or socket is not usable.
 pub async fn start() -> Result<Peer, StartError> {
     Peer::builder().start().await
-}
-
-/// Sets up a [`Peer`].
-#[derive(Debug)]
-pub struct Builder {
-    config: Result<Config, StartError>,
-    functions: bool,
-}
-
-impl Builder {
-    fn set(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        if let Ok(config) = &mut self.config {
-            change(config);
-        }
-        self
-    }
-
-    /// The group that it belongs to (`NET_GROUP`).
-    #[must_use]
-    pub fn group(self, group: impl Into<String>) -> Self {
-        let group = group.into();
-        self.set(|config| config.group = Some(group))
-    }
-
-    /// What the key of its group comes of: a join code, or a text that nobody can guess (`NET_SECRET`). Unless it is said, the key that
-    /// `app-net join` or `app-net group new` has stored for this user, if there is one. Without any the group has no key.
-    #[must_use]
-    pub fn secret(self, secret: impl Into<String>) -> Self {
-        let secret = secret.into();
-        self.set(|config| config.secret = Some(secret))
-    }
-
-    /// Certificates of its own, in files in PEM form, instead of such as come of a key: the peer's (and those between it and the authority), its
-    /// private key, and those of the authorities whose peers are of the group (`NET_TLS_CERT`, `NET_TLS_KEY`, `NET_TLS_CA`). Files that are replaced are
-    /// read again.
-    ///
-    /// Whoever has a certificate of one of the authorities is of the group. Groups that are to be apart need authorities of their own.
-    #[must_use]
-    pub fn certificates(
-        self,
-        chain: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-        authorities: impl Into<PathBuf>,
-    ) -> Self {
-        let files = CertificateFiles {
-            chain: chain.into(),
-            key: key.into(),
-            authorities: authorities.into(),
-        };
-        self.set(|config| config.certificates = Some(files))
-    }
-
-    /// The addresses to listen at for TCP (`NET_BIND`), all of this host's. Unless it is said: loopback alone for a group without a key, all
-    /// that the host has for one with a key, or that is [open](Self::open).
-    #[must_use]
-    pub fn bind(self, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
-        let addresses = addresses.into_iter().collect();
-        self.set(|config| config.bind = addresses)
-    }
-
-    /// The interfaces whose networks are asked for peers, and told of this one (`NET_INTERFACES`): names, in which `*` stands for any characters,
-    /// or addresses; with a `!` before it, one that is not. Unless it is said: all but virtual ones and loopback. `["!*"]` is none.
-    #[must_use]
-    pub fn interfaces<I>(self, interfaces: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: AsRef<str>,
-    {
-        let interfaces = Choice::of(interfaces);
-        self.set(|config| config.interfaces = interfaces)
-    }
-
-    /// Whether a group without a key is served to the network (`NET_OPEN`). Whoever reaches the peer can then call its functions.
-    /// A group with a key is served to the network as it is, and to those alone that have the key.
-    #[must_use]
-    pub fn open(self, open: bool) -> Self {
-        self.set(|config| config.open = open)
-    }
-
-    /// Whether it is the centre of its group (`NET_IS_HUB`).
-    #[must_use]
-    pub fn hub(self, hub: bool) -> Self {
-        self.set(|config| config.hub = hub)
-    }
-
-    /// What it calls itself in messages.
-    #[must_use]
-    pub fn name(self, name: impl Into<String>) -> Self {
-        let name = name.into();
-        self.set(|config| config.name = Some(name))
-    }
-
-    /// The first TCP port to try (`NET_PORT`); 0 is one that the system gives.
-    #[must_use]
-    pub fn port(self, port: u16) -> Self {
-        self.set(|config| config.port = port)
-    }
-
-    /// How many ports after the first to try (`NET_PORT_RANGE`).
-    #[must_use]
-    pub fn port_range(self, range: u16) -> Self {
-        self.set(|config| config.port_range = range)
-    }
-
-    /// The directory in which peers of this user on this host meet, in `app-net` there (`NET_RUNTIME_DIR`).
-    #[must_use]
-    pub fn runtime_dir(self, dir: impl AsRef<Path>) -> Self {
-        let dir = dir.as_ref().to_owned();
-        self.set(|config| config.runtime_dir = Some(dir))
-    }
-
-    /// Whether it can be dialled. One that does not listen can call, and be called back on the links it made.
-    #[must_use]
-    pub fn listen(self, listen: bool) -> Self {
-        self.set(|config| config.listen = listen)
-    }
-
-    /// Whether it looks for peers, and lets itself be found by more than its socket.
-    #[must_use]
-    pub fn discover(self, discover: bool) -> Self {
-        self.set(|config| config.discover = discover)
-    }
-
-    /// Where peers are, besides those that are found by themselves (`NET_PEERS`): `host:port`, `host` (the ports of the range), `[ipv6]:port`,
-    /// `dns:name` or `dns:name:port` (all addresses of a name), `srv:_app-net._tcp.example.org`, and `unix:/path`. Those that are not there are tried again, and names
-    /// are looked up again, as long as the peer runs. What is none of these is told by [`start`](Self::start).
-    #[must_use]
-    pub fn peers(mut self, peers: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        match (config::peers(peers), &mut self.config) {
-            (Ok(peers), Ok(config)) => config.peers = peers,
-            (Err(error), Ok(_)) => self.config = Err(error),
-            (_, Err(_)) => {}
-        }
-        self
-    }
-
-    /// One more way to find peers.
-    #[cfg(test)]
-    pub(crate) fn finder(self, finder: Arc<dyn Finder>) -> Self {
-        self.set(|config| config.finders.push(finder))
-    }
-
-    /// Whether others leave it out of their lists of peers, as they do a command line.
-    #[must_use]
-    pub fn transient(self, transient: bool) -> Self {
-        self.set(|config| config.transient = transient)
-    }
-
-    /// The limits of its links.
-    #[must_use]
-    pub fn limits(self, limits: Limits) -> Self {
-        self.set(|config| config.limits = limits)
-    }
-
-    /// Whether the program's functions are its own: it offers those with `#[net::connect]`, subscribes those with
-    /// `#[net::subscribe]`, and handles flags by those with `#[net::flag]`. On unless turned off.
-    #[must_use]
-    pub fn functions(mut self, functions: bool) -> Self {
-        self.functions = functions;
-        self
-    }
-
-    /// Starts the peer: it listens, and can be found, when this ends.
-    ///
-    /// It runs in the tokio runtime it is started in, where that has at least two threads, else in one of the
-    /// library's own.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`] says which setting or socket is not usable.
-    pub async fn start(self) -> Result<Peer, StartError> {
-        let config = self.config?;
-        let runtime = runtime::handle().map_err(StartError::Runtime)?;
-        let functions = self.functions;
-        let starting = runtime.spawn(launch(config, functions, runtime.clone()));
-        starting
-            .await
-            .map_err(|error| StartError::Runtime(std::io::Error::other(error)))?
-    }
-}
-
-/// With which the peer shows that it is of its group, where that has a key or certificates.
-fn identity(config: &Config) -> Result<Option<Arc<Identity>>, StartError> {
-    fn unusable(why: impl ToString) -> StartError {
-        StartError::Secure(why.to_string())
-    }
-    let of_key = |keys: Keys| Identity::of_key(&keys).map_err(unusable).map(Some);
-    let identity = match (&config.group, &config.secret, &config.certificates) {
-        (None, None, None) => None,
-        (None, Some(_), _) => {
-            return Err(unusable(
-                "a secret is of a group: NET_SECRET needs NET_GROUP",
-            ));
-        }
-        (None, None, Some(_)) => {
-            return Err(unusable(
-                "certificates are of a group: NET_TLS_CERT needs NET_GROUP",
-            ));
-        }
-        (Some(_), Some(_), Some(_)) => {
-            return Err(unusable(
-                "a group has a key or certificates: set NET_SECRET or NET_TLS_CERT, not both",
-            ));
-        }
-        (Some(group), Some(secret), None) => {
-            let secret: Secret = secret.parse().map_err(unusable)?;
-            let key = secret.key(group).map_err(unusable)?;
-            of_key(Keys::new(group, key))?
-        }
-        (Some(group), None, Some(files)) => {
-            Some(Identity::of_files(group, files).map_err(unusable)?)
-        }
-        (Some(group), None, None) => {
-            let keys = keys_of(group, config.config_dir.as_deref()).map_err(unusable)?;
-            keys.map_or(Ok(None), of_key)?
-        }
-    };
-    Ok(identity.map(Arc::new))
-}
-
-/// A name that is not there would silently be an interface on which nobody is found.
-fn check_interfaces(config: &Config) -> Result<(), StartError> {
-    match config.interfaces.missing(&interfaces()) {
-        None => Ok(()),
-        Some((missing, there)) => Err(StartError::NoInterface {
-            value: config.interfaces.text().to_owned(),
-            missing,
-            there: there.join(", "),
-        }),
-    }
-}
-
-async fn launch(config: Config, functions: bool, runtime: Handle) -> Result<Peer, StartError> {
-    check_interfaces(&config)?;
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| StartError::Random(error.to_string()))?;
-    let id = InstanceId(bytes);
-    let place = match config.listen || config.discover {
-        true => Some(Place::open(&config)?),
-        false => None,
-    };
-    let identity = identity(&config)?;
-    let access = Access::new(config.open, identity.as_deref());
-    let listeners = match &place {
-        Some(place) if config.listen => Listeners::open(&config, place, id, access).await?,
-        _ => Listeners::default(),
-    };
-    let watch = (config.listen || config.discover).then(Watch::begin);
-    let interfaces = watch.as_ref().map_or(&[][..], Watch::interfaces);
-    #[cfg(unix)]
-    let heard_by = watch.as_ref().and_then(Watch::descriptor);
-    let user = listen::user_name(&config);
-    let name = config.name.clone();
-    let core = Arc::new(Core {
-        id,
-        is_named: name.is_some(),
-        name: name.unwrap_or_else(|| listen::default_name(&user)),
-        user,
-        group: config.group.clone(),
-        identity,
-        access,
-        hub: config.hub,
-        transient: config.transient,
-        limits: config.limits.clone(),
-        host: listeners.reach.host(),
-        port: listeners.reach.port,
-        network: Network::new(listeners.reach.clone(), interfaces),
-        finders: config.discover.then(|| Finders::new(&config)),
-        place,
-        socket: listeners.socket.clone(),
-        #[cfg(unix)]
-        held: Mutex::new(
-            listeners
-                .descriptors()
-                .into_iter()
-                .chain(heard_by)
-                .collect(),
-        ),
-        inline: Inline::of(&runtime),
-        runtime: runtime.clone(),
-        registry: Registry::default(),
-        peers: Table::new(id),
-        publisher: Publisher::default(),
-        subscriber: Subscriber::default(),
-        flags: Handlers::default(),
-        links: Mutex::default(),
-        connections: Connections::new(&config.limits),
-        tasks: AsyncMutex::default(),
-        ending: Ending::default(),
-    });
-    if core.identity.is_some() {
-        let seed = u64::from_le_bytes(id.0[..8].try_into().unwrap_or_default());
-        core.peers.keep_members(&core.hello(), seed);
-    }
-    has_started(&core);
-    if access == Access::Open && config.listen {
-        tracing::warn!(
-            addresses = ?core.network.addresses(),
-            "this peer is open to the network (NET_OPEN): whoever reaches it can call its functions"
-        );
-    }
-    tracing::debug!(name = %core.name, addresses = ?core.network.addresses(), "peer started");
-    builtin::register(&core.registry);
-    if functions {
-        private::register_all(&core.peer());
-    }
-    let mut tasks = core.tasks.lock().await;
-    for listener in listeners.tcp {
-        tasks.push(runtime.spawn(accept::tcp(Arc::clone(&core), listener)));
-    }
-    if let (Some(listener), Some(name)) = (listeners.unix, listeners.reach.unix) {
-        tasks.push(runtime.spawn(accept::unix(Arc::clone(&core), listener, name)));
-    }
-    if core.identity.is_some() {
-        tasks.push(runtime.spawn(members::keep(Arc::clone(&core))));
-    }
-    if let Some(watch) = watch {
-        tasks.push(runtime.spawn(Network::follow(Arc::clone(&core), watch)));
-    }
-    if let Some(finders) = &core.finders {
-        tasks.extend(finders.run(&core));
-    }
-    drop(tasks);
-    Ok(Peer(core))
 }
