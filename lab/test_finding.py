@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -172,6 +173,24 @@ def test_of_two_segments_one_entry_brings_all_together(lab: Lab, office: Segment
     # None of these two was told of the other's segment.
     assert members[-1].shouts_at(members[2])
     assert members[2].shouts_at(members[-1])
+
+
+def test_a_host_on_two_segments_tells_each_of_the_other_though_no_call_leads_there(
+    lab: Lab, office: Segment, a: Host, b: Host, join: Join
+) -> None:
+    annex = lab.segment("10.77.2.0/24")
+    between, far = lab.host("between", office, annex), lab.host("far", annex)
+    first, second, middle, last = members = [join(host) for host in (a, b, between, far)]
+    until_all_know(members, FOUND_WITHIN)
+    assert middle.shouts_at(first)
+    assert middle.shouts_at(last)
+    error: Any = first.actor.ask("shout", "hello", to=last.id)["error"]
+    assert error["types"][0] == "Unreachable", error
+    # That they do not reach it is no reason for them to say that it is gone.
+    time.sleep(LONG_ENOUGH)
+    assert all(member.knows_all(members) for member in members)
+    assert "left" not in {told.change for member in members for told in member.told()}
+    assert second.shouts_at(first)
 
 
 # --- a network that lets no multicast through ---------------------------------------------------------
