@@ -261,14 +261,16 @@ def test_ten_hosts_are_parted_into_six_and_four_and_come_together_again(lab: Lab
     members = [join(lab.host(f"h{number}", office)) for number in range(10)]
     until_all_know(members, 2 * FOUND_WITHIN)
     six, four = members[:6], members[6:]
-    began = time.monotonic()
-    office.partition([member.host for member in six], [member.host for member in four])
-    for part in (six, four):
-        until_all_know(part, began + PARTED_WITHIN - time.monotonic())
-    assert six[0].shouts_at(six[5])
-    assert four[0].shouts_at(four[3])
-    office.heal()
-    until_all_know(members, 10.0)
+    # Twice: what was concluded the first time is in nobody's way.
+    for _ in range(2):
+        began = time.monotonic()
+        office.partition([member.host for member in six], [member.host for member in four])
+        for part in (six, four):
+            until_all_know(part, began + PARTED_WITHIN - time.monotonic())
+        assert six[0].shouts_at(six[5])
+        assert four[0].shouts_at(four[3])
+        office.heal()
+        until_all_know(members, 10.0)
     assert six[0].shouts_at(four[3])
     assert four[0].shouts_at(six[5])
 
