@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from lab import Host, Lab, Segment, missing
+from members import Join, Member
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +36,16 @@ def a(lab: Lab, office: Segment) -> Host:
 @pytest.fixture
 def b(lab: Lab, office: Segment) -> Host:
     return lab.host("b", office)
+
+
+@pytest.fixture
+def join(lab: Lab) -> Iterator[Join]:
+    """Starts a member of the group on a host, which ends with the test."""
+    with ExitStack() as started:
+
+        def join(host: Host, **settings: str) -> Member:
+            member = Member(host, **settings)
+            started.callback(member.actor.stop)
+            return member
+
+        yield join

@@ -46,6 +46,7 @@ PATIENCE = 30.0
 DIRECTORIES = {
     "HOME": "/run/home",
     "XDG_CONFIG_HOME": "/run/home/.config",
+    "XDG_STATE_HOME": "/run/home/.local/state",
     "XDG_RUNTIME_DIR": "/run/user",
     "TMPDIR": "/run/tmp",
 }
@@ -203,6 +204,11 @@ class Segment(Node):
             if bridge["ifname"] != BRIDGE:
                 self.ip(f"link delete {bridge['ifname']}")
 
+    def filter_multicast(self) -> None:
+        """Lets no multicast pass any more between the hosts that are on it, as many switches and access points do."""
+        for link in self.links:
+            link.take_no_multicast()
+
     @contextlib.contextmanager
     def capture(self) -> Iterator[list[bytes]]:
         """All that passes this segment, frame by frame: an empty list, which is filled when the block ends."""
@@ -244,10 +250,14 @@ class Host(Node):
     def address6(self) -> IPv6Address:
         return self.link.address6.ip
 
-    def attach(self, segment: Segment) -> Link:
-        """Puts it on a segment, by one more interface."""
-        self.links.append(link := Link(self, segment))
+    def attach(self, segment: Segment, name: str | None = None) -> Link:
+        """Puts it on a segment, by one more interface, which may be given a name."""
+        self.links.append(link := Link(self, segment, name or f"eth{len(self.links)}"))
         return link
+
+    def route(self) -> None:
+        """Has it pass on what comes for others from one of its segments to another. They have to be told."""
+        self.run(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
 
     def start_peer(self, program: Path, **settings: str) -> Actor:
         """Starts a Python program here that is driven as those of examples/demo are."""
@@ -265,10 +275,10 @@ class Host(Node):
 class Link:
     """An interface of a host, and its cable to a segment."""
 
-    def __init__(self, host: Host, segment: Segment) -> None:
+    def __init__(self, host: Host, segment: Segment, name: str) -> None:
         self.host, self.segment = host, segment
         #: The interface's name on the host.
-        self.name = f"eth{len(host.links)}"
+        self.name = name
         #: The other end of the cable, at the bridge.
         self.port = f"port{len(segment.links)}"
         self._cable: subprocess.Popen[Any] | None = None
@@ -319,6 +329,10 @@ class Link:
     def connect_to(self, bridge: str) -> None:
         """Leads to this bridge of the segment. For `Segment` alone."""
         self.segment.ip(f"link set {self._at_bridge} master {bridge}")
+
+    def take_no_multicast(self) -> None:
+        """Is brought none any more by the bridge that it leads to. For `Segment` alone."""
+        self.segment.ip(f"link set {self._at_bridge} type bridge_slave mcast_flood off")
 
     @property
     def _line(self) -> str:

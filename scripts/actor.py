@@ -112,6 +112,12 @@ class Actor:
         self._process.stdin.flush()
         return self._next(ANSWER_WITHIN)
 
+    def end(self) -> None:
+        """Lets it end by itself, as a program does of which nothing more is asked."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(ANSWER_WITHIN)
+
     def stop(self) -> None:
         """Ends the process and all that it started."""
         with contextlib.suppress(ProcessLookupError):

@@ -50,6 +50,11 @@ def by_handle(_functions, address, tag):
     return getattr(handle, tag.rpartition(".")[2])
 
 
+def by_itself(functions, _address, tag):
+    """`function(…)`: here."""
+    return functions[tag]
+
+
 def by_finding(_functions, address, tag):
     """`net.peers(on_host=True)["peers"][…].function(…)`: a handle that this peer finds by itself."""
 
@@ -70,7 +75,7 @@ def find(port):
 
 
 LOOKS = 10
-WAYS = {"function": by_function, "execute": by_execute, "handle": by_handle, "finding": by_finding}
+WAYS = {"function": by_function, "execute": by_execute, "handle": by_handle, "finding": by_finding, "itself": by_itself}
 
 
 def tell(message):

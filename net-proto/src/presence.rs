@@ -117,6 +117,11 @@ pub enum WhyLeft {
         /// How the link ended, and what came of looking for the peer.
         why: String,
     },
+    /// It was looked for before this was said, and not found.
+    Unreached {
+        /// By whom, or from where, it is not reached.
+        why: String,
+    },
     /// It gave no sign of life when it was asked for one.
     Silent {
         /// Since it last did.
@@ -133,6 +138,7 @@ impl fmt::Display for WhyLeft {
         match self {
             Self::TookLeave { reason } => write!(f, "it took leave: {reason}"),
             Self::LinkLost { why } => write!(f, "its link was lost: {why}"),
+            Self::Unreached { why } => f.write_str(why),
             Self::Silent { after } => write!(f, "no sign of life for {:.1} s", after.as_secs_f64()),
             Self::NoAnswer => f.write_str("it does not answer any more"),
             Self::NotMeant => f.write_str("it is none of those that are meant any more"),

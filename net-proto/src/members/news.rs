@@ -157,7 +157,7 @@ impl<L: Clone + PartialEq> Members<L> {
         match record.status() {
             Status::Here => {
                 self.trust(id);
-                self.reach.is_alive(id);
+                self.reach.is_alive(id, !was_listed, now);
                 if !was_listed {
                     self.tell(Action::Joined(record));
                 } else if before.is_some_and(|(_, before)| before != since) {

@@ -24,6 +24,11 @@ pub(crate) const RETRYING: Duration = Duration::from_secs(2);
 const RETRIES: u64 = 8;
 /// After so long, one does.
 const RETRIES_END: Duration = Duration::from_secs(60);
+/// How long one that cannot be reached from here is believed that it is here all the same; each time twice as long. It may be cut off from
+/// more than this peer by then, and nobody else might notice.
+const BELIEVED: Duration = Duration::from_secs(10);
+/// The longest such time.
+const BELIEVED_AT_LAST: Duration = Duration::from_secs(3600);
 /// How often one that was found is dialled in vain, before whoever found it has to find it again.
 const TRIES: u32 = 8;
 
@@ -54,8 +59,12 @@ struct Trouble {
     failures: u32,
     /// It is not dialled before.
     until: Instant,
-    /// It said that it is here all the same: it is only not to be reached from here.
-    is_alive: bool,
+    /// Whether this peer has missed it since it last said that it is here.
+    missed: bool,
+    /// How often it has said that it is here all the same: it is only not to be reached from here.
+    claims: u32,
+    /// Until when that is believed.
+    believed: Instant,
 }
 
 impl Reach {
@@ -63,11 +72,21 @@ impl Reach {
         self.dials.values().map(|dial| dial.due).min()
     }
 
-    /// A member has said that it is here.
-    pub(crate) fn is_alive(&mut self, id: InstanceId) {
+    /// A member has said that it is here. One that was gone by then was not cut off from here alone: it is dialled soon, and missed if it is not
+    /// there.
+    pub(crate) fn is_alive(&mut self, id: InstanceId, was_gone: bool, now: Instant) {
         self.found.remove(&id);
         if let Some(trouble) = self.troubles.get_mut(&id) {
-            trouble.is_alive = true;
+            let times = 2_u32.saturating_pow(trouble.claims.min(16));
+            let is_answer = std::mem::take(&mut trouble.missed);
+            if was_gone {
+                trouble.until = trouble.until.min(now + RETRY_AFTER * times);
+                trouble.believed = now;
+                trouble.claims += 1;
+            } else if is_answer {
+                trouble.believed = now + (BELIEVED * times).min(BELIEVED_AT_LAST);
+                trouble.claims += 1;
+            }
         }
     }
 
@@ -98,7 +117,9 @@ impl Reach {
         let trouble = self.troubles.entry(id).or_insert(Trouble {
             failures: 0,
             until: now,
-            is_alive: false,
+            missed: false,
+            claims: 0,
+            believed: now,
         });
         let after = RETRY_AFTER * 2_u32.saturating_pow(trouble.failures.min(16));
         trouble.until = now + after.min(RETRY_AT_LAST);
@@ -106,7 +127,9 @@ impl Reach {
         if trouble.failures >= TRIES {
             self.found.remove(&id);
         }
-        trouble.is_alive
+        let is_believed = now < trouble.believed;
+        trouble.missed |= !is_believed;
+        is_believed
     }
 }
 

@@ -81,7 +81,15 @@ fn who_takes_leave_is_gone_at_once_and_is_not_looked_for() {
     let mut presence = Presence::default();
     let now = Instant::now();
     let listener = presence.listen(Filter::default());
-    let whys = [leave(), WhyLeft::Silent { after: GRACE }, WhyLeft::NoAnswer];
+    let unreached = WhyLeft::Unreached {
+        why: "no other peer reaches it".into(),
+    };
+    let whys = [
+        leave(),
+        unreached,
+        WhyLeft::Silent { after: GRACE },
+        WhyLeft::NoAnswer,
+    ];
     for why in whys {
         join(&mut presence, 1);
         told(&mut presence, listener);

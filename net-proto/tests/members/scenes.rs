@@ -133,6 +133,22 @@ fn each_side_of_a_parted_network_is_right_and_so_is_the_whole_when_it_heals() {
 }
 
 #[test]
+fn a_network_that_is_parted_over_and_over_is_right_each_time() {
+    for_seeds(40, |seed| {
+        let mut world = settled(seed, [10, 10, 50]);
+        let count = world.peers.len();
+        for round in 0..4 {
+            world.part(|peer| u8::from(peer < count * 6 / 10));
+            world.run(20 * SECOND);
+            assert_eq!(world.wrong(), 0, "parted, {round}");
+            world.heal();
+            world.run(3 * SECOND + seed % 8 * SECOND);
+            assert_eq!(world.wrong(), 0, "healed, {round}");
+        }
+    });
+}
+
+#[test]
 fn a_network_that_is_whole_before_it_was_noticed_is_as_it_was() {
     for_seeds(8, |seed| {
         let mut world = settled(seed, [10, 20, 50]);

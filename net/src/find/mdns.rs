@@ -36,6 +36,9 @@ use daemon::{Daemon, DaemonError};
 
 /// How long those who are there may take to answer: they wait up to 120 ms themselves (RFC 6762, 6), and the question is put after 50 ms.
 const ANSWERS: Duration = Duration::from_millis(250);
+/// The same where this peer says nothing of itself, so that nobody comes to it: who has just answered somebody does so again after a second at the
+/// earliest (RFC 6762, 6), and by then is asked once more.
+const LATE_ANSWERS: Duration = Duration::from_millis(1400);
 /// How often those who are announced, and to whom there is no link, are met again.
 const EVERY: Duration = Duration::from_secs(10);
 /// How often it looks whether what keeps it from working is over.
@@ -103,7 +106,8 @@ impl Finder for MdnsFinder {
         Box::pin(async move {
             if self.may_run(seen.core()) {
                 self.again.notify_one();
-                clock::sleep(ANSWERS).await;
+                let says_nothing = seen.core().port.is_none();
+                clock::sleep(if says_nothing { LATE_ANSWERS } else { ANSWERS }).await;
                 self.meet_known(&seen).await;
             }
         })

@@ -163,10 +163,11 @@ impl State {
                     MemberLeft::Left => WhyLeft::TookLeave {
                         reason: "as other peers tell".to_owned(),
                     },
-                    MemberLeft::Failed => WhyLeft::LinkLost {
+                    // Looked for by the group, and given the time to say that it is here: once more would be too late.
+                    MemberLeft::Failed => WhyLeft::Unreached {
                         why: "no other peer reaches it".to_owned(),
                     },
-                    MemberLeft::Alone => WhyLeft::LinkLost {
+                    MemberLeft::Alone => WhyLeft::Unreached {
                         why: "nobody is reached from here".to_owned(),
                     },
                 };
