@@ -336,7 +336,14 @@ impl State {
                     known.addresses.push(address);
                 }
             }
-            known.hello = Some(hello);
+            // What it said over a link is more of the same, unless it has something new to say.
+            if !known
+                .hello
+                .as_ref()
+                .is_some_and(|said| members::is_same(said, &hello))
+            {
+                known.hello = Some(hello);
+            }
         }
         known
     }

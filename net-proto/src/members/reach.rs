@@ -230,7 +230,7 @@ impl<L: Clone + PartialEq> Members<L> {
         };
         let is_alive = self.reach.failed(id, now);
         let was_here = self.table.find(id).is_some_and(|r| r.version.is_here());
-        // Said once: one that only this peer cannot reach would have to say again and again that it is here.
+        // Ever more seldom of one that says that it is here: it would have to say so again and again, if only this peer cannot reach it.
         if was_here && dial.counts && !is_alive {
             self.fail(id, now);
         }

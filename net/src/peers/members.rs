@@ -214,13 +214,20 @@ impl Group {
 fn usable(addresses: &[String]) -> Vec<Address> {
     let parsed = addresses.iter().filter_map(|address| address.parse().ok());
     let (here, elsewhere): (Vec<_>, Vec<_>) = parsed
-        .filter(|address| !matches!(address, Address::Unix(_)))
+        .filter(|address| !matches!(address, Address::Unix(_)) && !address.is_link_local())
         .partition(Address::is_here);
     if elsewhere.is_empty() {
         here
     } else {
         elsewhere
     }
+}
+
+/// Whether what a peer said of itself over a link is what its group tells of it, as far as that goes.
+pub(super) fn is_same(said: &Hello, told: &Hello) -> bool {
+    let addresses = usable(&said.addresses);
+    let addresses = addresses.iter().map(ToString::to_string);
+    said.name == told.name && said.hub == told.hub && addresses.eq(told.addresses.iter().cloned())
 }
 
 impl Table {
@@ -401,6 +408,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_told_of_a_peer_is_what_it_said_without_what_leads_nowhere_from_here() {
+        let hello = |addresses: &[&str]| Hello {
+            name: "ada@desk:7".to_owned(),
+            addresses: addresses.iter().map(|&text| text.to_owned()).collect(),
+            ..Hello::new(InstanceId([1; 16]))
+        };
+        let said = hello(&["unix:/run/x", "192.0.2.7:3010", "127.0.0.1:3010"]);
+        assert!(is_same(&said, &hello(&["192.0.2.7:3010"])));
+        assert!(!is_same(&said, &hello(&["192.0.2.8:3010"])));
+        let hub = Hello {
+            hub: true,
+            ..hello(&["192.0.2.7:3010"])
+        };
+        assert!(!is_same(&said, &hub));
+    }
+
+    #[test]
     fn what_leads_to_another_hosts_own_programs_is_left_out() {
         let texts = |addresses: Vec<Address>| -> Vec<String> {
             addresses.iter().map(ToString::to_string).collect()
@@ -413,6 +437,8 @@ mod tests {
             "192.0.2.7:3010",
             "127.0.0.1:3010",
             "[2001:db8::7]:3010",
+            "[fe80::7%2]:3010",
+            "[fe80::7%eth0]:3010",
         ];
         let beyond = ["192.0.2.7:3010", "[2001:db8::7]:3010"];
         assert_eq!(texts(usable(&said(&all))), beyond);
