@@ -51,6 +51,19 @@ fn the_cause_is_named_with_what_to_do() {
 }
 
 #[test]
+fn the_peers_of_this_host_are_named_with_where_they_listen() {
+    let place = Place::new();
+    let peer = place.peer("studio");
+    let text = place.run(&["doctor"]).text();
+    assert!(text.contains("studio listens at unix:"), "{text}");
+    assert!(text.contains(&peer.address()), "{text}");
+    assert!(
+        text.contains("no further than this host is looked"),
+        "{text}"
+    );
+}
+
+#[test]
 fn each_finder_tells_what_it_saw() {
     let place = Place::new();
     let peer = place.peer("studio");

@@ -113,6 +113,11 @@ async fn around(peer: &Peer) -> Diagnosis {
     let others = peer.refresh_where(&Which::new().any_group()).await;
     note_finders(peer, &mut findings);
     findings.note("peers", format!("{} are there", others.len()));
+    for here in others.iter().filter(|other| other.on_host()) {
+        let name = here.name().unwrap_or_else(|| here.to_string());
+        let text = format!("{name} listens at {}", here.addresses().join(", "));
+        findings.note("bound", text);
+    }
     if peer.0.access == Access::Host && !others.is_empty() {
         findings.note("network", "no further than this host is looked");
         return findings.concluded(Cause::None);
