@@ -23,9 +23,8 @@ LEFT_WITHIN = 1.5
 #: Seconds within which one is known to be gone that could not say so: 5, of which most are used, and 1 for a busy
 #: machine.
 LOST_WITHIN = 6.0
-#: The same of many at once, as of a network that is parted: silence is noticed after 4.5 s at most, then for 2 s it is
-#: waited whether those who seem to have failed say otherwise (`SUSPICION_OF_MANY`); and 1 for a busy machine.
-PARTED_WITHIN = 7.5
+#: The same of many at once, as of a network that is parted: 5, and 1 for a busy machine.
+PARTED_WITHIN = 6.0
 OTHER = "b8427dd05e9a41f3a6c0915e7fd2384c"
 #: In every question and answer of multicast DNS that is ours.
 SERVICE = b"\x08_app-net\x04_tcp\x05local"

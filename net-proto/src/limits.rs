@@ -103,7 +103,7 @@ pub const COMPARE_EVERY: Duration = Duration::from_secs(10);
 /// 10,000 in one building. With `silence`, a crash is known within 5 s.
 pub const SUSPICION: Duration = Duration::from_millis(400);
 
-/// The same where many are said to have failed at once: all of them answer, if they live.
+/// The same where one that was said to have failed turns out to be here: then others may be too, and all of them answer.
 pub const SUSPICION_OF_MANY: Duration = Duration::from_secs(2);
 
 /// Time after which a dial is counted as having failed, though it goes on: three round trips and a lost packet.

@@ -128,6 +128,8 @@ pub struct Members<L> {
     /// Those that failed and that the program is not told of yet, by when it is.
     doubts: BTreeSet<(Instant, InstanceId)>,
     doubted: BTreeMap<InstanceId, Instant>,
+    /// When somebody last turned out to be here who was said to have failed.
+    contradicted: Option<Instant>,
     /// Whether this peer is cut off, and its program was told so.
     is_alone: bool,
     choosing: Option<Instant>,
@@ -219,6 +221,7 @@ impl<L: Clone + PartialEq> Members<L> {
             left: VecDeque::new(),
             doubts: BTreeSet::new(),
             doubted: BTreeMap::new(),
+            contradicted: None,
             is_alone: false,
             choosing: None,
             retrying: now + dice.about(RETRYING),

@@ -7,9 +7,6 @@ use crate::limits::{MAX_KNOWN, SUSPICION, SUSPICION_OF_MANY};
 use crate::members::record::{Record, Status, Telling, Version};
 use crate::members::{Action, Members, Message, WhyLeft};
 
-/// So many in doubt at once are no crash: a network was parted, or is whole again.
-const MANY: usize = 4;
-
 /// How long after comparing of its own accord a peer leaves it to the other side to go on, where both did.
 const COMPARING: Duration = Duration::from_secs(1);
 
@@ -85,7 +82,7 @@ impl<L: Clone + PartialEq> Members<L> {
     fn take(&mut self, telling: Telling, from: InstanceId, now: Instant) {
         let id = telling.id;
         if id == self.own.id {
-            return self.take_of_own(telling.version, from);
+            return self.take_of_own(telling.version, from, now);
         }
         let known = self.table.find(id);
         let Some(outlet) = self.links.get_mut(&from) else {
@@ -116,7 +113,7 @@ impl<L: Clone + PartialEq> Members<L> {
     }
 
     /// Whoever hears that it is gone, and is not, says that it is here.
-    fn take_of_own(&mut self, version: Version, from: InstanceId) {
+    fn take_of_own(&mut self, version: Version, from: InstanceId, now: Instant) {
         if self.transient {
             return;
         }
@@ -125,6 +122,7 @@ impl<L: Clone + PartialEq> Members<L> {
             self.own.version = Version::new(incarnation, Status::Here);
             self.table.put(self.own.clone());
             self.spread(self.own.id, true, false, None);
+            self.is_contradicted(now);
         } else if version < self.own.version
             && let Some(outlet) = self.links.get_mut(&from)
         {
@@ -153,6 +151,10 @@ impl<L: Clone + PartialEq> Members<L> {
         let was_here = before.is_some_and(|(status, _)| status == Status::Here);
         let was_listed = was_here || self.doubted.contains_key(&id);
         let is_here = record.version.is_here();
+        let was_gone = before.is_some_and(|(status, _)| status == Status::Failed);
+        if is_here && was_gone {
+            self.is_contradicted(now);
+        }
         self.table.put(record.clone());
         match record.status() {
             Status::Here => {
@@ -241,12 +243,20 @@ impl<L: Clone + PartialEq> Members<L> {
 
     /// It may be gone. The program is told if it has not said within a moment that it is here.
     fn doubt(&mut self, id: InstanceId, now: Instant) {
-        self.doubt_until(id, now + SUSPICION);
-        if self.doubted.len() == MANY {
-            let all: Vec<_> = self.doubted.keys().copied().collect();
-            all.into_iter()
-                .for_each(|id| self.doubt_until(id, now + SUSPICION_OF_MANY));
-        } else if self.doubted.len() > MANY {
+        let was_lately = |at: Instant| now.saturating_duration_since(at) < SUSPICION_OF_MANY;
+        let patience = match self.contradicted.is_some_and(was_lately) {
+            true => SUSPICION_OF_MANY,
+            false => SUSPICION,
+        };
+        self.doubt_until(id, now + patience);
+    }
+
+    /// One that was said to have failed is here. What is said of others at the same time may be as wrong: where a network that was parted is whole
+    /// again, each side says it of all of the other, and all of them answer.
+    fn is_contradicted(&mut self, now: Instant) {
+        self.contradicted = Some(now);
+        let doubted: Vec<_> = self.doubted.keys().copied().collect();
+        for id in doubted {
             self.doubt_until(id, now + SUSPICION_OF_MANY);
         }
     }
