@@ -137,7 +137,9 @@ def test_the_forms_of_it(there: Served) -> None:
     told: Told = queue.Queue()
 
     def tell(peer: net.RemotePeer, change: net.PeerChange) -> None:
-        told.put((str(peer.instance_id), change))
+        # Those of other tests may come and go meanwhile.
+        if str(peer.instance_id) == there.id:
+            told.put((str(peer.instance_id), change))
 
     def is_told() -> bool:
         while told.get(timeout=PATIENCE) != (there.id, "joined"):
