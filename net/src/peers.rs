@@ -154,9 +154,10 @@ impl Table {
             state.find_member(&entry.of);
             loop {
                 match state.links.want(Instant::now(), &entry.of) {
-                    // It has just ended, and whoever tells the table of it is on the way.
+                    // It has just ended, and whoever tells the table of it, and why, is on the way.
                     Some(Route::Link(link)) if !link.is_open() => {
-                        state.links.lost(link.id(), &link)
+                        state.member_ending(&WhyLeft::NoAnswer);
+                        state.links.lost(link.id(), &link);
                     }
                     Some(route) => return Ok(route),
                     None => break,
