@@ -54,7 +54,7 @@ impl Interface {
 }
 
 /// Whether it is good for one link of the network alone, and so needs to be said of which.
-pub(crate) fn is_link_local(ip: &IpAddr) -> bool {
+fn is_link_local(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),

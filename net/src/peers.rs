@@ -352,7 +352,7 @@ impl State {
     /// Whether a peer is there: lists and events ask this.
     fn is_present(&self, target: &Target) -> bool {
         let is_member = |target: &Target| match target {
-            Target::Instance(id) => self.member(*id).is_some(),
+            Target::Instance(id) => self.has_member(*id),
             Target::At(_) => false,
         };
         self.links.is_present(target) || is_member(target)

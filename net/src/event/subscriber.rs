@@ -183,7 +183,10 @@ impl Subscriber {
     pub(crate) fn dial_wanted(&self, core: &Arc<Core>) {
         let mut wanted: Vec<Target> = {
             let state = self.state();
-            let wishes = state.interests.wishes();
+            let mut wishes = state.interests.wishes().peekable();
+            if wishes.peek().is_none() {
+                return;
+            }
             wishes
                 .flat_map(|(_, wish)| wish.from.peers.iter().flatten())
                 .cloned()

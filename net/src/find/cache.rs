@@ -15,7 +15,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::retry::Retries;
-use super::{Finder, Looking, Outcome, Seen, Sighting};
+use super::{Finder, Looking, Seen, Sighting};
 use crate::clock;
 use crate::config::Config;
 use crate::link::Link;
@@ -147,13 +147,7 @@ impl CacheFinder {
         while let Some(met) = meetings.join_next().await {
             // One that panicked is tried again.
             let Ok((at, outcome)) = met else { continue };
-            let now = Instant::now();
-            match outcome {
-                Outcome::Linked(_) | Outcome::Known(_) => state.retries.reached(&at, now),
-                // This host's address now, or an original's.
-                Outcome::Own | Outcome::Original => state.retries.settled(&at, now),
-                Outcome::LeftAlone | Outcome::Failed(_) => state.retries.failed(&at, now),
-            }
+            state.retries.came_to(&at, Some(&outcome), Instant::now());
         }
     }
 

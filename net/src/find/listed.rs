@@ -263,11 +263,7 @@ impl State {
                 // One that panicked is tried again.
                 let Ok((at, outcome)) = met else { continue };
                 let now = Instant::now();
-                match &outcome {
-                    Some(Outcome::Linked(_) | Outcome::Known(_)) => self.retries.reached(&at, now),
-                    None | Some(Outcome::Own | Outcome::Original) => self.retries.settled(&at, now),
-                    Some(Outcome::LeftAlone | Outcome::Failed(_)) => self.retries.failed(&at, now),
-                }
+                self.retries.came_to(&at, outcome.as_ref(), now);
                 if let Some(outcome) = outcome {
                     self.outcomes.insert(at, outcome);
                 }

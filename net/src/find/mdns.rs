@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 use super::{Finder, Looking, Seen, Sighting};
 use crate::clock;
 use crate::config::Config;
-use crate::interfaces::{Choice, Interface, is_link_local};
+use crate::interfaces::{Choice, Interface};
 use crate::network::Now;
 use crate::peer::Core;
 
@@ -301,7 +301,7 @@ impl MdnsFinder {
             .map(|scoped| Address::Tcp(socket_address(scoped, service.port)))
             .collect();
         // Those that lead further first.
-        addresses.sort_by_key(|address| (is_for_one_link(address), address.clone()));
+        addresses.sort_by_key(|address| (address.is_link_local(), address.clone()));
         addresses.truncate(ADDRESSES_MAX);
         addresses
     }
@@ -380,8 +380,4 @@ fn socket_address(scoped: &ScopedIp, port: u16) -> SocketAddr {
         }
         other => SocketAddr::new(other.to_ip_addr(), port),
     }
-}
-
-fn is_for_one_link(address: &Address) -> bool {
-    matches!(address, Address::Tcp(at) if is_link_local(&at.ip()))
 }

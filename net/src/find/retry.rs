@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use net_proto::Address;
 
+use super::Outcome;
+
 /// How long the first new try waits: who was restarted is there again by then.
 const FIRST: Duration = Duration::from_secs(1);
 
@@ -57,8 +59,18 @@ impl Retries {
         self.tries.get(at).is_none_or(|tried| tried.due <= now)
     }
 
+    /// It was tried, and this came of it; nothing, where another address of the same peer was in time.
+    pub(super) fn came_to(&mut self, at: &Address, outcome: Option<&Outcome>, now: Instant) {
+        match outcome {
+            Some(Outcome::Linked(_) | Outcome::Known(_)) => self.reached(at, now),
+            // This host's own address, or an original's, to which others see.
+            None | Some(Outcome::Own | Outcome::Original) => self.settled(at, now),
+            Some(Outcome::LeftAlone | Outcome::Failed(_)) => self.failed(at, now),
+        }
+    }
+
     /// Nobody was reached.
-    pub(super) fn failed(&mut self, at: &Address, now: Instant) {
+    fn failed(&mut self, at: &Address, now: Instant) {
         let tried = self.tried(at, now);
         tried.due = now + tried.backoff.next();
     }
@@ -71,7 +83,7 @@ impl Retries {
     }
 
     /// There is nothing to be reached, or somebody else sees to it: it is looked at again in a long while.
-    pub(super) fn settled(&mut self, at: &Address, now: Instant) {
+    fn settled(&mut self, at: &Address, now: Instant) {
         let most = self.most;
         let tried = self.tried(at, now);
         tried.backoff.reset();

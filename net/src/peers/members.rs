@@ -107,6 +107,12 @@ impl State {
         group.members.present(id).map(|record| group.hello(record))
     }
 
+    /// Whether a peer is there, by what others tell.
+    pub(super) fn has_member(&self, id: InstanceId) -> bool {
+        let group = self.group.as_ref();
+        group.is_some_and(|group| group.members.present(id).is_some())
+    }
+
     /// All members that are there.
     pub(super) fn members(&self) -> Vec<InstanceId> {
         let group = self.group.iter();
@@ -295,7 +301,7 @@ impl Table {
 
     /// Whether a peer is there, by what others tell.
     pub(crate) fn is_member(&self, id: InstanceId) -> bool {
-        self.lock().member(id).is_some()
+        self.lock().has_member(id)
     }
 
     /// This peer has something new to say of itself.

@@ -11,13 +11,12 @@ use crate::peer::Core;
 
 /// Says so, if the other side of a new link is not the one of the link that there is to the same instance, nor this peer itself.
 pub(super) fn look_for(core: &Core, new: &Link, known: Option<&Link>) {
-    let own = core.hello();
     let twin = match known {
         Some(known) if are_two(&side(known), &side(new)) => {
             format!("{} at {}", known.hello.name, known.address)
         }
-        _ if new.hello.id == core.id && is_named(&new.hello) && new.hello.name != own.name => {
-            format!("this peer, {}", own.name)
+        _ if new.hello.id == core.id && is_named(&new.hello) && new.hello.name != core.name => {
+            format!("this peer, {}", core.name)
         }
         _ => return,
     };
