@@ -99,7 +99,9 @@ pub(super) async fn launch(
         Some(place) if config.listen => Listeners::open(&config, place, id, access).await?,
         _ => Listeners::default(),
     };
-    let watch = (config.listen || config.discover).then(Watch::begin);
+    // Loopback and the Unix socket do not change: who stays on its host needs not follow the network.
+    let follows = access.admits_network() && (config.listen || config.discover);
+    let watch = follows.then(Watch::begin);
     let interfaces = watch.as_ref().map_or(&[][..], Watch::interfaces);
     #[cfg(unix)]
     let heard_by = watch.as_ref().and_then(Watch::descriptor);
